@@ -1,0 +1,22 @@
+//! Size caps. Each side checks what it receives, so that no peer can make the other hold more than this.
+
+/// Largest webhook body, in bytes (GitHub's documented maximum).
+pub const WEBHOOK_BODY_BYTES: usize = 25 * 1024 * 1024;
+/// Largest normalised webhook event kept in a delivery row, in bytes.
+pub const DELIVERY_EVENT_BYTES: usize = 8 * 1024;
+/// Largest JSON body that the API and the runner routes accept, in bytes.
+pub const REQUEST_BODY_BYTES: usize = 1024 * 1024;
+/// Largest signed job envelope, in bytes.
+pub const ENVELOPE_BYTES: usize = 1024 * 1024;
+/// Largest answer a runner reads from the edge, in bytes.
+pub const ANSWER_BYTES: usize = 2 * 1024 * 1024;
+/// Largest event batch, in bytes of JSON.
+pub const EVENT_BATCH_BYTES: usize = 256 * 1024;
+/// Most events in one batch.
+pub const EVENTS_PER_BATCH: usize = 500;
+/// Longest line of output kept in one event, in bytes; longer lines are cut and marked.
+pub const OUTPUT_LINE_BYTES: usize = 8 * 1024;
+/// Longest reason that a result may give, in bytes.
+pub const REASON_BYTES: usize = 2 * 1024;
+/// Largest environment of a project, in bytes of its JSON.
+pub const ENVIRONMENT_BYTES: usize = 256 * 1024;

@@ -1,0 +1,249 @@
+//! What a runner has to know of a project to deploy and keep it: pipeline, processes, limits, web, services.
+
+use crate::text::{EnvName, Fqdn, ImageRef, PhpVersion, RelPath, RepositoryUrl, Slug, StepName, UrlPath};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The kind of application, which decides the pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Framework {
+    /// Laravel.
+    Laravel,
+    /// Plain PHP behind one front controller or scripts.
+    Php,
+}
+
+/// Everything about a project that a deployment, a restart or the reconcile loop needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectSpec {
+    /// Names folders, containers, vhost and database on the server.
+    pub slug: Slug,
+    /// The kind of application.
+    pub framework: Framework,
+    /// Where the code comes from; pinned by the server at the first deployment.
+    pub repository: RepositoryUrl,
+    /// PHP's version, as the image has it.
+    pub php: PhpVersion,
+    /// The runtime image, which is also the build image.
+    pub image: ImageRef,
+    /// The vhost.
+    pub web: Web,
+    /// Commands of the deployment, in order within each phase.
+    pub steps: Vec<Step>,
+    /// Queue workers, scheduler and other daemons.
+    pub processes: Vec<Process>,
+    /// Paths that all releases share.
+    pub shared: Vec<SharedPath>,
+    /// Folders of hashed assets whose files are carried over from the release before.
+    pub carry_over: Vec<RelPath>,
+    /// What the project's containers may use.
+    pub limits: Limits,
+    /// What is made for it on the server.
+    pub services: Services,
+    /// How a release is released.
+    pub release: ReleasePolicy,
+}
+
+/// The vhost of a project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Web {
+    /// Host names; the first is the primary one.
+    pub domains: Vec<Fqdn>,
+    /// The document root inside the release, such as `public`. None serves the release itself.
+    pub public_dir: Option<RelPath>,
+    /// True where any `.php` file answers, false where only `index.php` does.
+    pub scripts: bool,
+    /// What the readiness check and the observation ask for.
+    pub health_path: UrlPath,
+    /// Largest request body, in MiB.
+    pub body_mib: u16,
+    /// User name and password hash (as htpasswd has it) that visitors must give.
+    pub basic_auth: Option<BasicAuth>,
+}
+
+/// HTTP basic authentication of a whole project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BasicAuth {
+    /// The user's name: no colon, no control character.
+    pub user: String,
+    /// A crypt(3) hash such as `$2y$…` or `$6$…`.
+    pub password_hash: String,
+}
+
+/// When a step runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Composer and the like, before the environment is there.
+    Dependencies,
+    /// Front-end build.
+    Build,
+    /// Framework preparation, with environment and shared paths in place.
+    Prepare,
+    /// Asks whether the application boots, without its schema.
+    Boot,
+    /// Changes the database.
+    Migrate,
+    /// After the switch, in the new release.
+    AfterSwitch,
+}
+
+/// One command of the pipeline, run in the project's own container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Shown on the page.
+    pub name: StepName,
+    /// When it runs.
+    pub phase: Phase,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Files that must all be in the release, else the step is skipped.
+    #[serde(default)]
+    pub needs: Vec<RelPath>,
+    /// The tree that this step makes and that may be taken from the cache first.
+    #[serde(default)]
+    pub cache: Option<StepCache>,
+    /// Longest time, in seconds.
+    pub timeout_s: u32,
+}
+
+/// A tree that is kept between deployments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepCache {
+    /// What is kept, such as `vendor` or `public/build`.
+    pub path: RelPath,
+    /// Files and folders whose content makes the key, together with image and command.
+    pub key: Vec<RelPath>,
+    /// True when a hit makes the command itself unnecessary; false when it runs all the same (Composer).
+    pub skip_on_hit: bool,
+}
+
+/// A process beside PHP-FPM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Process {
+    /// Shown on the page and part of the container's name.
+    pub name: StepName,
+    /// How it is run.
+    pub kind: ProcessKind,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// How many of it (1 for a scheduler).
+    pub count: u8,
+    /// Seconds between SIGTERM and SIGKILL.
+    pub stop_wait_s: u16,
+}
+
+/// How a process is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessKind {
+    /// Runs always, restarted when it ends.
+    Worker,
+    /// Started every minute, never two at once.
+    Scheduler,
+}
+
+/// A path that all releases share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SharedPath {
+    /// Path inside the release, and below `shared/`.
+    pub path: RelPath,
+    /// File or folder.
+    pub kind: SharedKind,
+}
+
+/// File or folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SharedKind {
+    /// A folder.
+    Dir,
+    /// A file.
+    File,
+}
+
+/// What a project's containers may use; one block renders pool, php.ini, container and vhost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Memory of the web container, in MiB.
+    pub memory_mib: u32,
+    /// CPU, in thousandths of a core.
+    pub cpu_milli: u32,
+    /// PHP's `memory_limit`, in MiB.
+    pub php_memory_mib: u32,
+    /// Most PHP-FPM children.
+    pub max_children: u16,
+    /// Longest request, in seconds.
+    pub execution_s: u16,
+    /// Further php.ini settings.
+    #[serde(default)]
+    pub php_ini: BTreeMap<String, String>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_mib: 512,
+            cpu_milli: 2000,
+            php_memory_mib: 128,
+            max_children: 8,
+            execution_s: 60,
+            php_ini: BTreeMap::new(),
+        }
+    }
+}
+
+/// What the server makes for the project.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Services {
+    /// A MariaDB database with a user of its own.
+    pub mariadb: bool,
+    /// A Redis user with a key prefix of its own.
+    pub redis: bool,
+}
+
+/// How a release is switched, watched and kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleasePolicy {
+    /// Releases to keep, the live one included.
+    pub keep: u8,
+    /// Seconds that the old release may take to answer what it has accepted.
+    pub drain_s: u16,
+    /// Seconds to watch the new release after the switch.
+    pub observe_s: u16,
+    /// Seconds within which the readiness check must succeed.
+    pub ready_s: u16,
+}
+
+impl Default for ReleasePolicy {
+    fn default() -> Self {
+        Self {
+            keep: 5,
+            drain_s: 30,
+            observe_s: 10,
+            ready_s: 30,
+        }
+    }
+}
+
+/// A project's environment: name to value, as bytes in UTF-8. `Debug` shows the names only.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Environment(pub BTreeMap<EnvName, String>);
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

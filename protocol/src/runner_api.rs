@@ -1,0 +1,196 @@
+//! Bodies of the runner's routes. All are `POST`, JSON and, but for [`ENROL`], signed (see [`crate::request`]).
+//! Errors come as problem details (RFC 9457), see [`Problem`].
+
+use crate::dsse::Envelope;
+use crate::event::Event;
+use crate::id::{DeploymentId, JobId, ServerId};
+use crate::outcome::Outcome;
+use crate::text::Slug;
+use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+/// Route of [`EnrolRequest`].
+pub const ENROL: &str = "/runner/v1/enrol";
+/// Route of [`PollRequest`].
+pub const POLL: &str = "/runner/v1/poll";
+/// Route of [`AckRequest`].
+pub const ACK: &str = "/runner/v1/ack";
+/// Route of [`EventsRequest`].
+pub const EVENTS: &str = "/runner/v1/events";
+/// Route of [`CompleteRequest`].
+pub const COMPLETE: &str = "/runner/v1/complete";
+
+/// Presents a one-time token and the runner's keys. The only unsigned request.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolRequest {
+    /// The one-time token.
+    pub token: String,
+    /// Ed25519 public key, base64.
+    pub signing_key: String,
+    /// X25519 public key, base64.
+    pub sealing_key: String,
+    /// What the machine is.
+    pub facts: ServerFacts,
+}
+
+/// What a server is; shown, and used for nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerFacts {
+    /// Host name.
+    pub hostname: String,
+    /// Operating system, such as `Debian GNU/Linux 12`.
+    pub os: String,
+    /// Processor cores.
+    pub cpus: u16,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// The runner's version.
+    pub runner_version: String,
+    /// The public half of the key with which the runner fetches repositories, in OpenSSH's format.
+    pub deploy_key: Option<String>,
+}
+
+/// What the runner pins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolAnswer {
+    /// The server's id.
+    pub server: ServerId,
+    /// The edge's id, the audience of all requests.
+    pub edge: String,
+    /// Ed25519 public key of the edge's jobs, base64. Its fingerprint was in the enrolment command.
+    pub job_key: String,
+    /// The edge's time.
+    pub now: UnixMillis,
+}
+
+/// Asks for the next job; held by the edge until there is one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PollRequest {
+    /// The highest sequence that the journal has seen.
+    pub last_sequence: i64,
+    /// Jobs in the journal whose completion the edge has not confirmed.
+    pub open: Vec<OpenJob>,
+    /// What the machine is; sent with the first poll of a session.
+    #[serde(default)]
+    pub facts: Option<ServerFacts>,
+    /// True while the runner takes no new work (shutting down or full).
+    #[serde(default)]
+    pub paused: bool,
+}
+
+/// A job that the runner has accepted and whose completion is not confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenJob {
+    /// The job.
+    pub job: JobId,
+    /// The attempt.
+    pub attempt: u32,
+}
+
+/// Answer of a poll.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PollAnswer {
+    /// The edge's time.
+    pub now: UnixMillis,
+    /// A job, or none.
+    pub job: Option<Envelope>,
+    /// How long to wait before the next poll, in milliseconds: 0 after a held poll or a job.
+    pub wait_ms: u32,
+}
+
+/// Says that a job is in the journal. Due within the lease, else the job goes back to the queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AckRequest {
+    /// The job.
+    pub job: JobId,
+    /// The attempt.
+    pub attempt: u32,
+    /// The lease token of the envelope.
+    pub lease: String,
+}
+
+/// A batch of events. Idempotent by job, attempt and first number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventsRequest {
+    /// The job.
+    pub job: JobId,
+    /// The attempt.
+    pub attempt: u32,
+    /// Consecutive events.
+    pub events: Vec<Event>,
+}
+
+/// The end of a job. Idempotent by job and attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompleteRequest {
+    /// The job.
+    pub job: JobId,
+    /// The attempt.
+    pub attempt: u32,
+    /// When it ended, by the edge's clock as the runner knows it.
+    pub finished_at: UnixMillis,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The number of the last event; the edge has all up to it.
+    pub last_event: u64,
+    /// Where the project stands on this server now, for jobs about a project.
+    pub project: Option<ProjectReport>,
+}
+
+/// What is true of a project on a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectReport {
+    /// The project's folder.
+    pub slug: Slug,
+    /// The release that `current` points to, if any.
+    pub live: Option<DeploymentId>,
+    /// Releases on disk, newest first: what can be rolled back to.
+    pub kept: Vec<DeploymentId>,
+}
+
+/// Answer of ack, events and complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    /// The edge's time.
+    pub now: UnixMillis,
+}
+
+/// Problem details (RFC 9457), as every error of the edge is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// `about:blank#<code>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// A stable name of the error, such as `clock_skew`.
+    pub code: String,
+    /// What is wrong and what to do.
+    pub detail: String,
+    /// The edge's time; with `clock_skew` the runner corrects its offset by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<UnixMillis>,
+}
+
+/// Codes that a runner acts on.
+pub mod code {
+    /// The request's time is too far off; [`super::Problem::now`] has the edge's.
+    pub const CLOCK_SKEW: &str = "clock_skew";
+    /// A newer session of this server has polled: this process must stop polling.
+    pub const SESSION_SUPERSEDED: &str = "session_superseded";
+    /// The job is not (or no longer) this runner's: stop work that has not been switched.
+    pub const LEASE_LOST: &str = "lease_lost";
+}
