@@ -1,0 +1,200 @@
+//! What a job's handler gets, and which handler does which verb.
+
+use crate::clock::Clock;
+use crate::host::Host;
+use crate::journal::{JobKey, Journal, JournalError};
+use crate::mask::Mask;
+use devflow_protocol::event::{DeploymentState, Happening, StepOutcome, Stream};
+use devflow_protocol::job::{Job, Work};
+use devflow_protocol::limits;
+use devflow_protocol::outcome::Outcome;
+use devflow_protocol::text::{GitSha, StepName};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// Longest subject of a commit that is reported, in characters.
+const SUBJECT_CHARS: usize = 200;
+
+/// Everything that a handler works with.
+#[derive(Debug)]
+pub(crate) struct JobContext {
+    /// The job, verified.
+    pub(crate) job: Job,
+    /// The server.
+    pub(crate) host: Arc<Host>,
+    /// Where it tells what happens.
+    pub(crate) events: EventSink,
+    /// Cancelled when a person ends the job or the runner shuts down.
+    pub(crate) cancel: CancellationToken,
+    /// What it has reached, also before a restart.
+    pub(crate) checkpoints: Checkpoints,
+}
+
+/// Takes a job's events: numbers them, hides secrets, spools them in the journal and wakes the sender. Copies
+/// share the numbers. Never waits for the network.
+#[derive(Clone, Debug)]
+pub(crate) struct EventSink(Arc<Sink>);
+
+#[derive(Debug)]
+struct Sink {
+    key: JobKey,
+    journal: Journal,
+    clock: Clock,
+    sender: Arc<Notify>,
+    state: Mutex<SinkState>,
+}
+
+#[derive(Debug)]
+struct SinkState {
+    last: u64,
+    mask: Mask,
+    failed: bool,
+}
+
+impl EventSink {
+    /// A sink that goes on after the last event in the journal.
+    pub(crate) fn new(
+        key: JobKey,
+        journal: Journal,
+        clock: Clock,
+        sender: Arc<Notify>,
+    ) -> Result<Self, JournalError> {
+        let last = journal.last_event(&key)?;
+        let state = Mutex::new(SinkState {
+            last,
+            mask: Mask::default(),
+            failed: false,
+        });
+        Ok(Self(Arc::new(Sink {
+            key,
+            journal,
+            clock,
+            sender,
+            state,
+        })))
+    }
+
+    /// Registers values that are replaced in all further output.
+    pub(crate) fn mask<'v>(&self, values: impl IntoIterator<Item = &'v str>) {
+        self.lock().mask.add(values);
+    }
+
+    /// `text` with the registered values replaced, for reasons of results.
+    pub(crate) fn masked(&self, text: &str) -> String {
+        self.lock().mask.apply(text)
+    }
+
+    /// The deployment has a new state.
+    pub(crate) fn state(&self, state: DeploymentState) {
+        self.push(Happening::State { state });
+    }
+
+    /// The ref was resolved.
+    pub(crate) fn commit(&self, sha: &GitSha, subject: &str, author: &str) {
+        self.push(Happening::Commit {
+            sha: sha.clone(),
+            subject: subject.chars().take(SUBJECT_CHARS).collect(),
+            author: author.chars().take(SUBJECT_CHARS).collect(),
+        });
+    }
+
+    /// A step began.
+    pub(crate) fn step_started(&self, step: &StepName) {
+        self.push(Happening::StepStarted { step: step.clone() });
+    }
+
+    /// A step ended after `ms` milliseconds.
+    pub(crate) fn step_finished(&self, step: &StepName, outcome: StepOutcome, ms: u64) {
+        self.push(Happening::StepFinished {
+            step: step.clone(),
+            outcome,
+            ms,
+        });
+    }
+
+    /// A step printed; text with several lines becomes several events.
+    pub(crate) fn output(&self, step: &StepName, stream: Stream, text: &str) {
+        for line in text.lines() {
+            let line = self.masked(line);
+            self.push(Happening::Output {
+                step: step.clone(),
+                stream,
+                text: cut(&line),
+            });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SinkState> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, what: Happening) {
+        let mut state = self.lock();
+        let n = state.last + 1;
+        match self
+            .0
+            .journal
+            .append_event(&self.0.key, n, self.0.clock.now(), what)
+        {
+            Ok(()) => {
+                state.last = n;
+                self.0.sender.notify_one();
+            }
+            // The number is not used up, so the events stay without gaps. Logged once a job: with a full disk
+            // every further line would fail the same way.
+            Err(error) if !state.failed => {
+                state.failed = true;
+                tracing::error!(job.id = %self.0.key.job, %error, "an event of the job is lost");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Cuts a line to what one event holds, at a character's border, and marks the cut.
+fn cut(line: &str) -> String {
+    const MARK: &str = " … (cut)";
+    if line.len() <= limits::OUTPUT_LINE_BYTES {
+        return line.to_owned();
+    }
+    let room = limits::OUTPUT_LINE_BYTES - MARK.len();
+    format!("{}{MARK}", &line[..line.floor_char_boundary(room)])
+}
+
+/// What a job has reached, kept over restarts.
+#[derive(Clone, Debug)]
+pub(crate) struct Checkpoints {
+    key: JobKey,
+    journal: Journal,
+}
+
+impl Checkpoints {
+    /// The checkpoints of one attempt.
+    pub(crate) fn new(key: JobKey, journal: Journal) -> Self {
+        Self { key, journal }
+    }
+
+    /// Notes that `name` is reached; on disk when this returns.
+    pub(crate) fn mark(&self, name: &str) -> Result<(), JournalError> {
+        self.journal.mark(&self.key, name)
+    }
+
+    /// True when `name` was reached.
+    pub(crate) fn reached(&self, name: &str) -> Result<bool, JournalError> {
+        self.journal.reached(&self.key, name)
+    }
+}
+
+/// Does a job.
+pub(crate) async fn dispatch(context: &JobContext) -> Outcome {
+    match &context.job.work {
+        Work::Ping(_) => Outcome::Succeeded { manifest: None },
+        other => Outcome::Refused {
+            reason: format!(
+                "this version of the runner does not do `{}`; update it",
+                other.verb()
+            ),
+        },
+    }
+}

@@ -1,0 +1,239 @@
+//! Intents and results.
+
+use super::{JobKey, Journal, JournalError};
+use devflow_protocol::job::{Job, Work};
+use devflow_protocol::outcome::Outcome;
+use devflow_protocol::runner_api::{OpenJob, ProjectReport};
+use devflow_protocol::{JobId, UnixMillis};
+use rusqlite::types::Type;
+use rusqlite::{OptionalExtension as _, Row, named_params};
+
+/// What became of an offer of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Acceptance {
+    /// It was not known and is now an intent.
+    New,
+    /// This attempt is known already and must not be run again.
+    Known(Entry),
+}
+
+/// How a job ended, as it is reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finished {
+    /// When, by the edge's clock.
+    pub(crate) at: UnixMillis,
+    /// How.
+    pub(crate) outcome: Outcome,
+    /// Where the project stands after it.
+    pub(crate) report: Option<ProjectReport>,
+}
+
+/// One attempt of one job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Which.
+    pub(crate) key: JobKey,
+    /// The lease it came with.
+    pub(crate) lease: String,
+    /// Its verb.
+    pub(crate) verb: String,
+    /// The project it is about.
+    pub(crate) slug: Option<String>,
+    /// When it was accepted.
+    pub(crate) accepted_at: UnixMillis,
+    /// True when the edge knows that it is in this journal.
+    pub(crate) acknowledged: bool,
+    /// Its end, when it has one.
+    pub(crate) finished: Option<Finished>,
+    /// True when the edge knows its end.
+    pub(crate) confirmed: bool,
+}
+
+const COLUMNS: &str =
+    "job, attempt, lease, verb, slug, accepted_at, acknowledged, state, finished_at, outcome, report";
+
+impl Journal {
+    /// Writes the intent to do `job`, unless this attempt is known.
+    pub(crate) fn accept(&self, job: &Job, now: UnixMillis) -> Result<Acceptance, JournalError> {
+        let key = JobKey::of(job);
+        let payload = serde_json::to_string(job)?;
+        let inserted = self.durable().execute(
+            "INSERT INTO jobs (job, attempt, lease, sequence, verb, slug, payload, state, accepted_at)
+             VALUES (:job, :attempt, :lease, :sequence, :verb, :slug, :payload, 'accepted', :now)
+             ON CONFLICT DO NOTHING",
+            named_params! {
+                ":job": key.job.as_str(),
+                ":attempt": key.attempt,
+                ":lease": job.lease,
+                ":sequence": job.sequence,
+                ":verb": job.work.verb(),
+                ":slug": slug_of(&job.work),
+                ":payload": payload,
+                ":now": now.0,
+            },
+        )?;
+        if inserted == 1 {
+            return Ok(Acceptance::New);
+        }
+        match self.entry(&key)? {
+            Some(entry) => Ok(Acceptance::Known(entry)),
+            None => Err(rusqlite::Error::QueryReturnedNoRows.into()),
+        }
+    }
+
+    /// One attempt of one job.
+    pub(crate) fn entry(&self, key: &JobKey) -> Result<Option<Entry>, JournalError> {
+        Ok(self
+            .durable()
+            .query_row(
+                &format!("SELECT {COLUMNS} FROM jobs WHERE job = ?1 AND attempt = ?2"),
+                (key.job.as_str(), key.attempt),
+                entry,
+            )
+            .optional()?)
+    }
+
+    /// Notes that the edge knows of the intent.
+    pub(crate) fn acknowledged(&self, key: &JobKey) -> Result<(), JournalError> {
+        self.durable().execute(
+            "UPDATE jobs SET acknowledged = 1 WHERE job = ?1 AND attempt = ?2",
+            (key.job.as_str(), key.attempt),
+        )?;
+        Ok(())
+    }
+
+    /// Writes how a job ended. A second end is ignored: the first one may have been reported already.
+    pub(crate) fn finish(&self, key: &JobKey, finished: &Finished) -> Result<(), JournalError> {
+        let report = finished.report.as_ref().map(serde_json::to_string).transpose()?;
+        self.durable().execute(
+            "UPDATE jobs SET state = 'finished', finished_at = ?3, outcome = ?4, report = ?5
+             WHERE job = ?1 AND attempt = ?2 AND state = 'accepted'",
+            (
+                key.job.as_str(),
+                key.attempt,
+                finished.at.0,
+                serde_json::to_string(&finished.outcome)?,
+                report,
+            ),
+        )?;
+        Ok(())
+    }
+
+    /// Notes that the edge knows how a job ended; its events and arguments are of no more use.
+    pub(crate) fn confirm(&self, key: &JobKey) -> Result<(), JournalError> {
+        let mut connection = self.durable();
+        let change = connection.transaction()?;
+        let names = (key.job.as_str(), key.attempt);
+        change.execute(
+            "UPDATE jobs SET state = 'confirmed', payload = '' WHERE job = ?1 AND attempt = ?2 AND state = 'finished'",
+            names,
+        )?;
+        change.execute("DELETE FROM events WHERE job = ?1 AND attempt = ?2", names)?;
+        change.execute("DELETE FROM checkpoints WHERE job = ?1 AND attempt = ?2", names)?;
+        change.commit()?;
+        Ok(())
+    }
+
+    /// Forgets confirmed jobs that were accepted before `before`. The edge never offers those again.
+    pub(crate) fn forget(&self, before: UnixMillis) -> Result<usize, JournalError> {
+        Ok(self.durable().execute(
+            "DELETE FROM jobs WHERE state = 'confirmed' AND accepted_at < ?1",
+            [before.0],
+        )?)
+    }
+
+    /// Attempts whose end the edge has not confirmed, oldest first.
+    pub(crate) fn open_entries(&self) -> Result<Vec<Entry>, JournalError> {
+        let connection = self.durable();
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM jobs WHERE state <> 'confirmed' ORDER BY sequence"
+        ))?;
+        let entries = statement.query_map([], entry)?.collect::<Result<_, _>>()?;
+        Ok(entries)
+    }
+
+    /// The same, as a poll carries it.
+    pub(crate) fn open_jobs(&self) -> Result<Vec<OpenJob>, JournalError> {
+        Ok(self
+            .open_entries()?
+            .into_iter()
+            .map(|entry| OpenJob {
+                job: entry.key.job,
+                attempt: entry.key.attempt,
+            })
+            .collect())
+    }
+
+    /// Intents without a result, oldest first: what a runner that starts has to look at.
+    pub(crate) fn unfinished(&self) -> Result<Vec<Job>, JournalError> {
+        let connection = self.durable();
+        let mut statement =
+            connection.prepare("SELECT payload FROM jobs WHERE state = 'accepted' ORDER BY sequence")?;
+        let payloads: Vec<String> = statement
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        payloads
+            .iter()
+            .map(|payload| Ok(serde_json::from_str(payload)?))
+            .collect()
+    }
+
+    /// The highest sequence ever accepted.
+    pub(crate) fn last_sequence(&self) -> Result<i64, JournalError> {
+        Ok(self
+            .durable()
+            .query_row("SELECT coalesce(max(sequence), 0) FROM jobs", [], |row| {
+                row.get(0)
+            })?)
+    }
+}
+
+/// The project's folder that `work` is about.
+pub(crate) fn slug_of(work: &Work) -> Option<&str> {
+    match work {
+        Work::Deploy(deploy) => Some(deploy.spec.slug.as_str()),
+        Work::Rollback(rollback) => Some(rollback.spec.slug.as_str()),
+        Work::Stop(only) | Work::Restart(only) => Some(only.slug.as_str()),
+        Work::RemoveProject(remove) => Some(remove.slug.as_str()),
+        Work::Cancel(_) | Work::Ping(_) => None,
+    }
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let state: String = row.get("state")?;
+    let outcome: Option<String> = row.get("outcome")?;
+    let finished = match outcome {
+        Some(outcome) => Some(Finished {
+            at: UnixMillis(row.get("finished_at")?),
+            outcome: json(&outcome)?,
+            report: row
+                .get::<_, Option<String>>("report")?
+                .map(|report| json(&report))
+                .transpose()?,
+        }),
+        None => None,
+    };
+    Ok(Entry {
+        key: JobKey {
+            job: job_id(&row.get::<_, String>("job")?)?,
+            attempt: row.get("attempt")?,
+        },
+        lease: row.get("lease")?,
+        verb: row.get("verb")?,
+        slug: row.get("slug")?,
+        accepted_at: UnixMillis(row.get("accepted_at")?),
+        acknowledged: row.get("acknowledged")?,
+        finished,
+        confirmed: state == "confirmed",
+    })
+}
+
+fn json<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))
+}
+
+fn job_id(text: &str) -> rusqlite::Result<JobId> {
+    text.parse()
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))
+}
