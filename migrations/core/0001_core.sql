@@ -1,0 +1,199 @@
+-- Times are milliseconds since 1970, ids are TypeIDs, JSON is text. Names of states are those of the code.
+
+-- Facts of this installation, one row each.
+CREATE TABLE settings (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The audience of all runner requests: pinned by each runner when it enrols, so it never changes.
+INSERT INTO settings (name, value) VALUES ('edge_id', 'edge_' || lower(hex(randomblob(16))));
+
+CREATE TABLE users (
+  id TEXT PRIMARY KEY,
+  email TEXT NOT NULL COLLATE NOCASE UNIQUE,
+  password_hash TEXT NOT NULL,
+  role TEXT NOT NULL CHECK (role IN ('owner')),
+  created_at INTEGER NOT NULL
+) STRICT;
+
+-- Two set-ups at once make one owner.
+CREATE UNIQUE INDEX users_one_owner ON users (role) WHERE role = 'owner';
+
+CREATE TABLE sessions (
+  token_hash TEXT PRIMARY KEY,
+  id TEXT NOT NULL,
+  user TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  created_at INTEGER NOT NULL,
+  seen_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE api_keys (
+  token_hash TEXT PRIMARY KEY,
+  id TEXT NOT NULL,
+  user TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE servers (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  state TEXT NOT NULL CHECK (state IN ('pending', 'online', 'missing')),
+  -- Public keys of the runner, base64; both or neither.
+  signing_key TEXT,
+  sealing_key TEXT,
+  -- The newest session of the runner: session ids sort by time.
+  session TEXT,
+  last_sequence INTEGER NOT NULL DEFAULT 0,
+  -- JSON of what the machine is.
+  facts TEXT,
+  created_at INTEGER NOT NULL,
+  enrolled_at INTEGER,
+  -- When `state` became what it is.
+  state_at INTEGER NOT NULL,
+  CHECK ((signing_key IS NULL) = (sealing_key IS NULL)),
+  CHECK (state = 'pending' OR signing_key IS NOT NULL)
+) STRICT;
+
+CREATE TABLE enrolments (
+  token_hash TEXT PRIMARY KEY,
+  server TEXT NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
+  expires_at INTEGER NOT NULL,
+  used_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE projects (
+  id TEXT PRIMARY KEY,
+  slug TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  server TEXT NOT NULL REFERENCES servers (id),
+  state TEXT NOT NULL CHECK (state IN ('active', 'stopped', 'removing')),
+  -- JSON of the settings, checked by the code that wrote it; what a job is built from.
+  settings TEXT NOT NULL,
+  environment_version INTEGER NOT NULL DEFAULT 0,
+  -- What the runner last reported.
+  live_deployment TEXT,
+  kept_releases TEXT NOT NULL DEFAULT '[]',
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX projects_by_server ON projects (server);
+
+-- Encrypted with the data key for "environment/<project>/<version>".
+CREATE TABLE environments (
+  project TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+  version INTEGER NOT NULL CHECK (version > 0),
+  sealed TEXT NOT NULL,
+  names TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  PRIMARY KEY (project, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hooks (
+  id TEXT PRIMARY KEY,
+  project TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+  provider TEXT NOT NULL CHECK (provider IN ('github', 'gitlab', 'generic')),
+  -- Encrypted with the data key for "hook/<id>".
+  secret TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX hooks_by_project ON hooks (project);
+
+CREATE TABLE deliveries (
+  id TEXT PRIMARY KEY,
+  provider TEXT NOT NULL,
+  hook TEXT NOT NULL,
+  project TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+  -- The provider's id of the delivery, or a hash of the body where it sends none.
+  delivery_key TEXT NOT NULL,
+  event_name TEXT NOT NULL,
+  -- JSON of the normalised event.
+  event TEXT NOT NULL CHECK (length(event) <= 8192),
+  decision TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  deployment TEXT,
+  received_at INTEGER NOT NULL,
+  UNIQUE (provider, hook, delivery_key)
+) STRICT;
+
+CREATE INDEX deliveries_by_project ON deliveries (project, id);
+
+CREATE TABLE deployments (
+  id TEXT PRIMARY KEY,
+  project TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+  server TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('deploy', 'rollback')),
+  trigger_kind TEXT NOT NULL CHECK (trigger_kind IN ('push', 'manual', 'replay')),
+  state TEXT NOT NULL CHECK (state IN ('queued', 'preparing', 'building', 'starting', 'migrating', 'checking',
+    'switching', 'observing', 'live', 'failed', 'rolled_back', 'cancelled', 'superseded', 'out_of_contact')),
+  -- Where it stood when its server went missing; goes on from there.
+  state_before_silence TEXT,
+  ref_name TEXT NOT NULL,
+  commit_sha TEXT,
+  subject TEXT,
+  author TEXT,
+  reason TEXT,
+  delivery TEXT,
+  -- The release that a rollback goes back to.
+  target TEXT,
+  force INTEGER NOT NULL DEFAULT 0 CHECK (force IN (0, 1)),
+  -- JSON list of {step, outcome, ms}.
+  steps TEXT NOT NULL DEFAULT '[]',
+  manifest TEXT,
+  queued_at INTEGER NOT NULL,
+  started_at INTEGER,
+  finished_at INTEGER,
+  CHECK ((kind = 'rollback') = (target IS NOT NULL))
+) STRICT;
+
+CREATE INDEX deployments_by_project ON deployments (project, id);
+
+-- One running deployment a project. `queued` is not among the states, or a second push would be refused.
+CREATE UNIQUE INDEX deployments_one_running ON deployments (project) WHERE state IN
+  ('preparing', 'building', 'starting', 'migrating', 'checking', 'switching', 'observing', 'out_of_contact');
+
+CREATE TABLE jobs (
+  id TEXT PRIMARY KEY,
+  server TEXT NOT NULL,
+  project TEXT,
+  deployment TEXT,
+  verb TEXT NOT NULL CHECK (verb IN ('deploy', 'rollback', 'cancel', 'stop', 'restart', 'remove_project', 'ping')),
+  -- The little that the verb needs beside project and deployment: the job to cancel, the slug to remove.
+  arguments TEXT NOT NULL DEFAULT '{}',
+  state TEXT NOT NULL CHECK (state IN ('queued', 'leased', 'running', 'done', 'out_of_contact', 'abandoned')),
+  attempt INTEGER NOT NULL DEFAULT 0,
+  sequence INTEGER,
+  lease TEXT,
+  lease_expires_at INTEGER,
+  -- The signed job, until it is acknowledged.
+  envelope TEXT,
+  outcome TEXT,
+  created_at INTEGER NOT NULL,
+  leased_at INTEGER,
+  acked_at INTEGER,
+  finished_at INTEGER,
+  CHECK (state NOT IN ('leased', 'running', 'out_of_contact') OR lease IS NOT NULL),
+  CHECK (envelope IS NULL OR state = 'leased')
+) STRICT;
+
+-- What a poll asks: the jobs of a server that are not over.
+CREATE INDEX jobs_open_by_server ON jobs (server, state) WHERE state IN ('queued', 'leased', 'running', 'out_of_contact');
+-- What a lease asks: is another job of this project at work.
+CREATE INDEX jobs_at_work_by_project ON jobs (project) WHERE state IN ('leased', 'running', 'out_of_contact');
+CREATE INDEX jobs_by_deployment ON jobs (deployment) WHERE deployment IS NOT NULL;
+
+-- Who did what. Rows are only added; a row never changes.
+CREATE TABLE activity_logs (
+  id INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  action TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  detail TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+CREATE TRIGGER activity_logs_never_change BEFORE UPDATE ON activity_logs BEGIN SELECT RAISE(ABORT, 'activity is append-only'); END;
