@@ -1,1 +1,14 @@
-//! domain
+//! Every decision of `DevFlow` Pro, as pure functions and closed state machines.
+//!
+//! In scope: what a webhook means, what a deployment's next state is, which steps a framework's pipeline has, what
+//! is pruned, how an environment is written. Input: state, event, now, settings. Output: a decision. Not in scope:
+//! anything that reads a clock, draws randomness, waits, or speaks SQL, HTTP or Docker.
+
+pub mod deployment;
+pub mod env_file;
+pub mod migrations;
+pub mod pipeline;
+pub mod prune;
+pub mod queue;
+pub mod settings;
+pub mod webhook;

@@ -142,7 +142,7 @@ mod tests {
             "0123456789abcdefghjkmnpqrs"
         );
         assert_eq!(
-            encode(0x0188_9c89_df6b_7f1c_a388_91396ec314bc),
+            encode(0x0188_9c89_df6b_7f1c_a388_9139_6ec3_14bc),
             "01h2e8kqvbfwea724h75qc655w"
         );
         assert_eq!(encode(u128::MAX), "7zzzzzzzzzzzzzzzzzzzzzzzzz");

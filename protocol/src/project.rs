@@ -206,7 +206,7 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Services {
-    /// A MariaDB database with a user of its own.
+    /// A `MariaDB` database with a user of its own.
     pub mariadb: bool,
     /// A Redis user with a key prefix of its own.
     pub redis: bool,

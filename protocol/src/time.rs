@@ -9,6 +9,7 @@ pub struct UnixMillis(pub i64);
 
 impl UnixMillis {
     /// This moment plus `ms` milliseconds.
+    #[must_use]
     pub fn plus(self, ms: i64) -> Self {
         Self(self.0.saturating_add(ms))
     }

@@ -1,0 +1,160 @@
+//! The normalised event: what all providers' bodies are read into, and what a delivery row keeps.
+
+use devflow_protocol::limits::DELIVERY_EVENT_BYTES;
+use devflow_protocol::text::{GitSha, RefName};
+use serde::{Deserialize, Serialize};
+
+/// A head commit's message is kept to this many characters; skip markers are looked for before it is cut.
+const SUBJECT_CHARS: usize = 200;
+
+/// What a delivery says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The provider tries the hook out.
+    Ping,
+    /// A ref moved.
+    Push(Push),
+    /// A ref was deleted.
+    Deleted {
+        /// The ref as the provider wrote it.
+        ref_name: String,
+    },
+    /// Anything else: named, and ignored.
+    Other {
+        /// The provider's name of the event.
+        name: String,
+    },
+}
+
+/// A ref that moved to a commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Push {
+    /// The ref, whole.
+    pub ref_name: RefName,
+    /// The commit it points to now.
+    pub after: GitSha,
+    /// The head commit's subject line.
+    pub subject: String,
+    /// Who made the head commit.
+    pub author: String,
+    /// The marker in the head commit that asks for no deployment, if any.
+    pub skip_marker: Option<String>,
+    /// Paths that the push changed; None where the provider's list cannot be trusted to be whole.
+    pub files: Option<Vec<String>>,
+}
+
+/// The part of a provider's body that makes a [`Push`].
+pub(super) struct RawPush {
+    pub(super) ref_name: String,
+    pub(super) after: String,
+    pub(super) message: String,
+    pub(super) author: String,
+    /// None where the list is known to be cut, the branch is new or the push was forced.
+    pub(super) files: Option<Vec<String>>,
+}
+
+impl RawPush {
+    /// Checks the texts of a push. A ref that is neither branch nor tag is no push.
+    pub(super) fn into_event(self) -> Result<Event, String> {
+        if !self.ref_name.starts_with("refs/heads/") && !self.ref_name.starts_with("refs/tags/") {
+            return Ok(Event::Other {
+                name: format!("push to {}", cut(&self.ref_name, 100)),
+            });
+        }
+        let mut files = self.files;
+        if let Some(list) = &mut files {
+            list.sort_unstable();
+            list.dedup();
+        }
+        // What is kept of an event is bounded; a list that does not fit is no list to rely on.
+        let files = files
+            .filter(|list| list.iter().map(|path| path.len() + 3).sum::<usize>() <= DELIVERY_EVENT_BYTES / 2);
+        Ok(Event::Push(Push {
+            ref_name: self.ref_name.parse().map_err(|error| format!("{error}"))?,
+            after: self.after.parse().map_err(|error| format!("{error}"))?,
+            skip_marker: skip_marker(&self.message),
+            subject: cut(self.message.lines().next().unwrap_or_default(), SUBJECT_CHARS),
+            author: cut(&self.author, 100),
+            files,
+        }))
+    }
+}
+
+pub(super) fn cut(text: &str, chars: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(chars).collect()
+}
+
+/// True for the id that providers send where there is no commit.
+pub(super) fn is_zero(sha: &str) -> bool {
+    !sha.is_empty() && sha.bytes().all(|byte| byte == b'0')
+}
+
+fn skip_marker(message: &str) -> Option<String> {
+    const MARKERS: [&str; 7] = [
+        "[skip ci]",
+        "[ci skip]",
+        "[no ci]",
+        "[skip actions]",
+        "[actions skip]",
+        "[skip cd]",
+        "[skip deploy]",
+    ];
+    let lower = message.to_ascii_lowercase();
+    let bracketed = MARKERS
+        .into_iter()
+        .find(|marker| lower.contains(marker))
+        .map(str::to_owned);
+    bracketed.or_else(|| {
+        lower
+            .lines()
+            .skip(1)
+            .any(|line| {
+                line.split_once(':')
+                    .is_some_and(|(k, v)| k.trim() == "skip-checks" && v.trim() == "true")
+            })
+            .then(|| "skip-checks: true".to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skip_marker_is_found_in_brackets_and_as_a_trailer_only() {
+        for message in ["Fix [skip ci]", "x\n\n[Skip Deploy]", "x\n\nSkip-Checks: TRUE"] {
+            assert!(skip_marker(message).is_some(), "{message}");
+        }
+        for message in [
+            "skip ci",
+            "skip-checks: true",
+            "x\n\nskip-checks: false",
+            "[skip]",
+        ] {
+            assert_eq!(skip_marker(message), None, "{message}");
+        }
+    }
+
+    #[test]
+    fn into_event_drops_a_file_list_that_is_too_long_to_keep() {
+        let push = |files| RawPush {
+            ref_name: "refs/heads/main".into(),
+            after: "a".repeat(40),
+            message: "One\nTwo".into(),
+            author: "Ann".into(),
+            files: Some(files),
+        };
+        let Ok(Event::Push(short)) = push(vec!["b".into(), "a".into(), "b".into()]).into_event() else {
+            panic!("a push");
+        };
+        assert_eq!(short.files, Some(vec!["a".into(), "b".into()]));
+        assert_eq!(short.subject, "One");
+        let Ok(Event::Push(long)) =
+            push((0..2000).map(|n| format!("src/file{n}.php")).collect()).into_event()
+        else {
+            panic!("a push");
+        };
+        assert_eq!(long.files, None);
+    }
+}
