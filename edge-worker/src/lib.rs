@@ -1,5 +1,8 @@
 //! The control plane: a Cloudflare Worker.
 
+#[cfg_attr(not(test), allow(dead_code, reason = "its routes come with the store"))]
+mod pages;
+
 use worker::{Context, Env, HttpRequest, Result, event};
 use worker::{DurableObject, Request, Response, State, durable_object};
 

@@ -1,0 +1,34 @@
+//! Turns the names of the bundled assets (`dist/assets.json`, written by `ui/build.mjs`) into constants.
+//! Without that file plain names are used, so that checks and tests need no Node.
+
+use std::path::Path;
+use std::{env, fs};
+
+const ASSETS: [(&str, &str); 5] = [
+    ("APP_JS", "app.js"),
+    ("APP_CSS", "app.css"),
+    ("ICON", "icon.svg"),
+    ("ICON_BUSY", "icon-busy.svg"),
+    ("ICON_FAILED", "icon-failed.svg"),
+];
+
+/// The value of a key in a flat JSON object of texts without escapes, which is all that the manifest is.
+fn value<'a>(manifest: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = manifest.split_once(&format!("\"{key}\""))?;
+    rest.split('"').nth(1)
+}
+
+fn main() {
+    println!("cargo::rerun-if-changed=dist/assets.json");
+    let manifest = fs::read_to_string("dist/assets.json").unwrap_or_default();
+    let constants: String = ASSETS
+        .iter()
+        .map(|(constant, name)| {
+            let plain = format!("/assets/{name}");
+            let path = value(&manifest, name).unwrap_or(&plain);
+            format!("pub(crate) const {constant}: &str = {path:?};\n")
+        })
+        .collect();
+    let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR for build scripts");
+    fs::write(Path::new(&out).join("assets.rs"), constants).expect("OUT_DIR can be written");
+}

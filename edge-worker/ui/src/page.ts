@@ -1,0 +1,41 @@
+// Brings the page that is shown in line with a page that the server rendered, node by node: focus, scroll, open
+// menus and what a person is typing stay as they are.
+
+import { Idiomorph } from "idiomorph";
+
+const callbacks = {
+  beforeNodeMorphed(old: Node): boolean {
+    if (!(old instanceof Element)) return true;
+    return !(old.hasAttribute("data-keep") || old.hasAttribute("data-edited"));
+  },
+  beforeAttributeUpdated(name: string, node: Element): boolean {
+    return !(name === "open" && node instanceof HTMLDetailsElement && node.hasAttribute("data-menu"));
+  },
+};
+
+/** Takes over title, icon, theme and body of `fresh`. */
+export function show(fresh: Document, part: "main" | "body"): void {
+  document.title = fresh.title;
+  const icon = fresh.querySelector<HTMLLinkElement>('link[rel="icon"]');
+  const shown = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
+  const href = icon?.getAttribute("href");
+  if (href && shown && shown.getAttribute("href") !== href) shown.setAttribute("href", href);
+  const theme = fresh.documentElement.dataset.theme;
+  if (theme) document.documentElement.dataset.theme = theme;
+
+  const from = part === "body" ? document.body : document.querySelector("main");
+  const to = part === "body" ? fresh.body : fresh.querySelector("main");
+  if (from && to) Idiomorph.morph(from, to, { morphStyle: "outerHTML", ignoreActiveValue: true, callbacks });
+  document.dispatchEvent(new CustomEvent("page:shown"));
+}
+
+/** Reads an answer as a page. */
+export async function parse(answer: Response): Promise<Document> {
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+// A form that was changed is left alone until it is sent.
+document.addEventListener("input", (event) => {
+  const form = event.target instanceof Element ? event.target.closest("form") : null;
+  if (form && form.method === "post") form.setAttribute("data-edited", "");
+});
