@@ -1,0 +1,42 @@
+<?php
+
+namespace App\Http\Controllers;
+
+use App\Jobs\RecordOrder;
+use Illuminate\Http\JsonResponse;
+use Illuminate\Routing\Controller;
+use Illuminate\Support\Facades\DB;
+use Illuminate\View\View;
+
+class OrderController extends Controller
+{
+    public function index(): View
+    {
+        $manifest = json_decode((string) file_get_contents(public_path('build/manifest.json')), true);
+
+        return view('orders', [
+            'orders' => DB::table('orders')->count(),
+            'version' => config('app.version'),
+            'style' => $manifest['resources/assets/site.css']['file'],
+        ]);
+    }
+
+    public function queue(): JsonResponse
+    {
+        RecordOrder::dispatch();
+
+        return response()->json(['queued' => true]);
+    }
+
+    public function recorded(): JsonResponse
+    {
+        return response()->json(DB::table('orders')->orderBy('id')->pluck('sku'));
+    }
+
+    public function healthy(): JsonResponse
+    {
+        DB::select('select 1');
+
+        return response()->json(['status' => 'ok', 'version' => config('app.version')]);
+    }
+}

@@ -1,0 +1,1 @@
+<?php echo 'ok ', trim((string) file_get_contents(__DIR__ . '/../VERSION'));
