@@ -15,10 +15,7 @@ pub struct Hub {
 
 impl DurableObject for Hub {
     fn new(state: State, env: Env) -> Self {
-        Self {
-            _state: state,
-            _env: env,
-        }
+        Self { _state: state, _env: env }
     }
 
     async fn fetch(&self, _req: Request) -> Result<Response> {
@@ -47,10 +44,7 @@ pub struct Auth {
 
 impl DurableObject for Auth {
     fn new(state: State, env: Env) -> Self {
-        Self {
-            _state: state,
-            _env: env,
-        }
+        Self { _state: state, _env: env }
     }
 
     async fn fetch(&self, _req: Request) -> Result<Response> {

@@ -5,6 +5,7 @@
 
 mod clock;
 mod config;
+mod deploy;
 mod host;
 mod job;
 mod journal;

@@ -1,0 +1,404 @@
+//! Containers, as the runner needs them: made from one closed description, found again by label, never privileged.
+//!
+//! In scope: create, start, exec, signal, stop, list, remove; networks and image ids. Not in scope: what runs in
+//! them and when, which is `deploy`'s.
+
+use super::error::{Doing, HostError, Result};
+use bollard::models::{
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, NetworkCreateRequest, RestartPolicy,
+    RestartPolicyNameEnum,
+};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
+    RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+};
+use futures_util::StreamExt;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use tokio::sync::OnceCell;
+
+/// Label: the projects folder of the runner that made the container. Several runners may share an engine.
+const ROOT: &str = "devflow.root";
+/// Label: the project's slug.
+const PROJECT: &str = "devflow.project";
+/// Label: the release.
+const RELEASE: &str = "devflow.release";
+/// Label: what the container is for.
+const ROLE: &str = "devflow.role";
+
+/// Longest answer of the engine, in seconds: a stop waits for a whole drain.
+const TIMEOUT_S: u64 = 900;
+
+/// What a container is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Build steps and artisan commands of one deployment.
+    Build,
+    /// PHP-FPM of a release.
+    Web,
+    /// A queue worker or daemon of a release.
+    Worker,
+    /// One run of the scheduler.
+    Scheduler,
+}
+
+impl Role {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Build => "build",
+            Self::Web => "web",
+            Self::Worker => "worker",
+            Self::Scheduler => "scheduler",
+        }
+    }
+
+    fn from_label(text: &str) -> Option<Self> {
+        [Self::Build, Self::Web, Self::Worker, Self::Scheduler]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+    }
+}
+
+/// A folder or file of the host inside a container.
+#[derive(Clone, Debug)]
+pub(crate) struct Bind {
+    pub(crate) source: PathBuf,
+    pub(crate) target: PathBuf,
+    pub(crate) read_only: bool,
+}
+
+/// A container to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct Container {
+    pub(crate) name: String,
+    pub(crate) image: String,
+    pub(crate) project: String,
+    pub(crate) release: String,
+    pub(crate) role: Role,
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: Vec<String>,
+    pub(crate) uid: u32,
+    pub(crate) workdir: PathBuf,
+    pub(crate) binds: Vec<Bind>,
+    pub(crate) network: String,
+    pub(crate) memory_mib: u32,
+    pub(crate) cpu_milli: u32,
+    /// Weight against other containers; 1024 is the usual one.
+    pub(crate) cpu_shares: i64,
+    pub(crate) stop_signal: &'static str,
+    pub(crate) stop_wait_s: u32,
+    /// True for what has to come back by itself when it ends.
+    pub(crate) keeps_running: bool,
+}
+
+/// A container that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) project: String,
+    pub(crate) release: String,
+    pub(crate) role: Role,
+    pub(crate) running: bool,
+}
+
+/// How a container stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub(crate) running: bool,
+    pub(crate) restarts: i64,
+    pub(crate) exit_code: i64,
+    pub(crate) out_of_memory: bool,
+}
+
+/// The engine. The connection is made at the first call, so that the runner starts without it too.
+#[derive(Debug)]
+pub(crate) struct Docker {
+    socket: PathBuf,
+    root: String,
+    client: OnceCell<bollard::Docker>,
+}
+
+impl Docker {
+    /// An engine at a Unix socket, for the containers of one projects folder.
+    pub(crate) fn new(socket: &Path, projects_dir: &Path) -> Self {
+        Self {
+            socket: socket.to_owned(),
+            root: projects_dir.to_string_lossy().into_owned(),
+            client: OnceCell::new(),
+        }
+    }
+
+    pub(super) async fn client(&self) -> Result<&bollard::Docker> {
+        let connect = || async {
+            let socket = self.socket.to_string_lossy();
+            bollard::Docker::connect_with_unix(&socket, TIMEOUT_S, bollard::API_DEFAULT_VERSION)
+                .doing(|| format!("connect to Docker at {socket}; is it running?"))?
+                .negotiate_version()
+                .await
+                .doing(|| format!("talk to Docker at {socket}; is it running?"))
+        };
+        self.client.get_or_try_init(connect).await
+    }
+
+    /// The content id of an image, `sha256:…`.
+    ///
+    /// # Errors
+    /// The image is not on this server.
+    pub(crate) async fn image_id(&self, image: &str) -> Result<String> {
+        match self.client().await?.inspect_image(image).await {
+            Ok(found) => found.id.ok_or_else(|| HostError::new(format!("the image `{image}` has no id"))),
+            Err(error) if status(&error) == Some(404) => Err(HostError::new(format!(
+                "the image `{image}` is not on this server; pull or build it there, then deploy again"
+            ))),
+            Err(error) => Err(HostError::because(format!("look at the image `{image}`"), words(&error))),
+        }
+    }
+
+    /// Makes a user-defined bridge of that name unless it is there.
+    ///
+    /// # Errors
+    /// The engine refuses, for example because its address pools are used up.
+    pub(crate) async fn ensure_network(&self, name: &str) -> Result<()> {
+        let client = self.client().await?;
+        if client.inspect_network(name, None).await.is_ok() {
+            return Ok(());
+        }
+        let request = NetworkCreateRequest {
+            name: name.to_owned(),
+            driver: Some("bridge".into()),
+            labels: Some(HashMap::from([(ROOT.to_owned(), self.root.clone())])),
+            ..Default::default()
+        };
+        match client.create_network(request).await {
+            Ok(_) => Ok(()),
+            Err(error) if status(&error) == Some(409) => Ok(()),
+            Err(error) => Err(HostError::because(
+                format!("make the network `{name}` (`host-runner doctor` checks Docker's address pools)"),
+                words(&error),
+            )),
+        }
+    }
+
+    /// Removes a network; one that is not there is fine.
+    ///
+    /// # Errors
+    /// A container is still attached.
+    pub(crate) async fn remove_network(&self, name: &str) -> Result<()> {
+        match self.client().await?.remove_network(name).await {
+            Ok(()) => Ok(()),
+            Err(error) if status(&error) == Some(404) => Ok(()),
+            Err(error) => Err(HostError::because(format!("remove the network `{name}`"), words(&error))),
+        }
+    }
+
+    /// Makes and starts a container. One of the same name, left by an earlier attempt, is removed first.
+    ///
+    /// # Errors
+    /// The engine refuses it; what was made is removed.
+    pub(crate) async fn start_new(&self, container: &Container) -> Result<String> {
+        let client = self.client().await?;
+        let name = &container.name;
+        let body = self.body(container);
+        let options = || CreateContainerOptionsBuilder::new().name(name).build();
+        let made = match client.create_container(Some(options()), body.clone()).await {
+            Err(error) if status(&error) == Some(409) => {
+                self.remove(name).await?;
+                client.create_container(Some(options()), body).await
+            }
+            other => other,
+        };
+        let id = made.map_err(|error| HostError::because(format!("create the container `{name}`"), words(&error)))?.id;
+        if let Err(error) = client.start_container(&id, None).await {
+            let cause = HostError::because(format!("start the container `{name}`"), words(&error));
+            return Err(match self.remove(&id).await {
+                Ok(()) => cause,
+                Err(second) => HostError::new(format!("{cause}; and {second}")),
+            });
+        }
+        Ok(id)
+    }
+
+    fn body(&self, container: &Container) -> ContainerCreateBody {
+        let labels = [
+            (ROOT, self.root.as_str()),
+            (PROJECT, &container.project),
+            (RELEASE, &container.release),
+            (ROLE, container.role.as_str()),
+        ];
+        ContainerCreateBody {
+            image: Some(container.image.clone()),
+            cmd: Some(container.argv.clone()),
+            entrypoint: Some(Vec::new()),
+            env: Some(container.env.clone()),
+            user: Some(format!("{0}:{0}", container.uid)),
+            working_dir: Some(container.workdir.to_string_lossy().into_owned()),
+            labels: Some(labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
+            stop_signal: Some(container.stop_signal.to_owned()),
+            stop_timeout: Some(i64::from(container.stop_wait_s)),
+            host_config: Some(host_config(container)),
+            ..Default::default()
+        }
+    }
+
+    /// Starts a container that is there and stopped.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub(crate) async fn start(&self, id: &str) -> Result<()> {
+        self.client()
+            .await?
+            .start_container(id, None)
+            .await
+            .map_err(|error| HostError::because(format!("start the container `{id}`"), words(&error)))
+    }
+
+    /// Sends a signal. A container that is not running is fine: it has got what it needs.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub(crate) async fn signal(&self, id: &str, signal: &str) -> Result<()> {
+        let options = KillContainerOptionsBuilder::new().signal(signal).build();
+        match self.client().await?.kill_container(id, Some(options)).await {
+            Err(error) if !matches!(status(&error), Some(404 | 409)) => {
+                Err(HostError::because(format!("signal the container `{id}`"), words(&error)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Stops a container by its own signal and kills it after `wait_s` seconds.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub(crate) async fn stop(&self, id: &str, wait_s: u32) -> Result<()> {
+        let wait = i32::try_from(wait_s).unwrap_or(i32::MAX);
+        let options = StopContainerOptionsBuilder::new().t(wait).build();
+        match self.client().await?.stop_container(id, Some(options)).await {
+            Err(error) if !matches!(status(&error), Some(304 | 404)) => {
+                Err(HostError::because(format!("stop the container `{id}`"), words(&error)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Kills and removes a container; one that is not there is fine.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub(crate) async fn remove(&self, id: &str) -> Result<()> {
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        match self.client().await?.remove_container(id, Some(options)).await {
+            // 409: it is being removed already.
+            Err(error) if !matches!(status(&error), Some(404 | 409)) => {
+                Err(HostError::because(format!("remove the container `{id}`"), words(&error)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The containers of this runner, running or not; of one project where `project` is given.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub(crate) async fn list(&self, project: Option<&str>) -> Result<Vec<Found>> {
+        let mut labels = vec![format!("{ROOT}={}", self.root)];
+        labels.extend(project.map(|slug| format!("{PROJECT}={slug}")));
+        let filters = HashMap::from([("label".to_owned(), labels)]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let listed = self
+            .client()
+            .await?
+            .list_containers(Some(options))
+            .await
+            .map_err(|error| HostError::because("list the containers", words(&error)))?;
+        Ok(listed.into_iter().filter_map(found).collect())
+    }
+
+    /// How a container stands; None where it is gone.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub(crate) async fn condition(&self, id: &str) -> Result<Option<Condition>> {
+        match self.client().await?.inspect_container(id, None).await {
+            Ok(seen) => {
+                let state = seen.state.unwrap_or_default();
+                Ok(Some(Condition {
+                    running: state.running == Some(true) && state.restarting != Some(true),
+                    restarts: seen.restart_count.unwrap_or(0),
+                    exit_code: state.exit_code.unwrap_or(0),
+                    out_of_memory: state.oom_killed == Some(true),
+                }))
+            }
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(HostError::because(format!("look at the container `{id}`"), words(&error))),
+        }
+    }
+
+    /// The last lines that a container printed.
+    pub(crate) async fn last_lines(&self, id: &str, lines: usize) -> Result<Vec<String>> {
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
+        let mut stream = self.client().await?.logs(id, Some(options));
+        let mut text = Vec::new();
+        while let Some(Ok(chunk)) = stream.next().await {
+            text.extend_from_slice(chunk.as_ref());
+        }
+        Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
+    }
+}
+
+fn host_config(container: &Container) -> HostConfig {
+    const MIB: i64 = 1024 * 1024;
+    let mount = |bind: &Bind| Mount {
+        typ: Some(MountType::BIND),
+        source: Some(bind.source.to_string_lossy().into_owned()),
+        target: Some(bind.target.to_string_lossy().into_owned()),
+        read_only: Some(bind.read_only),
+        ..Default::default()
+    };
+    let restart = if container.keeps_running { RestartPolicyNameEnum::UNLESS_STOPPED } else { RestartPolicyNameEnum::NO };
+    let log_options = [("max-size", "10m"), ("max-file", "3")].map(|(name, value)| (name.into(), value.into()));
+    HostConfig {
+        mounts: Some(container.binds.iter().map(mount).collect()),
+        network_mode: Some(container.network.clone()),
+        memory: Some(i64::from(container.memory_mib) * MIB),
+        // No swap beyond the memory: a limit that swaps is none.
+        memory_swap: Some(i64::from(container.memory_mib) * MIB),
+        nano_cpus: Some(i64::from(container.cpu_milli) * 1_000_000),
+        cpu_shares: Some(container.cpu_shares),
+        pids_limit: Some(1024),
+        cap_drop: Some(vec!["ALL".into()]),
+        security_opt: Some(vec!["no-new-privileges".into()]),
+        privileged: Some(false),
+        restart_policy: Some(RestartPolicy { name: Some(restart), maximum_retry_count: None }),
+        log_config: Some(HostConfigLogConfig { typ: Some("local".into()), config: Some(log_options.into()) }),
+        ..Default::default()
+    }
+}
+
+fn found(summary: bollard::models::ContainerSummary) -> Option<Found> {
+    let labels = summary.labels?;
+    Some(Found {
+        id: summary.id?,
+        name: summary.names?.first()?.trim_start_matches('/').to_owned(),
+        project: labels.get(PROJECT)?.clone(),
+        release: labels.get(RELEASE)?.clone(),
+        role: Role::from_label(labels.get(ROLE)?)?,
+        running: summary.state == Some(bollard::models::ContainerSummaryStateEnum::RUNNING),
+    })
+}
+
+fn status(error: &bollard::errors::Error) -> Option<u16> {
+    match error {
+        bollard::errors::Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        _ => None,
+    }
+}
+
+/// The engine's own words, without the client's frame around them.
+pub(super) fn words(error: &bollard::errors::Error) -> String {
+    match error {
+        bollard::errors::Error::DockerResponseServerError { message, .. } => message.trim().to_owned(),
+        other => other.to_string(),
+    }
+}

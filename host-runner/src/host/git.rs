@@ -1,0 +1,288 @@
+//! A project's bare mirror: fetching a ref, reading a commit, and checking it out without a work tree.
+//!
+//! Git runs by argument vector, without the system's and the user's configuration, without prompts, and with the
+//! protocols https, http, ssh and file only.
+
+use super::error::{Doing, HostError, Result};
+use super::process::{Finished, run, run_ok};
+use devflow_protocol::text::{GitSha, RefName, RepositoryUrl};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
+
+/// Host keys of the big providers, from their documentation.
+const KNOWN_HOSTS: &str = include_str!("known_hosts");
+/// Longest fetch.
+const FETCH_LIMIT: Duration = Duration::from_secs(600);
+/// Longest local operation.
+const LOCAL_LIMIT: Duration = Duration::from_secs(120);
+
+/// How git reaches repositories from this server.
+#[derive(Clone, Debug)]
+pub(crate) struct Git {
+    /// The runner's private deploy key (OpenSSH format).
+    deploy_key: PathBuf,
+    /// Host keys of the big providers, written at start.
+    known_hosts: PathBuf,
+    /// Host keys that the server's administrator added.
+    own_known_hosts: PathBuf,
+}
+
+/// A commit as people know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Commit {
+    pub(crate) sha: GitSha,
+    /// Cut to 200 characters.
+    pub(crate) subject: String,
+    pub(crate) author: String,
+}
+
+impl Git {
+    /// Writes the pinned host keys into the state folder.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(crate) fn new(state_dir: &Path) -> Result<Self> {
+        let known_hosts = state_dir.join("known_hosts.pinned");
+        std::fs::create_dir_all(state_dir).doing(|| format!("make {}", state_dir.display()))?;
+        std::fs::write(&known_hosts, KNOWN_HOSTS).doing(|| format!("write {}", known_hosts.display()))?;
+        Ok(Self {
+            deploy_key: state_dir.join("deploy_key"),
+            known_hosts,
+            own_known_hosts: state_dir.join("known_hosts"),
+        })
+    }
+
+    fn command(&self, repository: &Path) -> Command {
+        let mut command = Command::new("git");
+        command
+            .arg("--git-dir")
+            .arg(repository)
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("LC_ALL", "C.UTF-8")
+            .env("HOME", "/nonexistent")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_ASKPASS", "/bin/false")
+            .env("GIT_ALLOW_PROTOCOL", "https:http:ssh:file")
+            .env("GIT_SSH_VARIANT", "ssh")
+            .env("GIT_SSH_COMMAND", self.ssh_command())
+            .env("GIT_ATTR_NOSYSTEM", "1")
+            .current_dir("/");
+        for name in ["http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command
+    }
+
+    // Git hands this text to a shell, so each path is quoted for one.
+    fn ssh_command(&self) -> String {
+        format!(
+            "ssh -F /dev/null -i {} -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=yes \
+             -o GlobalKnownHostsFile=/dev/null -o UserKnownHostsFile={} -o UserKnownHostsFile={} -o ConnectTimeout=15",
+            shell_quoted(&self.deploy_key),
+            shell_quoted(&self.known_hosts),
+            shell_quoted(&self.own_known_hosts),
+        )
+    }
+
+    /// Fetches a ref into the mirror, which is made when it is not there, and resolves the commit to deploy.
+    ///
+    /// # Errors
+    /// The repository cannot be reached, the ref is not in it, or the commit is not to be had.
+    pub(crate) async fn fetch(
+        &self,
+        mirror: &Path,
+        url: &RepositoryUrl,
+        ref_name: &RefName,
+        commit: Option<&GitSha>,
+        cancel: &CancellationToken,
+    ) -> Result<(GitSha, GitSha)> {
+        if !mirror.join("HEAD").exists() {
+            self.init(mirror, cancel).await?;
+        }
+        let refspec = format!("+{ref_name}:{ref_name}");
+        self.fetch_one(mirror, url, &refspec, cancel)
+            .await
+            .map_err(|done| fetch_error(url, ref_name.short(), &done))?;
+        let tip = self.resolve(mirror, &format!("{ref_name}^{{commit}}"), cancel).await?;
+        let Some(wanted) = commit else {
+            return Ok((tip.clone(), tip));
+        };
+        if !self.has(mirror, wanted, cancel).await? {
+            // The ref was moved by force since; most servers still hand out the commit by its id.
+            self.fetch_one(mirror, url, wanted.as_str(), cancel)
+                .await
+                .map_err(|done| fetch_error(url, wanted.short(), &done))?;
+        }
+        Ok((wanted.clone(), tip))
+    }
+
+    async fn init(&self, mirror: &Path, cancel: &CancellationToken) -> Result<()> {
+        let mut command = self.command(mirror);
+        command.args(["init", "--quiet", "--bare", "--template=", "--initial-branch=main"]);
+        run_ok(command, "make the mirror of the repository", LOCAL_LIMIT, cancel).await.map(drop)
+    }
+
+    async fn fetch_one(
+        &self,
+        mirror: &Path,
+        url: &RepositoryUrl,
+        what: &str,
+        cancel: &CancellationToken,
+    ) -> std::result::Result<(), String> {
+        let mut command = self.command(mirror);
+        command.args(["-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "-c", "maintenance.auto=false"]);
+        command.args(["-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60"]);
+        command.args(["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--"]);
+        command.args([url.as_str(), what]);
+        let done = run(command, &[], FETCH_LIMIT, cancel).await.map_err(|error| error.to_string())?;
+        if done.status.success() { Ok(()) } else { Err(first_words(&done)) }
+    }
+
+    async fn resolve(&self, mirror: &Path, name: &str, cancel: &CancellationToken) -> Result<GitSha> {
+        let mut command = self.command(mirror);
+        command.args(["rev-parse", "--verify", "--quiet", "--end-of-options", name]);
+        let out = run_ok(command, &format!("resolve `{name}`"), LOCAL_LIMIT, cancel).await?;
+        String::from_utf8_lossy(&out).trim().parse().doing(|| format!("read what `{name}` resolves to"))
+    }
+
+    async fn has(&self, mirror: &Path, sha: &GitSha, cancel: &CancellationToken) -> Result<bool> {
+        let mut command = self.command(mirror);
+        command.args(["cat-file", "-e", &format!("{sha}^{{commit}}")]);
+        Ok(run(command, &[], LOCAL_LIMIT, cancel).await?.status.success())
+    }
+
+    /// True where `old` is an ancestor of `new` (or the same commit). False where either is unknown here.
+    pub(crate) async fn is_ancestor(
+        &self,
+        mirror: &Path,
+        old: &GitSha,
+        new: &GitSha,
+        cancel: &CancellationToken,
+    ) -> Result<bool> {
+        let mut command = self.command(mirror);
+        command.args(["merge-base", "--is-ancestor", old.as_str(), new.as_str()]);
+        Ok(run(command, &[], LOCAL_LIMIT, cancel).await?.status.success())
+    }
+
+    /// Subject and author of a commit.
+    pub(crate) async fn commit(&self, mirror: &Path, sha: &GitSha, cancel: &CancellationToken) -> Result<Commit> {
+        let mut command = self.command(mirror);
+        command.args(["log", "-1", "--no-show-signature", "--format=%an%x00%s", sha.as_str()]);
+        let out = run_ok(command, "read the commit", LOCAL_LIMIT, cancel).await?;
+        let text = String::from_utf8_lossy(&out);
+        let (author, subject) = text.trim_end_matches('\n').split_once('\0').unwrap_or_default();
+        let cut = |text: &str| text.chars().filter(|c| !c.is_control()).take(200).collect();
+        Ok(Commit { sha: sha.clone(), subject: cut(subject), author: cut(author) })
+    }
+
+    /// Writes a commit's files into an empty folder, with a temporary index, so that files which the repository
+    /// marks `export-ignore` are there too.
+    ///
+    /// # Errors
+    /// The commit has submodules or files in Git LFS, or the files cannot be written.
+    pub(crate) async fn checkout(
+        &self,
+        mirror: &Path,
+        sha: &GitSha,
+        into: &Path,
+        cancel: &CancellationToken,
+    ) -> Result<()> {
+        let index = into.with_extension("index");
+        let result = self.checkout_by(&index, mirror, sha, into, cancel).await;
+        match std::fs::remove_file(&index) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                result.and(Err(HostError::because("remove the checkout's index", error)))
+            }
+            _ => result,
+        }
+    }
+
+    async fn checkout_by(
+        &self,
+        index: &Path,
+        mirror: &Path,
+        sha: &GitSha,
+        into: &Path,
+        cancel: &CancellationToken,
+    ) -> Result<()> {
+        let command = |args: &[&str]| {
+            let mut command = self.command(mirror);
+            command.env("GIT_INDEX_FILE", index).args(args);
+            command
+        };
+        let read = command(&["read-tree", sha.as_str()]);
+        run_ok(read, "read the commit's files", LOCAL_LIMIT, cancel).await?;
+        let listed = command(&["ls-files", "--stage", "-z"]);
+        refuse_submodules(&run_ok(listed, "list the commit's files", LOCAL_LIMIT, cancel).await?)?;
+        self.refuse_lfs(mirror, sha, cancel).await?;
+        let mut write = command(&["-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=true"]);
+        let mut prefix = into.as_os_str().to_owned();
+        prefix.push("/");
+        // The work tree is only named because checkout-index asks for one.
+        write.env("GIT_WORK_TREE", into).current_dir(into);
+        write.args(["checkout-index", "--all", "--force", "--quiet"]);
+        let mut argument = std::ffi::OsString::from("--prefix=");
+        argument.push(&prefix);
+        write.arg(argument);
+        run_ok(write, "write the commit's files", FETCH_LIMIT, cancel).await.map(drop)
+    }
+
+    async fn refuse_lfs(&self, mirror: &Path, sha: &GitSha, cancel: &CancellationToken) -> Result<()> {
+        let mut command = self.command(mirror);
+        command.args(["grep", "-q", "-E", "^[^#].*filter=lfs", sha.as_str(), "--", "*.gitattributes", ".gitattributes"]);
+        if run(command, &[], LOCAL_LIMIT, cancel).await?.status.success() {
+            return Err(HostError::new(
+                "the repository keeps files in Git LFS, which this version does not fetch; commit them as files",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn refuse_submodules(listed: &[u8]) -> Result<()> {
+    let submodule = listed.split(|byte| *byte == 0).find(|entry| entry.starts_with(b"160000 "));
+    match submodule {
+        None => Ok(()),
+        Some(entry) => {
+            let path = entry.split(|byte| *byte == b'\t').nth(1).unwrap_or_default();
+            Err(HostError::new(format!(
+                "the repository has the submodule `{}`, which this version does not fetch; add its files or use Composer",
+                String::from_utf8_lossy(path)
+            )))
+        }
+    }
+}
+
+fn fetch_error(url: &RepositoryUrl, what: &str, words: &str) -> HostError {
+    let hint = if words.contains("couldn't find remote ref") || words.contains("not our ref") {
+        format!("`{what}` is not there; push it first, or set another branch")
+    } else if words.contains("Host key verification failed") {
+        "its host key is not known here; add it to known_hosts in the runner's state folder".to_owned()
+    } else if words.contains("Permission denied (publickey") {
+        "it refused the runner's deploy key; add the key to the repository".to_owned()
+    } else {
+        words.to_owned()
+    };
+    HostError::because(format!("fetch {url}"), hint)
+}
+
+// Git prints the cause first and advice after it.
+fn first_words(done: &Finished) -> String {
+    let lines: Vec<&str> = done.stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines
+        .iter()
+        .find(|line| line.contains("Permission denied") || line.contains("Host key verification"))
+        .or_else(|| lines.iter().find(|line| line.starts_with("fatal:") || line.starts_with("ssh:")))
+        .map_or_else(|| done.complaint(), |line| (*line).to_owned())
+}
+
+fn shell_quoted(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
+}
