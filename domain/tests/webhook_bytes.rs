@@ -66,8 +66,8 @@ proptest! {
     #[test]
     fn long_texts_are_cut_to_what_is_kept(
         provider in provider(),
-        message in "\\PC{0,4000}",
-        files in prop::collection::vec("[a-z\"\\\\/]{1,80}", 0..300),
+        message in "\\PC{0,600}",
+        files in prop::collection::vec("[a-z\"\\\\/\u{1}]{1,80}", 0..120),
     ) {
         let sha = "2".repeat(40);
         let commit = serde_json::json!({"id": sha, "message": message, "author": {"name": message},

@@ -15,7 +15,10 @@ pub struct Hub {
 
 impl DurableObject for Hub {
     fn new(state: State, env: Env) -> Self {
-        Self { _state: state, _env: env }
+        Self {
+            _state: state,
+            _env: env,
+        }
     }
 
     async fn fetch(&self, _req: Request) -> Result<Response> {
@@ -44,7 +47,10 @@ pub struct Auth {
 
 impl DurableObject for Auth {
     fn new(state: State, env: Env) -> Self {
-        Self { _state: state, _env: env }
+        Self {
+            _state: state,
+            _env: env,
+        }
     }
 
     async fn fetch(&self, _req: Request) -> Result<Response> {

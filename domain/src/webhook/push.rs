@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// A head commit's message is kept to this many characters; skip markers are looked for before it is cut.
 const SUBJECT_CHARS: usize = 200;
+/// A list of files is kept up to this size as JSON, which leaves room for the other fields.
+const FILES_BYTES: usize = DELIVERY_EVENT_BYTES / 2;
 
 /// What a delivery says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,8 +70,8 @@ impl RawPush {
             list.dedup();
         }
         // What is kept of an event is bounded; a list that does not fit is no list to rely on.
-        let files = files
-            .filter(|list| list.iter().map(|path| path.len() + 3).sum::<usize>() <= DELIVERY_EVENT_BYTES / 2);
+        let files =
+            files.filter(|list| serde_json::to_string(list).is_ok_and(|json| json.len() <= FILES_BYTES));
         Ok(Event::Push(Push {
             ref_name: self.ref_name.parse().map_err(|error| format!("{error}"))?,
             after: self.after.parse().map_err(|error| format!("{error}"))?,

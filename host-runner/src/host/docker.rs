@@ -5,12 +5,12 @@
 
 use super::error::{Doing, HostError, Result};
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, NetworkCreateRequest, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, NetworkCreateRequest,
+    RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
-    RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
+    LogsOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
 use std::collections::HashMap;
@@ -147,11 +147,16 @@ impl Docker {
     /// The image is not on this server.
     pub(crate) async fn image_id(&self, image: &str) -> Result<String> {
         match self.client().await?.inspect_image(image).await {
-            Ok(found) => found.id.ok_or_else(|| HostError::new(format!("the image `{image}` has no id"))),
+            Ok(found) => found
+                .id
+                .ok_or_else(|| HostError::new(format!("the image `{image}` has no id"))),
             Err(error) if status(&error) == Some(404) => Err(HostError::new(format!(
                 "the image `{image}` is not on this server; pull or build it there, then deploy again"
             ))),
-            Err(error) => Err(HostError::because(format!("look at the image `{image}`"), words(&error))),
+            Err(error) => Err(HostError::because(
+                format!("look at the image `{image}`"),
+                words(&error),
+            )),
         }
     }
 
@@ -188,7 +193,10 @@ impl Docker {
         match self.client().await?.remove_network(name).await {
             Ok(()) => Ok(()),
             Err(error) if status(&error) == Some(404) => Ok(()),
-            Err(error) => Err(HostError::because(format!("remove the network `{name}`"), words(&error))),
+            Err(error) => Err(HostError::because(
+                format!("remove the network `{name}`"),
+                words(&error),
+            )),
         }
     }
 
@@ -208,7 +216,9 @@ impl Docker {
             }
             other => other,
         };
-        let id = made.map_err(|error| HostError::because(format!("create the container `{name}`"), words(&error)))?.id;
+        let id = made
+            .map_err(|error| HostError::because(format!("create the container `{name}`"), words(&error)))?
+            .id;
         if let Err(error) = client.start_container(&id, None).await {
             let cause = HostError::because(format!("start the container `{name}`"), words(&error));
             return Err(match self.remove(&id).await {
@@ -233,7 +243,11 @@ impl Docker {
             env: Some(container.env.clone()),
             user: Some(format!("{0}:{0}", container.uid)),
             working_dir: Some(container.workdir.to_string_lossy().into_owned()),
-            labels: Some(labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
+            labels: Some(
+                labels
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .into(),
+            ),
             stop_signal: Some(container.stop_signal.to_owned()),
             stop_timeout: Some(i64::from(container.stop_wait_s)),
             host_config: Some(host_config(container)),
@@ -260,9 +274,10 @@ impl Docker {
     pub(crate) async fn signal(&self, id: &str, signal: &str) -> Result<()> {
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
         match self.client().await?.kill_container(id, Some(options)).await {
-            Err(error) if !matches!(status(&error), Some(404 | 409)) => {
-                Err(HostError::because(format!("signal the container `{id}`"), words(&error)))
-            }
+            Err(error) if !matches!(status(&error), Some(404 | 409)) => Err(HostError::because(
+                format!("signal the container `{id}`"),
+                words(&error),
+            )),
             _ => Ok(()),
         }
     }
@@ -275,9 +290,10 @@ impl Docker {
         let wait = i32::try_from(wait_s).unwrap_or(i32::MAX);
         let options = StopContainerOptionsBuilder::new().t(wait).build();
         match self.client().await?.stop_container(id, Some(options)).await {
-            Err(error) if !matches!(status(&error), Some(304 | 404)) => {
-                Err(HostError::because(format!("stop the container `{id}`"), words(&error)))
-            }
+            Err(error) if !matches!(status(&error), Some(304 | 404)) => Err(HostError::because(
+                format!("stop the container `{id}`"),
+                words(&error),
+            )),
             _ => Ok(()),
         }
     }
@@ -290,9 +306,10 @@ impl Docker {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         match self.client().await?.remove_container(id, Some(options)).await {
             // 409: it is being removed already.
-            Err(error) if !matches!(status(&error), Some(404 | 409)) => {
-                Err(HostError::because(format!("remove the container `{id}`"), words(&error)))
-            }
+            Err(error) if !matches!(status(&error), Some(404 | 409)) => Err(HostError::because(
+                format!("remove the container `{id}`"),
+                words(&error),
+            )),
             _ => Ok(()),
         }
     }
@@ -305,7 +322,10 @@ impl Docker {
         let mut labels = vec![format!("{ROOT}={}", self.root)];
         labels.extend(project.map(|slug| format!("{PROJECT}={slug}")));
         let filters = HashMap::from([("label".to_owned(), labels)]);
-        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let options = ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&filters)
+            .build();
         let listed = self
             .client()
             .await?
@@ -331,19 +351,29 @@ impl Docker {
                 }))
             }
             Err(error) if status(&error) == Some(404) => Ok(None),
-            Err(error) => Err(HostError::because(format!("look at the container `{id}`"), words(&error))),
+            Err(error) => Err(HostError::because(
+                format!("look at the container `{id}`"),
+                words(&error),
+            )),
         }
     }
 
     /// The last lines that a container printed.
     pub(crate) async fn last_lines(&self, id: &str, lines: usize) -> Result<Vec<String>> {
-        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
+        let options = LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .tail(&lines.to_string())
+            .build();
         let mut stream = self.client().await?.logs(id, Some(options));
         let mut text = Vec::new();
         while let Some(Ok(chunk)) = stream.next().await {
             text.extend_from_slice(chunk.as_ref());
         }
-        Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
+        Ok(String::from_utf8_lossy(&text)
+            .lines()
+            .map(str::to_owned)
+            .collect())
     }
 }
 
@@ -356,8 +386,13 @@ fn host_config(container: &Container) -> HostConfig {
         read_only: Some(bind.read_only),
         ..Default::default()
     };
-    let restart = if container.keeps_running { RestartPolicyNameEnum::UNLESS_STOPPED } else { RestartPolicyNameEnum::NO };
-    let log_options = [("max-size", "10m"), ("max-file", "3")].map(|(name, value)| (name.into(), value.into()));
+    let restart = if container.keeps_running {
+        RestartPolicyNameEnum::UNLESS_STOPPED
+    } else {
+        RestartPolicyNameEnum::NO
+    };
+    let log_options =
+        [("max-size", "10m"), ("max-file", "3")].map(|(name, value)| (name.into(), value.into()));
     HostConfig {
         mounts: Some(container.binds.iter().map(mount).collect()),
         network_mode: Some(container.network.clone()),
@@ -370,8 +405,14 @@ fn host_config(container: &Container) -> HostConfig {
         cap_drop: Some(vec!["ALL".into()]),
         security_opt: Some(vec!["no-new-privileges".into()]),
         privileged: Some(false),
-        restart_policy: Some(RestartPolicy { name: Some(restart), maximum_retry_count: None }),
-        log_config: Some(HostConfigLogConfig { typ: Some("local".into()), config: Some(log_options.into()) }),
+        restart_policy: Some(RestartPolicy {
+            name: Some(restart),
+            maximum_retry_count: None,
+        }),
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("local".into()),
+            config: Some(log_options.into()),
+        }),
         ..Default::default()
     }
 }

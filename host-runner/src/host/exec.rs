@@ -39,7 +39,10 @@ impl Docker {
     ) -> Result<Ended> {
         let client = self.client().await?;
         let failed = |error: &bollard::errors::Error| {
-            HostError::because(format!("run `{}`", argv.first().map_or("", String::as_str)), words(error))
+            HostError::because(
+                format!("run `{}`", argv.first().map_or("", String::as_str)),
+                words(error),
+            )
         };
         let config = ExecConfig {
             attach_stdout: Some(true),
@@ -47,10 +50,18 @@ impl Docker {
             cmd: Some(argv.to_vec()),
             ..Default::default()
         };
-        let exec = client.create_exec(container, config).await.map_err(|error| failed(&error))?;
-        let started = client.start_exec(&exec.id, None).await.map_err(|error| failed(&error))?;
+        let exec = client
+            .create_exec(container, config)
+            .await
+            .map_err(|error| failed(&error))?;
+        let started = client
+            .start_exec(&exec.id, None)
+            .await
+            .map_err(|error| failed(&error))?;
         let StartExecResults::Attached { mut output, .. } = started else {
-            return Err(HostError::new("Docker did not attach to the command that it started"));
+            return Err(HostError::new(
+                "Docker did not attach to the command that it started",
+            ));
         };
         let mut lines = Lines::default();
         let deadline = tokio::time::sleep(limit);
@@ -66,7 +77,10 @@ impl Docker {
             }
         }
         lines.finish(&mut on_line);
-        let seen = client.inspect_exec(&exec.id).await.map_err(|error| failed(&error))?;
+        let seen = client
+            .inspect_exec(&exec.id)
+            .await
+            .map_err(|error| failed(&error))?;
         seen.exit_code
             .map(Ended::Exit)
             .ok_or_else(|| HostError::new(format!("`{}` was cut off from its container", argv.join(" "))))

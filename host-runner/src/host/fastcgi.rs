@@ -37,12 +37,19 @@ pub(crate) struct Answer {
 /// # Errors
 /// The socket is not there, nothing answers in time, or the answer is not `pong`.
 pub(crate) async fn ping(socket: &Path, limit: Duration) -> Result<()> {
-    let params = [("REQUEST_METHOD", "GET"), ("SCRIPT_NAME", PING_PATH), ("SCRIPT_FILENAME", PING_PATH)];
+    let params = [
+        ("REQUEST_METHOD", "GET"),
+        ("SCRIPT_NAME", PING_PATH),
+        ("SCRIPT_FILENAME", PING_PATH),
+    ];
     let answer = request(socket, &params, limit).await?;
     if answer.body == b"pong" {
         Ok(())
     } else {
-        Err(HostError::new(format!("PHP-FPM answered a ping with status {}", answer.status)))
+        Err(HostError::new(format!(
+            "PHP-FPM answered a ping with status {}",
+            answer.status
+        )))
     }
 }
 
@@ -58,7 +65,11 @@ pub(crate) async fn get(
     limit: Duration,
 ) -> Result<Answer> {
     let (document, query) = path.split_once('?').unwrap_or((path, ""));
-    let script = if document.ends_with(".php") { document } else { "/index.php" };
+    let script = if document.ends_with(".php") {
+        document
+    } else {
+        "/index.php"
+    };
     let file = format!("{document_root}{script}");
     let params = [
         ("GATEWAY_INTERFACE", "CGI/1.1"),
@@ -90,14 +101,23 @@ async fn request(socket: &Path, params: &[(&str, &str)], limit: Duration) -> Res
 
 async fn exchange(socket: &Path, params: &[(&str, &str)]) -> Result<Answer> {
     let mut stream = UnixStream::connect(socket).await.doing(|| "connect to PHP-FPM")?;
-    stream.write_all(&encode(params)).await.doing(|| "send a request to PHP-FPM")?;
+    stream
+        .write_all(&encode(params))
+        .await
+        .doing(|| "send a request to PHP-FPM")?;
     let (mut out, mut errors) = (Vec::new(), Vec::new());
     loop {
         let mut header = [0_u8; 8];
-        stream.read_exact(&mut header).await.doing(|| "read PHP-FPM's answer")?;
+        stream
+            .read_exact(&mut header)
+            .await
+            .doing(|| "read PHP-FPM's answer")?;
         let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
         let mut content = vec![0_u8; length + usize::from(header[6])];
-        stream.read_exact(&mut content).await.doing(|| "read PHP-FPM's answer")?;
+        stream
+            .read_exact(&mut content)
+            .await
+            .doing(|| "read PHP-FPM's answer")?;
         content.truncate(length);
         match header[1] {
             STDOUT if out.len() < ANSWER_BYTES => out.extend_from_slice(&content),
@@ -143,7 +163,11 @@ fn record(message: &mut Vec<u8>, kind: u8, content: &[u8]) {
 }
 
 fn parse(out: &[u8], errors: &[u8]) -> Answer {
-    let separator = |mark: &[u8]| out.windows(mark.len()).position(|part| part == mark).map(|at| (at, mark.len()));
+    let separator = |mark: &[u8]| {
+        out.windows(mark.len())
+            .position(|part| part == mark)
+            .map(|at| (at, mark.len()))
+    };
     let (head, body) = match (separator(b"\r\n\r\n"), separator(b"\n\n")) {
         (Some((at, length)), None) => (&out[..at], &out[at + length..]),
         (Some((crlf, length)), Some((lf, _))) if crlf < lf => (&out[..crlf], &out[crlf + length..]),
@@ -154,10 +178,16 @@ fn parse(out: &[u8], errors: &[u8]) -> Answer {
         .lines()
         .find_map(|line| {
             let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("status").then(|| value.trim().get(..3)?.parse().ok()).flatten()
+            name.eq_ignore_ascii_case("status")
+                .then(|| value.trim().get(..3)?.parse().ok())
+                .flatten()
         })
         .unwrap_or(200);
-    Answer { status, body: body.to_vec(), errors: String::from_utf8_lossy(errors).trim().to_owned() }
+    Answer {
+        status,
+        body: body.to_vec(),
+        errors: String::from_utf8_lossy(errors).trim().to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -169,14 +199,27 @@ mod tests {
         let value = "v".repeat(200);
         let message = encode(&[("N", &value)]);
         assert_eq!(message[..16], [1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(message[16..30], [1, 4, 0, 1, 0, 206, 0, 0, 1, 0x80, 0, 0, 200, b'N']);
-        assert_eq!(message[message.len() - 16..], [1, 4, 0, 1, 0, 0, 0, 0, 1, 5, 0, 1, 0, 0, 0, 0]);
+        assert_eq!(
+            message[16..30],
+            [1, 4, 0, 1, 0, 206, 0, 0, 1, 0x80, 0, 0, 200, b'N']
+        );
+        assert_eq!(
+            message[message.len() - 16..],
+            [1, 4, 0, 1, 0, 0, 0, 0, 1, 5, 0, 1, 0, 0, 0, 0]
+        );
     }
 
     #[test]
     fn parse_reads_status_body_and_errors() {
         let answer = parse(b"Status: 503 Service Unavailable\r\nX: y\r\n\r\ndown", b"boom\n");
-        assert_eq!(answer, Answer { status: 503, body: b"down".to_vec(), errors: "boom".into() });
+        assert_eq!(
+            answer,
+            Answer {
+                status: 503,
+                body: b"down".to_vec(),
+                errors: "boom".into()
+            }
+        );
         assert_eq!(parse(b"Content-type: text/html\r\n\r\npong", b"").status, 200);
         assert_eq!(parse(b"", b"").body, b"");
     }

@@ -110,7 +110,9 @@ impl Git {
         self.fetch_one(mirror, url, &refspec, cancel)
             .await
             .map_err(|done| fetch_error(url, ref_name.short(), &done))?;
-        let tip = self.resolve(mirror, &format!("{ref_name}^{{commit}}"), cancel).await?;
+        let tip = self
+            .resolve(mirror, &format!("{ref_name}^{{commit}}"), cancel)
+            .await?;
         let Some(wanted) = commit else {
             return Ok((tip.clone(), tip));
         };
@@ -125,8 +127,16 @@ impl Git {
 
     async fn init(&self, mirror: &Path, cancel: &CancellationToken) -> Result<()> {
         let mut command = self.command(mirror);
-        command.args(["init", "--quiet", "--bare", "--template=", "--initial-branch=main"]);
-        run_ok(command, "make the mirror of the repository", LOCAL_LIMIT, cancel).await.map(drop)
+        command.args([
+            "init",
+            "--quiet",
+            "--bare",
+            "--template=",
+            "--initial-branch=main",
+        ]);
+        run_ok(command, "make the mirror of the repository", LOCAL_LIMIT, cancel)
+            .await
+            .map(drop)
     }
 
     async fn fetch_one(
@@ -137,19 +147,42 @@ impl Git {
         cancel: &CancellationToken,
     ) -> std::result::Result<(), String> {
         let mut command = self.command(mirror);
-        command.args(["-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "-c", "maintenance.auto=false"]);
+        command.args([
+            "-c",
+            "core.hooksPath=/dev/null",
+            "-c",
+            "gc.auto=0",
+            "-c",
+            "maintenance.auto=false",
+        ]);
         command.args(["-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60"]);
-        command.args(["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--"]);
+        command.args([
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-recurse-submodules",
+            "--no-write-fetch-head",
+            "--",
+        ]);
         command.args([url.as_str(), what]);
-        let done = run(command, &[], FETCH_LIMIT, cancel).await.map_err(|error| error.to_string())?;
-        if done.status.success() { Ok(()) } else { Err(first_words(&done)) }
+        let done = run(command, &[], FETCH_LIMIT, cancel)
+            .await
+            .map_err(|error| error.to_string())?;
+        if done.status.success() {
+            Ok(())
+        } else {
+            Err(first_words(&done))
+        }
     }
 
     async fn resolve(&self, mirror: &Path, name: &str, cancel: &CancellationToken) -> Result<GitSha> {
         let mut command = self.command(mirror);
         command.args(["rev-parse", "--verify", "--quiet", "--end-of-options", name]);
         let out = run_ok(command, &format!("resolve `{name}`"), LOCAL_LIMIT, cancel).await?;
-        String::from_utf8_lossy(&out).trim().parse().doing(|| format!("read what `{name}` resolves to"))
+        String::from_utf8_lossy(&out)
+            .trim()
+            .parse()
+            .doing(|| format!("read what `{name}` resolves to"))
     }
 
     async fn has(&self, mirror: &Path, sha: &GitSha, cancel: &CancellationToken) -> Result<bool> {
@@ -172,14 +205,29 @@ impl Git {
     }
 
     /// Subject and author of a commit.
-    pub(crate) async fn commit(&self, mirror: &Path, sha: &GitSha, cancel: &CancellationToken) -> Result<Commit> {
+    pub(crate) async fn commit(
+        &self,
+        mirror: &Path,
+        sha: &GitSha,
+        cancel: &CancellationToken,
+    ) -> Result<Commit> {
         let mut command = self.command(mirror);
-        command.args(["log", "-1", "--no-show-signature", "--format=%an%x00%s", sha.as_str()]);
+        command.args([
+            "log",
+            "-1",
+            "--no-show-signature",
+            "--format=%an%x00%s",
+            sha.as_str(),
+        ]);
         let out = run_ok(command, "read the commit", LOCAL_LIMIT, cancel).await?;
         let text = String::from_utf8_lossy(&out);
         let (author, subject) = text.trim_end_matches('\n').split_once('\0').unwrap_or_default();
         let cut = |text: &str| text.chars().filter(|c| !c.is_control()).take(200).collect();
-        Ok(Commit { sha: sha.clone(), subject: cut(subject), author: cut(author) })
+        Ok(Commit {
+            sha: sha.clone(),
+            subject: cut(subject),
+            author: cut(author),
+        })
     }
 
     /// Writes a commit's files into an empty folder, with a temporary index, so that files which the repository
@@ -231,12 +279,23 @@ impl Git {
         let mut argument = std::ffi::OsString::from("--prefix=");
         argument.push(&prefix);
         write.arg(argument);
-        run_ok(write, "write the commit's files", FETCH_LIMIT, cancel).await.map(drop)
+        run_ok(write, "write the commit's files", FETCH_LIMIT, cancel)
+            .await
+            .map(drop)
     }
 
     async fn refuse_lfs(&self, mirror: &Path, sha: &GitSha, cancel: &CancellationToken) -> Result<()> {
         let mut command = self.command(mirror);
-        command.args(["grep", "-q", "-E", "^[^#].*filter=lfs", sha.as_str(), "--", "*.gitattributes", ".gitattributes"]);
+        command.args([
+            "grep",
+            "-q",
+            "-E",
+            "^[^#].*filter=lfs",
+            sha.as_str(),
+            "--",
+            "*.gitattributes",
+            ".gitattributes",
+        ]);
         if run(command, &[], LOCAL_LIMIT, cancel).await?.status.success() {
             return Err(HostError::new(
                 "the repository keeps files in Git LFS, which this version does not fetch; commit them as files",
@@ -247,7 +306,9 @@ impl Git {
 }
 
 fn refuse_submodules(listed: &[u8]) -> Result<()> {
-    let submodule = listed.split(|byte| *byte == 0).find(|entry| entry.starts_with(b"160000 "));
+    let submodule = listed
+        .split(|byte| *byte == 0)
+        .find(|entry| entry.starts_with(b"160000 "));
     match submodule {
         None => Ok(()),
         Some(entry) => {
@@ -275,11 +336,20 @@ fn fetch_error(url: &RepositoryUrl, what: &str, words: &str) -> HostError {
 
 // Git prints the cause first and advice after it.
 fn first_words(done: &Finished) -> String {
-    let lines: Vec<&str> = done.stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = done
+        .stderr
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
     lines
         .iter()
         .find(|line| line.contains("Permission denied") || line.contains("Host key verification"))
-        .or_else(|| lines.iter().find(|line| line.starts_with("fatal:") || line.starts_with("ssh:")))
+        .or_else(|| {
+            lines
+                .iter()
+                .find(|line| line.starts_with("fatal:") || line.starts_with("ssh:"))
+        })
         .map_or_else(|| done.complaint(), |line| (*line).to_owned())
 }
 

@@ -43,7 +43,8 @@ impl Host {
     /// # Errors
     /// A folder cannot be made or the web server's group is unknown.
     pub(crate) fn new(config: Config) -> Result<Self> {
-        std::fs::create_dir_all(&config.projects_dir).doing(|| format!("make {}", config.projects_dir.display()))?;
+        std::fs::create_dir_all(&config.projects_dir)
+            .doing(|| format!("make {}", config.projects_dir.display()))?;
         let host = Self {
             docker: Docker::new(&config.docker.socket, &config.projects_dir),
             nginx: Nginx::new(config.nginx.clone(), &config.state_dir)?,

@@ -38,7 +38,12 @@ impl Nginx {
     pub(crate) fn new(config: NginxConfig, state_dir: &Path) -> Result<Self> {
         let group = group_id(&config.group)?;
         fs::create_dir_all(&config.vhost_dir).doing(|| format!("make {}", config.vhost_dir.display()))?;
-        Ok(Self { config, group, staging: state_dir.join("nginx-staging"), changes: Mutex::new(()) })
+        Ok(Self {
+            config,
+            group,
+            staging: state_dir.join("nginx-staging"),
+            changes: Mutex::new(()),
+        })
     }
 
     /// The id of the group that reads public files.
@@ -102,9 +107,13 @@ impl Nginx {
         if before.as_deref() == Some(&wanted) {
             return Ok(false);
         }
-        self.replace(&path, before.as_deref(), &wanted).await.map_err(|error| {
-            HostError::new(format!("{error}; if another site is the default server of Nginx, disable that one"))
-        })?;
+        self.replace(&path, before.as_deref(), &wanted)
+            .await
+            .map_err(|error| {
+                HostError::new(format!(
+                    "{error}; if another site is the default server of Nginx, disable that one"
+                ))
+            })?;
         Ok(true)
     }
 
@@ -116,7 +125,8 @@ impl Nginx {
             Some(line) => {
                 let staged = path.with_extension("htpasswd.new");
                 write(&staged, line, 0o640)?;
-                chown(&staged, None, Some(self.group)).doing(|| format!("give {} to its group", staged.display()))?;
+                chown(&staged, None, Some(self.group))
+                    .doing(|| format!("give {} to its group", staged.display()))?;
                 fs::rename(&staged, &path).doing(|| format!("move {} in", path.display()))?;
                 Ok(true)
             }
@@ -160,18 +170,28 @@ impl Nginx {
             return Ok(());
         }
         let cause = done.stderr.lines().find(|line| line.contains("[emerg]"));
-        let cause = cause.map_or_else(|| done.complaint(), |line| line.split("[emerg] ").last().unwrap_or(line).to_owned());
+        let cause = cause.map_or_else(
+            || done.complaint(),
+            |line| line.split("[emerg] ").last().unwrap_or(line).to_owned(),
+        );
         Err(HostError::new(format!("Nginx refuses the vhost: {cause}")))
     }
 
     async fn reload(&self) -> Result<()> {
         let mut command = Command::new(&self.config.binary);
-        command.arg("-q").arg("-c").arg(&self.config.config).args(["-s", "reload"]);
+        command
+            .arg("-q")
+            .arg("-c")
+            .arg(&self.config.config)
+            .args(["-s", "reload"]);
         let done = run(command, &[], LIMIT, &CancellationToken::new()).await?;
         if done.status.success() {
             return Ok(());
         }
-        Err(HostError::because("reload Nginx (is it running?)", done.complaint()))
+        Err(HostError::because(
+            "reload Nginx (is it running?)",
+            done.complaint(),
+        ))
     }
 
     /// Asks a path of a host through Nginx and gives the status.
@@ -182,7 +202,12 @@ impl Nginx {
         let address = self.address();
         tokio::time::timeout(limit, get(&address, host, path))
             .await
-            .map_err(|_| HostError::new(format!("Nginx gave no answer on {address} within {} s", limit.as_secs())))?
+            .map_err(|_| {
+                HostError::new(format!(
+                    "Nginx gave no answer on {address} within {} s",
+                    limit.as_secs()
+                ))
+            })?
             .doing(|| format!("ask Nginx on {address}"))
     }
 
@@ -205,7 +230,9 @@ impl Nginx {
 
 async fn get(address: &str, host: &str, path: &str) -> std::io::Result<u16> {
     let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: DevFlow-Health\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: DevFlow-Health\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await?;
     // "HTTP/1.1 200" is all that is needed; the rest is left unread.
     let mut status = [0_u8; 12];
@@ -222,9 +249,15 @@ fn group_id(name: &str) -> Result<u32> {
         .lines()
         .find_map(|line| {
             let mut fields = line.split(':');
-            (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok()).flatten()
+            (fields.next() == Some(name))
+                .then(|| fields.nth(1)?.parse().ok())
+                .flatten()
         })
-        .ok_or_else(|| HostError::new(format!("there is no group `{name}`; set nginx.group to the one Nginx runs as")))
+        .ok_or_else(|| {
+            HostError::new(format!(
+                "there is no group `{name}`; set nginx.group to the one Nginx runs as"
+            ))
+        })
 }
 
 fn read(path: &Path) -> Result<Option<String>> {

@@ -39,16 +39,26 @@ pub(crate) async fn run(
 ) -> Result<Finished> {
     let name = command.as_std().get_program().to_string_lossy().into_owned();
     let mut child = command
-        .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
+        .stdin(if input.is_empty() {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .doing(|| format!("start `{name}`; `host-runner doctor` checks the tools"))?;
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+    let group = child
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(rustix::process::Pid::from_raw);
     if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input).await.doing(|| format!("write to `{name}`"))?;
+        stdin
+            .write_all(input)
+            .await
+            .doing(|| format!("write to `{name}`"))?;
     }
     let reason = tokio::select! {
         output = child.wait_with_output() => {

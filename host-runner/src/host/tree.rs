@@ -30,14 +30,16 @@ impl Tree {
     /// # Errors
     /// It is not a folder.
     pub(crate) fn open(path: &Path, uid: u32) -> Result<Self> {
-        let dir = Dir::open_ambient_dir(path, ambient_authority()).doing(|| format!("open {}", path.display()))?;
+        let dir =
+            Dir::open_ambient_dir(path, ambient_authority()).doing(|| format!("open {}", path.display()))?;
         Ok(Self { dir, uid })
     }
 
     /// Gives everything in the folder to its owner, links themselves instead of what they name.
     pub(crate) fn give_all(&self) -> Result<()> {
         give_below(&self.dir, self.uid).doing(|| "give the files to the project's user")?;
-        self.give(&self.dir, OsStr::new(".")).doing(|| "give the folder to the project's user")
+        self.give(&self.dir, OsStr::new("."))
+            .doing(|| "give the folder to the project's user")
     }
 
     fn give(&self, dir: &Dir, name: &OsStr) -> io::Result<()> {
@@ -119,12 +121,14 @@ impl Tree {
 
     /// True where a file or folder is there, without a link on the way.
     pub(crate) fn has(&self, path: &RelPath) -> bool {
-        self.look(path).is_some_and(|(dir, name)| dir.symlink_metadata(name).is_ok_and(|seen| !seen.is_symlink()))
+        self.look(path)
+            .is_some_and(|(dir, name)| dir.symlink_metadata(name).is_ok_and(|seen| !seen.is_symlink()))
     }
 
     /// True where a folder is there, without a link on the way.
     pub(crate) fn has_dir(&self, path: &RelPath) -> bool {
-        self.look(path).is_some_and(|(dir, name)| dir.symlink_metadata(name).is_ok_and(|seen| seen.is_dir()))
+        self.look(path)
+            .is_some_and(|(dir, name)| dir.symlink_metadata(name).is_ok_and(|seen| seen.is_dir()))
     }
 
     fn look<'p>(&self, path: &'p RelPath) -> Option<(Dir, &'p str)> {
@@ -147,7 +151,9 @@ impl Tree {
         };
         let read = || {
             let mut text = String::new();
-            open_file(&dir, OsStr::new(name))?.take(READ_BYTES).read_to_string(&mut text)?;
+            open_file(&dir, OsStr::new(name))?
+                .take(READ_BYTES)
+                .read_to_string(&mut text)?;
             Ok::<_, io::Error>(text)
         };
         read().map(Some).doing(|| format!("read `{path}` in the release"))
@@ -236,11 +242,21 @@ fn open_file(dir: &Dir, name: &OsStr) -> io::Result<cap_std::fs::File> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).expect("open flags fit into an int, which the call takes");
     let file = dir.open_with(name, options.read(true).custom_flags(flags))?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("not a regular file"))
+    }
 }
 
 fn give(dir: &Dir, name: &OsStr, uid: u32) -> io::Result<()> {
-    chownat(dir, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(uid)), AtFlags::SYMLINK_NOFOLLOW)?;
+    chownat(
+        dir,
+        name,
+        Some(Uid::from_raw(uid)),
+        Some(Gid::from_raw(uid)),
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?;
     Ok(())
 }
 
@@ -272,7 +288,10 @@ fn hash_entry(dir: &Dir, name: &OsStr, into: &mut Sha256) -> io::Result<()> {
         into.update(dir.read_link_contents(name)?.as_os_str().as_encoded_bytes());
     } else if seen.is_dir() {
         let below = open_dir(dir, name)?;
-        let mut names = below.entries()?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+        let mut names = below
+            .entries()?
+            .map(|entry| Ok(entry?.file_name()))
+            .collect::<io::Result<Vec<_>>>()?;
         names.sort();
         for name in names {
             into.update(name.as_encoded_bytes());

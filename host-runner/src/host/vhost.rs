@@ -48,7 +48,9 @@ impl Vhost<'_> {
     pub(crate) fn render(&self) -> Result<String> {
         let web = &self.spec.web;
         if web.domains.is_empty() {
-            return Err(HostError::new("the project has no domain; add one to its settings"));
+            return Err(HostError::new(
+                "the project has no domain; add one to its settings",
+            ));
         }
         let app = quoted(&self.project_dir.join("current/app"))?;
         let root = match &web.public_dir {
@@ -85,7 +87,10 @@ impl Vhost<'_> {
     fn write_auth(&self, text: &mut String) -> Result<()> {
         if let Some(file) = self.htpasswd {
             let file = quoted(file)?;
-            let _ = writeln!(text, "    auth_basic \"Restricted\";\n    auth_basic_user_file {file};");
+            let _ = writeln!(
+                text,
+                "    auth_basic \"Restricted\";\n    auth_basic_user_file {file};"
+            );
         }
         Ok(())
     }
@@ -218,7 +223,10 @@ fn public_location(web: &Web, folder: &RelPath) -> Option<String> {
 // Nginx reads `$` as a variable, and there is no way to escape it: such a path is refused.
 fn quoted(path: &Path) -> Result<String> {
     let text = path.to_string_lossy();
-    if text.chars().any(|c| c.is_control() || matches!(c, '$' | '"' | '\\' | '{' | '}' | ';' | '\u{fffd}')) {
+    if text
+        .chars()
+        .any(|c| c.is_control() || matches!(c, '$' | '"' | '\\' | '{' | '}' | ';' | '\u{fffd}'))
+    {
         return Err(HostError::new(format!(
             "the path `{}` holds a character that Nginx would misread; use letters, digits, `-`, `_`, `.` and `/`",
             text.escape_debug()
@@ -239,7 +247,9 @@ pub(crate) fn htpasswd_line(user: &str, hash: &str) -> Result<String> {
         !text.is_empty() && text.len() <= 255 && !text.chars().any(|c| c.is_control() || c == ':')
     };
     if !plain(user) {
-        return Err(HostError::new("the user name for the password must not hold a colon or a line break"));
+        return Err(HostError::new(
+            "the user name for the password must not hold a colon or a line break",
+        ));
     }
     let known = ["$2y$", "$2a$", "$2b$", "$5$", "$6$", "$apr1$", "$y$"];
     if !plain(hash) || !known.iter().any(|kind| hash.starts_with(kind)) {
