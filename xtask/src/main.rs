@@ -1,1 +1,35 @@
-fn main() {}
+//! `cargo xtask`: the one entry point to set-up, build, demo, test and bench. The one place that knows about tools.
+
+mod build_edge;
+mod setup;
+mod show;
+mod stamp;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Everything a developer of DevFlow Pro runs.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what the other commands need: tools, npm packages, Debian packages (as root), Docker, the PHP image.
+    Setup,
+    /// Build the worker: its pages' assets, then WebAssembly.
+    BuildEdge,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Setup => setup::everything().map(drop),
+        Command::BuildEdge => {
+            setup::for_edge()?;
+            build_edge::build()
+        }
+    }
+}

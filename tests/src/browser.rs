@@ -1,0 +1,137 @@
+//! A headless Chromium, driven over the W3C WebDriver protocol.
+
+use crate::http::Client;
+use crate::places::Scratch;
+use crate::process::{Process, free_port, wait_for};
+use anyhow::{Context, Result, bail};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// The key under which WebDriver names an element.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A browser window.
+#[derive(Debug)]
+pub struct Browser {
+    _driver: Process,
+    _profile: Scratch,
+    session: String,
+    client: Client,
+}
+
+impl Browser {
+    /// Starts chromedriver and a window with a fresh profile.
+    pub fn start() -> Result<Self> {
+        let profile = Scratch::new()?;
+        let port = free_port()?;
+        let mut command = Command::new("chromedriver");
+        command.arg(format!("--port={port}"));
+        let mut driver = Process::start("chromedriver", &mut command, &profile.path().join("chromedriver.log"))?;
+        let client = Client::with_timeout(Duration::from_secs(60));
+        let base = format!("http://127.0.0.1:{port}");
+        wait_for("chromedriver to answer", Duration::from_secs(20), || {
+            driver.check()?;
+            let ready = client.get(&format!("{base}/status"), &[])?.json()?["value"]["ready"] == true;
+            Ok(ready.then_some(()))
+        })?;
+        let user_data = format!("--user-data-dir={}", profile.path().join("profile").display());
+        let arguments = [
+            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,900", &user_data,
+        ];
+        let wanted = json!({"capabilities": {"alwaysMatch": {
+            "goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"},
+        }}});
+        let answer = client.send("POST", &format!("{base}/session"), &[], Some(wanted.to_string().as_bytes()))?.expect(200)?;
+        let id = answer["value"]["sessionId"].as_str().context("chromedriver gave no session")?;
+        Ok(Self { _driver: driver, _profile: profile, session: format!("{base}/session/{id}"), client })
+    }
+
+    fn command(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+        let bytes = body.map(|body| body.to_string().into_bytes());
+        let answer = self.client.send(method, &format!("{}{path}", self.session), &[], bytes.as_deref())?;
+        let mut value = answer.json()?;
+        if answer.status != 200 {
+            bail!("the browser refused {method} {path}: {}", value["value"]["message"]);
+        }
+        Ok(value["value"].take())
+    }
+
+    /// Opens a page and waits until it is loaded.
+    pub fn open(&self, url: &str) -> Result<()> {
+        self.command("POST", "/url", Some(&json!({"url": url}))).map(drop)
+    }
+
+    /// The address that is shown.
+    pub fn url(&self) -> Result<String> {
+        Ok(self.command("GET", "/url", None)?.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Runs a function body in the page; `arguments` are its arguments.
+    pub fn script(&self, body: &str, arguments: &Value) -> Result<Value> {
+        self.command("POST", "/execute/sync", Some(&json!({"script": body, "args": arguments})))
+    }
+
+    fn element(&self, selector: &str) -> Result<String> {
+        let found = self.command("POST", "/element", Some(&json!({"using": "css selector", "value": selector})))?;
+        Ok(found[ELEMENT].as_str().context("no element id")?.to_owned())
+    }
+
+    /// Waits for an element, then clicks it.
+    pub fn click(&self, selector: &str) -> Result<()> {
+        wait_for(&format!("`{selector}` to be clickable"), Duration::from_secs(15), || {
+            let element = self.element(selector)?;
+            self.command("POST", &format!("/element/{element}/click"), Some(&json!({})))?;
+            Ok(Some(()))
+        })
+    }
+
+    /// Types into a field, as a person does.
+    pub fn fill(&self, selector: &str, text: &str) -> Result<()> {
+        let element = wait_for(&format!("`{selector}`"), Duration::from_secs(15), || self.element(selector).map(Some))?;
+        self.command("POST", &format!("/element/{element}/clear"), Some(&json!({})))?;
+        self.command("POST", &format!("/element/{element}/value"), Some(&json!({"text": text}))).map(drop)
+    }
+
+    /// The text that a person sees on the page.
+    pub fn text(&self) -> Result<String> {
+        let text = self.script("return document.body.innerText", &json!([]))?;
+        Ok(text.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Waits until the page shows a text, without loading it again.
+    pub fn shows(&self, text: &str, limit: Duration) -> Result<()> {
+        wait_for(&format!("the page to show “{text}”"), limit, || {
+            let seen = self.text()?;
+            if seen.contains(text) { Ok(Some(())) } else { bail!("it shows:\n{seen:.1500}") }
+        })
+    }
+
+    /// Errors and warnings of the page's console.
+    pub fn console(&self) -> Result<Vec<String>> {
+        let entries = self.command("POST", "/se/log", Some(&json!({"type": "browser"})))?;
+        let entries = entries.as_array().cloned().unwrap_or_default();
+        Ok(entries.iter().filter_map(|entry| entry["message"].as_str().map(str::to_owned)).collect())
+    }
+
+    /// Sets the window's size in pixels.
+    pub fn resize(&self, width: u32, height: u32) -> Result<()> {
+        self.command("POST", "/window/rect", Some(&json!({"width": width, "height": height}))).map(drop)
+    }
+
+    /// Saves what is shown as a PNG.
+    pub fn screenshot(&self, file: &Path) -> Result<()> {
+        let picture = self.command("GET", "/screenshot", None)?;
+        let bytes = BASE64_STANDARD.decode(picture.as_str().unwrap_or_default()).context("the screenshot is not base64")?;
+        std::fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.client.send("DELETE", &self.session, &[], None);
+    }
+}

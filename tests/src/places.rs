@@ -1,0 +1,79 @@
+//! Where things are: the checkout, the cache folder, scratch folders.
+
+use anyhow::{Context, Result};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// The checkout that this was compiled from.
+pub fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+/// The folder for everything that is made once and used by every checkout: tools, npm packages, images, builds.
+/// `DEVFLOW_CACHE`, else `$XDG_CACHE_HOME/devflow`, else `~/.cache/devflow`.
+pub fn cache() -> Result<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(folder) = set("DEVFLOW_CACHE") {
+        return std::path::absolute(&folder).with_context(|| format!("DEVFLOW_CACHE ({})", folder.display()));
+    }
+    if let Some(base) = set("XDG_CACHE_HOME") {
+        return Ok(base.join("devflow"));
+    }
+    let home = set("HOME").context("neither DEVFLOW_CACHE nor HOME is set: set DEVFLOW_CACHE to a folder that may grow to 10 GB")?;
+    Ok(home.join(".cache/devflow"))
+}
+
+/// Programs of npm packages, a fitting `node` among them.
+pub fn npm_bin() -> Result<PathBuf> {
+    Ok(cache()?.join("npm/node_modules/.bin"))
+}
+
+/// `PATH` with the npm programs first.
+pub fn path_with_npm() -> Result<String> {
+    let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
+    Ok(format!("{}:{path}:/usr/sbin:/sbin", npm_bin()?.display()))
+}
+
+/// A program of the system: from `PATH`, else from the places that a user's `PATH` often lacks.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    path.split(':')
+        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"])
+        .map(|folder| Path::new(folder).join(name))
+        .find(|file| fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0))
+}
+
+/// A folder under `/tmp` that is removed on drop (kept with `DEVFLOW_KEEP=1`, to look at logs).
+#[derive(Debug)]
+pub struct Scratch {
+    path: PathBuf,
+}
+
+impl Scratch {
+    /// Makes `/tmp/df-xxxxxx`, readable by the users that Nginx and MariaDB run as.
+    pub fn new() -> Result<Self> {
+        let mut random = [0u8; 3];
+        getrandom::fill(&mut random).context("no random bytes from the system")?;
+        let path = Path::new("/tmp").join(format!("df-{}", hex::encode(random)));
+        fs::create_dir(&path).with_context(|| format!("cannot make the scratch folder {}", path.display()))?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        Ok(Self { path })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if std::env::var_os("DEVFLOW_KEEP").is_some() {
+            eprintln!("kept: {}", self.path.display());
+        } else if let Err(error) = fs::remove_dir_all(&self.path) {
+            eprintln!("cannot remove {}: {error}", self.path.display());
+        }
+    }
+}

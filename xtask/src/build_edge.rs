@@ -1,0 +1,78 @@
+//! Builds the worker into `edge-worker/build` and its assets into `edge-worker/dist`. Results are kept in the cache
+//! folder by a hash of everything that went in, so that a fresh checkout of the same code has nothing to build.
+
+use crate::setup::{self, wasm};
+use crate::{show, stamp};
+use anyhow::{Context, Result};
+use devflow_tests::{git::copy_tree, places};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const INPUTS: [&str; 6] = ["Cargo.toml", "Cargo.lock", "edge-worker", "protocol", "domain", "xtask/node/package.json"];
+const OUTPUTS: [&str; 2] = ["build", "dist"];
+const KEPT_BUILDS: usize = 4;
+
+/// Builds where the inputs changed since the last build.
+pub(crate) fn build() -> Result<()> {
+    let root = places::workspace();
+    let hash = stamp::hash(&root, &INPUTS, &[setup::WORKER_BUILD])?;
+    let worker = root.join("edge-worker");
+    let mark = worker.join("build/.inputs");
+    if fs::read_to_string(&mark).is_ok_and(|built| built == hash) {
+        eprintln!("✓ the worker is built");
+        return Ok(());
+    }
+    let kept = places::cache()?.join("edge");
+    if kept.join(&hash).join("build/.inputs").exists() {
+        copy_outputs(&kept.join(&hash), &worker)?;
+        eprintln!("✓ the worker was built before from the same sources");
+        return Ok(());
+    }
+    show::run("bundle the pages' assets", setup::node()?.arg("ui/build.mjs").current_dir(&worker))?;
+    show::run("build the worker (WebAssembly, 2 to 4 min when nothing is cached)", &mut worker_build(&worker)?)?;
+    fs::write(&mark, &hash).with_context(|| format!("cannot write {}", mark.display()))?;
+    let staging = kept.join(format!("{hash}.{}", std::process::id()));
+    copy_outputs(&worker, &staging)?;
+    fs::rename(&staging, kept.join(&hash)).context("cannot keep the build in the cache folder")?;
+    forget_old(&kept)
+}
+
+fn worker_build(worker: &Path) -> Result<Command> {
+    let cache = places::cache()?;
+    let path = places::path_with_npm()?;
+    let mut command = Command::new(cache.join("tools/bin/worker-build"));
+    command
+        .arg("--release")
+        .current_dir(worker)
+        .env("PATH", format!("{}{}:{path}", wasm::path_prefix()?, cache.join("tools/bin").display()))
+        .env("CARGO_TARGET_DIR", cache.join("wasm-target"))
+        .env("WASM_BINDGEN_BIN", cache.join("tools/bin/wasm-bindgen"))
+        .env("WASM_OPT_BIN", cache.join("npm/node_modules/.bin/wasm-opt"))
+        .env("ESBUILD_BIN", cache.join("npm/node_modules/esbuild/bin/esbuild"))
+        // Flags for native builds (coverage, a linker) do not fit the worker.
+        .env_remove("RUSTFLAGS");
+    Ok(command)
+}
+
+fn copy_outputs(from: &Path, to: &Path) -> Result<()> {
+    for part in OUTPUTS {
+        let target = to.join(part);
+        if target.exists() {
+            fs::remove_dir_all(&target)?;
+        }
+        if from.join(part).exists() {
+            copy_tree(&from.join(part), &target)?;
+        }
+    }
+    Ok(())
+}
+
+fn forget_old(kept: &Path) -> Result<()> {
+    let mut builds: Vec<_> = fs::read_dir(kept)?.filter_map(Result::ok).collect();
+    builds.sort_by_key(|build| build.metadata().and_then(|meta| meta.modified()).ok());
+    for build in builds.iter().rev().skip(KEPT_BUILDS) {
+        fs::remove_dir_all(build.path())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Finds what the other commands need, or installs it into the cache folder. Nothing is done twice. Debian packages
+//! are listed before they are installed, and only root installs them.
+
+mod apt;
+mod engine;
+mod image;
+mod tools;
+pub(crate) mod wasm;
+
+pub(crate) use engine::engine;
+pub(crate) use tools::{WORKER_BUILD, node};
+
+use anyhow::{Context, Result};
+use devflow_tests::{docker::Engine, places};
+use std::fs::{self, File};
+
+/// What a command needs of the machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Servers, projects, deployments.
+    Installation,
+    /// Also a browser, a load generator and PHP on the machine itself.
+    Stories,
+}
+
+/// Everything; the engine ends with the value that is returned, where one had to be started.
+pub(crate) fn everything() -> Result<Option<Engine>> {
+    for_edge()?;
+    for_servers(Need::Stories)
+}
+
+/// What building and running the worker needs.
+pub(crate) fn for_edge() -> Result<()> {
+    let _lock = lock()?;
+    wasm::install()?;
+    tools::install()
+}
+
+/// What a server needs: Debian packages, an engine that answers, the PHP image.
+pub(crate) fn for_servers(need: Need) -> Result<Option<Engine>> {
+    let _lock = lock()?;
+    apt::install(need)?;
+    let (docker, started) = engine()?;
+    image::install(&docker)?;
+    Ok(started)
+}
+
+/// Two commands at once must not install into the same folder.
+fn lock() -> Result<File> {
+    let cache = places::cache()?;
+    fs::create_dir_all(&cache).with_context(|| format!("cannot make the cache folder {}", cache.display()))?;
+    let path = cache.join("setup.lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    if file.try_lock().is_err() {
+        eprintln!("… waiting for another `cargo xtask` that is installing into {}", cache.display());
+        file.lock().context("cannot lock the cache folder")?;
+    }
+    Ok(file)
+}
