@@ -8,7 +8,14 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// States in which a deployment does not change any more.
-pub const FINAL: [&str; 6] = ["live", "failed", "rolled_back", "cancelled", "superseded", "refused"];
+pub const FINAL: [&str; 6] = [
+    "live",
+    "failed",
+    "rolled_back",
+    "cancelled",
+    "superseded",
+    "refused",
+];
 
 /// The API with a key.
 #[derive(Clone, Debug)]
@@ -35,9 +42,18 @@ impl Api {
         let client = Client::default();
         let body = json!({"token": token, "email": email, "password": password}).to_string();
         let answer = client
-            .send("POST", &format!("{base}/api/v1/setup"), &[("content-type", "application/json")], Some(body.as_bytes()))?
+            .send(
+                "POST",
+                &format!("{base}/api/v1/setup"),
+                &[("content-type", "application/json")],
+                Some(body.as_bytes()),
+            )?
             .expect(201)?;
-        Ok(Self { base: base.to_owned(), key: text(&answer, "/api_key")?, client })
+        Ok(Self {
+            base: base.to_owned(),
+            key: text(&answer, "/api_key")?,
+            client,
+        })
     }
 
     /// The edge's address.
@@ -51,27 +67,47 @@ impl Api {
     }
 
     /// The same edge with another key.
+    #[must_use]
     pub fn with_key(&self, key: &str) -> Self {
-        Self { key: key.to_owned(), ..self.clone() }
+        Self {
+            key: key.to_owned(),
+            ..self.clone()
+        }
     }
 
     /// One request with a JSON body; any status is an answer.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
         let authorization = format!("Bearer {}", self.key);
-        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+        ];
         let bytes = body.map(|body| body.to_string().into_bytes());
-        let headers = if bytes.is_some() { &headers[..] } else { &headers[..1] };
-        self.client.send(method, &format!("{}/api/v1{path}", self.base), headers, bytes.as_deref())
+        let headers = if bytes.is_some() {
+            &headers[..]
+        } else {
+            &headers[..1]
+        };
+        self.client.send(
+            method,
+            &format!("{}/api/v1{path}", self.base),
+            headers,
+            bytes.as_deref(),
+        )
     }
 
     /// `GET`, status 200.
     pub fn get(&self, path: &str) -> Result<Value> {
-        self.call("GET", path, None)?.expect(200).with_context(|| format!("GET {path}"))
+        self.call("GET", path, None)?
+            .expect(200)
+            .with_context(|| format!("GET {path}"))
     }
 
     /// `POST` with an expected status.
     pub fn post(&self, path: &str, body: &Value, status: u16) -> Result<Value> {
-        self.call("POST", path, Some(body))?.expect(status).with_context(|| format!("POST {path}"))
+        self.call("POST", path, Some(body))?
+            .expect(status)
+            .with_context(|| format!("POST {path}"))
     }
 
     /// Adds a server; gives its id and the enrolment (token, fingerprint, command).
@@ -86,19 +122,28 @@ impl Api {
         Ok(Project {
             id: text(&answer, "/project/id")?,
             slug: text(&answer, "/project/slug")?,
-            hook: Hook { url: text(&answer, "/hook/url")?, secret: text(&answer, "/hook/secret")? },
+            hook: Hook {
+                url: text(&answer, "/hook/url")?,
+                secret: text(&answer, "/hook/secret")?,
+            },
         })
     }
 
     /// Replaces a project's environment.
     pub fn set_environment(&self, project: &Project, values: &Value) -> Result<()> {
         let path = format!("/projects/{}/environment", project.id);
-        self.call("PUT", &path, Some(&json!({"values": values})))?.expect(200).context("PUT environment").map(drop)
+        self.call("PUT", &path, Some(&json!({"values": values})))?
+            .expect(200)
+            .context("PUT environment")
+            .map(drop)
     }
 
     /// Asks for a deployment of the branch's tip; gives its id.
     pub fn deploy(&self, project: &Project) -> Result<String> {
-        text(&self.post(&format!("/projects/{}/deployments", project.id), &json!({}), 202)?, "/deployment/id")
+        text(
+            &self.post(&format!("/projects/{}/deployments", project.id), &json!({}), 202)?,
+            "/deployment/id",
+        )
     }
 
     /// A deployment as it is now.
@@ -111,7 +156,11 @@ impl Api {
         wait_for(&format!("deployment {id} to end"), limit, || {
             let deployment = self.deployment(id)?;
             let state = deployment["state"].as_str().unwrap_or_default();
-            if FINAL.contains(&state) { Ok(Some(deployment)) } else { bail!("it is {state}") }
+            if FINAL.contains(&state) {
+                Ok(Some(deployment))
+            } else {
+                bail!("it is {state}")
+            }
         })
     }
 
@@ -122,24 +171,37 @@ impl Api {
             let output = self.output(id).unwrap_or_default();
             let lines: Vec<&str> = output.lines().collect();
             let end = lines[lines.len().saturating_sub(40)..].join("\n");
-            return Err(GiveUp(format!("deployment {id} is {}: {}\n{end}", deployment["state"], deployment["reason"])).into());
+            return Err(GiveUp(format!(
+                "deployment {id} is {}: {}\n{end}",
+                deployment["state"], deployment["reason"]
+            ))
+            .into());
         }
         Ok(deployment)
     }
 
     /// Waits until a deployment is in one of `states`.
     pub fn reaches(&self, id: &str, states: &[&str], limit: Duration) -> Result<Value> {
-        wait_for(&format!("deployment {id} to be {}", states.join(" or ")), limit, || {
-            let deployment = self.deployment(id)?;
-            let state = deployment["state"].as_str().unwrap_or_default();
-            if states.contains(&state) {
-                Ok(Some(deployment))
-            } else if FINAL.contains(&state) {
-                Err(GiveUp(format!("it is {state}: {}\n{}", deployment["reason"], self.output(id)?)).into())
-            } else {
-                bail!("it is {state}")
-            }
-        })
+        wait_for(
+            &format!("deployment {id} to be {}", states.join(" or ")),
+            limit,
+            || {
+                let deployment = self.deployment(id)?;
+                let state = deployment["state"].as_str().unwrap_or_default();
+                if states.contains(&state) {
+                    Ok(Some(deployment))
+                } else if FINAL.contains(&state) {
+                    Err(GiveUp(format!(
+                        "it is {state}: {}\n{}",
+                        deployment["reason"],
+                        self.output(id)?
+                    ))
+                    .into())
+                } else {
+                    bail!("it is {state}")
+                }
+            },
+        )
     }
 
     /// What a deployment printed, a line each.
@@ -167,7 +229,10 @@ impl Api {
     pub fn job(&self, id: &str, limit: Duration) -> Result<Value> {
         wait_for(&format!("job {id} to end"), limit, || {
             let job = self.get(&format!("/jobs/{id}"))?;
-            if job["finished_at"].is_null() { bail!("it is {}", job["state"]) } else { Ok(Some(job)) }
+            if job["finished_at"].is_null() {
+                bail!("it is {}", job["state"]);
+            }
+            Ok(Some(job))
         })
     }
 }
@@ -175,5 +240,7 @@ impl Api {
 /// The text at a JSON pointer.
 pub fn text(value: &Value, pointer: &str) -> Result<String> {
     let found = value.pointer(pointer).and_then(Value::as_str);
-    found.map(str::to_owned).with_context(|| format!("no text at {pointer} in {value:.600}"))
+    found
+        .map(str::to_owned)
+        .with_context(|| format!("no text at {pointer} in {value:.600}"))
 }

@@ -29,8 +29,12 @@ impl Browser {
         let port = free_port()?;
         let mut command = Command::new("chromedriver");
         command.arg(format!("--port={port}"));
-        let mut driver = Process::start("chromedriver", &mut command, &profile.path().join("chromedriver.log"))?;
-        let client = Client::with_timeout(Duration::from_secs(60));
+        let mut driver = Process::start(
+            "chromedriver",
+            &mut command,
+            &profile.path().join("chromedriver.log"),
+        )?;
+        let client = Client::with_timeout(Duration::from_mins(1));
         let base = format!("http://127.0.0.1:{port}");
         wait_for("chromedriver to answer", Duration::from_secs(20), || {
             driver.check()?;
@@ -39,23 +43,51 @@ impl Browser {
         })?;
         let user_data = format!("--user-data-dir={}", profile.path().join("profile").display());
         let arguments = [
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,900", &user_data,
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--window-size=1280,900",
+            &user_data,
         ];
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"},
         }}});
-        let answer = client.send("POST", &format!("{base}/session"), &[], Some(wanted.to_string().as_bytes()))?.expect(200)?;
-        let id = answer["value"]["sessionId"].as_str().context("chromedriver gave no session")?;
-        Ok(Self { _driver: driver, _profile: profile, session: format!("{base}/session/{id}"), client })
+        let answer = client
+            .send(
+                "POST",
+                &format!("{base}/session"),
+                &[],
+                Some(wanted.to_string().as_bytes()),
+            )?
+            .expect(200)?;
+        let id = answer["value"]["sessionId"]
+            .as_str()
+            .context("chromedriver gave no session")?;
+        Ok(Self {
+            _driver: driver,
+            _profile: profile,
+            session: format!("{base}/session/{id}"),
+            client,
+        })
     }
 
     fn command(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
         let bytes = body.map(|body| body.to_string().into_bytes());
-        let answer = self.client.send(method, &format!("{}{path}", self.session), &[], bytes.as_deref())?;
+        let answer = self
+            .client
+            .send(method, &format!("{}{path}", self.session), &[], bytes.as_deref())?;
         let mut value = answer.json()?;
         if answer.status != 200 {
-            bail!("the browser refused {method} {path}: {}", value["value"]["message"]);
+            bail!(
+                "the browser refused {method} {path}: {}",
+                value["value"]["message"]
+            );
         }
         Ok(value["value"].take())
     }
@@ -67,33 +99,56 @@ impl Browser {
 
     /// The address that is shown.
     pub fn url(&self) -> Result<String> {
-        Ok(self.command("GET", "/url", None)?.as_str().unwrap_or_default().to_owned())
+        Ok(self
+            .command("GET", "/url", None)?
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
     }
 
     /// Runs a function body in the page; `arguments` are its arguments.
     pub fn script(&self, body: &str, arguments: &Value) -> Result<Value> {
-        self.command("POST", "/execute/sync", Some(&json!({"script": body, "args": arguments})))
+        self.command(
+            "POST",
+            "/execute/sync",
+            Some(&json!({"script": body, "args": arguments})),
+        )
     }
 
     fn element(&self, selector: &str) -> Result<String> {
-        let found = self.command("POST", "/element", Some(&json!({"using": "css selector", "value": selector})))?;
+        let found = self.command(
+            "POST",
+            "/element",
+            Some(&json!({"using": "css selector", "value": selector})),
+        )?;
         Ok(found[ELEMENT].as_str().context("no element id")?.to_owned())
     }
 
     /// Waits for an element, then clicks it.
     pub fn click(&self, selector: &str) -> Result<()> {
-        wait_for(&format!("`{selector}` to be clickable"), Duration::from_secs(15), || {
-            let element = self.element(selector)?;
-            self.command("POST", &format!("/element/{element}/click"), Some(&json!({})))?;
-            Ok(Some(()))
-        })
+        wait_for(
+            &format!("`{selector}` to be clickable"),
+            Duration::from_secs(15),
+            || {
+                let element = self.element(selector)?;
+                self.command("POST", &format!("/element/{element}/click"), Some(&json!({})))?;
+                Ok(Some(()))
+            },
+        )
     }
 
     /// Types into a field, as a person does.
     pub fn fill(&self, selector: &str, text: &str) -> Result<()> {
-        let element = wait_for(&format!("`{selector}`"), Duration::from_secs(15), || self.element(selector).map(Some))?;
+        let element = wait_for(&format!("`{selector}`"), Duration::from_secs(15), || {
+            self.element(selector).map(Some)
+        })?;
         self.command("POST", &format!("/element/{element}/clear"), Some(&json!({})))?;
-        self.command("POST", &format!("/element/{element}/value"), Some(&json!({"text": text}))).map(drop)
+        self.command(
+            "POST",
+            &format!("/element/{element}/value"),
+            Some(&json!({"text": text})),
+        )
+        .map(drop)
     }
 
     /// The text that a person sees on the page.
@@ -106,7 +161,11 @@ impl Browser {
     pub fn shows(&self, text: &str, limit: Duration) -> Result<()> {
         wait_for(&format!("the page to show “{text}”"), limit, || {
             let seen = self.text()?;
-            if seen.contains(text) { Ok(Some(())) } else { bail!("it shows:\n{seen:.1500}") }
+            if seen.contains(text) {
+                Ok(Some(()))
+            } else {
+                bail!("it shows:\n{seen:.1500}")
+            }
         })
     }
 
@@ -114,18 +173,28 @@ impl Browser {
     pub fn console(&self) -> Result<Vec<String>> {
         let entries = self.command("POST", "/se/log", Some(&json!({"type": "browser"})))?;
         let entries = entries.as_array().cloned().unwrap_or_default();
-        Ok(entries.iter().filter_map(|entry| entry["message"].as_str().map(str::to_owned)).collect())
+        Ok(entries
+            .iter()
+            .filter_map(|entry| entry["message"].as_str().map(str::to_owned))
+            .collect())
     }
 
     /// Sets the window's size in pixels.
     pub fn resize(&self, width: u32, height: u32) -> Result<()> {
-        self.command("POST", "/window/rect", Some(&json!({"width": width, "height": height}))).map(drop)
+        self.command(
+            "POST",
+            "/window/rect",
+            Some(&json!({"width": width, "height": height})),
+        )
+        .map(drop)
     }
 
     /// Saves what is shown as a PNG.
     pub fn screenshot(&self, file: &Path) -> Result<()> {
         let picture = self.command("GET", "/screenshot", None)?;
-        let bytes = BASE64_STANDARD.decode(picture.as_str().unwrap_or_default()).context("the screenshot is not base64")?;
+        let bytes = BASE64_STANDARD
+            .decode(picture.as_str().unwrap_or_default())
+            .context("the screenshot is not base64")?;
         std::fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))
     }
 }

@@ -21,7 +21,10 @@ impl Docker {
     /// The engine that answers: `DOCKER_HOST`'s, the system's, or the one in the cache folder.
     pub fn find() -> Result<Self> {
         let host = std::env::var("DOCKER_HOST").ok();
-        let named = host.as_deref().and_then(|host| host.strip_prefix("unix://")).map(PathBuf::from);
+        let named = host
+            .as_deref()
+            .and_then(|host| host.strip_prefix("unix://"))
+            .map(PathBuf::from);
         let own = places::cache()?.join("dk/docker.sock");
         named
             .into_iter()
@@ -33,7 +36,9 @@ impl Docker {
 
     /// The engine behind a socket.
     pub fn at(socket: &Path) -> Self {
-        Self { socket: socket.to_owned() }
+        Self {
+            socket: socket.to_owned(),
+        }
     }
 
     /// Its socket.
@@ -46,13 +51,16 @@ impl Docker {
         if !self.socket.exists() {
             bail!("{} is not there", self.socket.display());
         }
-        self.run(&["version", "--format", "{{.Server.Version}}"]).map(drop)
+        self.run(&["version", "--format", "{{.Server.Version}}"])
+            .map(drop)
     }
 
     /// A `docker` command for this engine.
     pub fn command(&self) -> Command {
         let mut command = Command::new("docker");
-        command.env_remove("DOCKER_CONTEXT").env("DOCKER_HOST", format!("unix://{}", self.socket.display()));
+        command
+            .env_remove("DOCKER_CONTEXT")
+            .env("DOCKER_HOST", format!("unix://{}", self.socket.display()));
         command
     }
 
@@ -63,18 +71,32 @@ impl Docker {
 
     /// Whether an image is there.
     pub fn has_image(&self, name: &str) -> bool {
-        self.run(&["image", "inspect", "--format", "{{.Id}}", name]).is_ok()
+        self.run(&["image", "inspect", "--format", "{{.Id}}", name])
+            .is_ok()
     }
 
     /// Names of running containers whose name contains `part`.
     pub fn running(&self, part: &str) -> Result<Vec<String>> {
-        let names = self.run(&["ps", "--filter", &format!("name={part}"), "--format", "{{.Names}}"])?;
+        let names = self.run(&[
+            "ps",
+            "--filter",
+            &format!("name={part}"),
+            "--format",
+            "{{.Names}}",
+        ])?;
         Ok(names.lines().map(str::to_owned).collect())
     }
 
     /// Names of all containers whose name contains `part`.
     pub fn all(&self, part: &str) -> Result<Vec<String>> {
-        let names = self.run(&["ps", "-a", "--filter", &format!("name={part}"), "--format", "{{.Names}}"])?;
+        let names = self.run(&[
+            "ps",
+            "-a",
+            "--filter",
+            &format!("name={part}"),
+            "--format",
+            "{{.Names}}",
+        ])?;
         Ok(names.lines().map(str::to_owned).collect())
     }
 
@@ -83,7 +105,14 @@ impl Docker {
         for name in self.all(part)? {
             self.run(&["rm", "-f", &name])?;
         }
-        let networks = self.run(&["network", "ls", "--filter", &format!("name={part}"), "--format", "{{.Name}}"])?;
+        let networks = self.run(&[
+            "network",
+            "ls",
+            "--filter",
+            &format!("name={part}"),
+            "--format",
+            "{{.Name}}",
+        ])?;
         for name in networks.lines() {
             self.run(&["network", "rm", name])?;
         }
@@ -113,7 +142,12 @@ impl Engine {
         output(Command::new("ip").args(["-n", namespace, "link", "set", "lo", "up"]))?;
         let docker = Docker::at(&folder.join("docker.sock"));
         let process = Self::spawn(folder, namespace)?;
-        let mut engine = Self { process, docker, folder: folder.to_owned(), namespace: namespace.to_owned() };
+        let mut engine = Self {
+            process,
+            docker,
+            folder: folder.to_owned(),
+            namespace: namespace.to_owned(),
+        };
         engine.wait()?;
         Ok(engine)
     }
@@ -142,7 +176,7 @@ impl Engine {
 
     fn wait(&mut self) -> Result<()> {
         let docker = self.docker.clone();
-        wait_for("the Docker engine to answer", Duration::from_secs(60), || {
+        wait_for("the Docker engine to answer", Duration::from_mins(1), || {
             self.process.check()?;
             Ok(docker.answers().ok())
         })

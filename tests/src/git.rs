@@ -38,8 +38,16 @@ impl Repository {
         let clone = folder.join(name);
         fs::create_dir_all(folder)?;
         let here = Self { clone, bare };
-        output(Command::new("git").args(["init", "-q", "--bare", "-b", "main"]).arg(&here.bare))?;
-        output(Command::new("git").args(["init", "-q", "-b", "main"]).arg(&here.clone))?;
+        output(
+            Command::new("git")
+                .args(["init", "-q", "--bare", "-b", "main"])
+                .arg(&here.bare),
+        )?;
+        output(
+            Command::new("git")
+                .args(["init", "-q", "-b", "main"])
+                .arg(&here.clone),
+        )?;
         here.git(&["config", "user.name", "Ada"])?;
         here.git(&["config", "user.email", "ada@example.com"])?;
         here.git(&["config", "commit.gpgsign", "false"])?;
@@ -96,7 +104,12 @@ impl Repository {
     pub fn push_head(&self, forced: bool) -> Result<Push> {
         let branch = self.git(&["symbolic-ref", "--short", "HEAD"])?;
         let before = self
-            .git(&["rev-parse", "-q", "--verify", &format!("refs/remotes/origin/{branch}")])
+            .git(&[
+                "rev-parse",
+                "-q",
+                "--verify",
+                &format!("refs/remotes/origin/{branch}"),
+            ])
             .unwrap_or_else(|_| "0".repeat(40));
         let mut arguments = vec!["push", "-q", "origin", branch.as_str()];
         if forced {
@@ -109,7 +122,11 @@ impl Repository {
             before,
             after: self.git(&["rev-parse", "HEAD"])?,
             message: self.git(&["log", "-1", "--format=%B"])?,
-            files: files.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect(),
+            files: files
+                .lines()
+                .filter(|line| !line.is_empty())
+                .map(str::to_owned)
+                .collect(),
             forced,
         })
     }
@@ -127,8 +144,12 @@ pub fn copy_tree(from: &Path, to: &Path) -> Result<()> {
         } else if kind.is_symlink() {
             std::os::unix::fs::symlink(fs::read_link(entry.path())?, &target)?;
         } else {
-            fs::copy(entry.path(), &target).with_context(|| format!("cannot copy {}", entry.path().display()))?;
-            fs::set_permissions(&target, fs::Permissions::from_mode(entry.metadata()?.permissions().mode()))?;
+            fs::copy(entry.path(), &target)
+                .with_context(|| format!("cannot copy {}", entry.path().display()))?;
+            fs::set_permissions(
+                &target,
+                fs::Permissions::from_mode(entry.metadata()?.permissions().mode()),
+            )?;
         }
     }
     Ok(())

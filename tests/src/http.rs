@@ -19,7 +19,10 @@ pub struct Answer {
 impl Answer {
     /// The first header of that (lower-case) name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The body as text.
@@ -29,14 +32,28 @@ impl Answer {
 
     /// The body as JSON.
     pub fn json(&self) -> Result<Value> {
-        serde_json::from_slice(&self.body)
-            .with_context(|| format!("status {} with a body that is not JSON: {:.300}", self.status, self.text()))
+        serde_json::from_slice(&self.body).with_context(|| {
+            format!(
+                "status {} with a body that is not JSON: {:.300}",
+                self.status,
+                self.text()
+            )
+        })
     }
 
     /// The body as JSON when the status is the expected one.
     pub fn expect(&self, status: u16) -> Result<Value> {
-        ensure!(self.status == status, "expected status {status}, got {}: {:.800}", self.status, self.text());
-        if self.body.is_empty() { Ok(Value::Null) } else { self.json() }
+        ensure!(
+            self.status == status,
+            "expected status {status}, got {}: {:.800}",
+            self.status,
+            self.text()
+        );
+        if self.body.is_empty() {
+            Ok(Value::Null)
+        } else {
+            self.json()
+        }
     }
 }
 
@@ -64,7 +81,13 @@ impl Client {
     }
 
     /// One request. Bodies of answers are read up to 64 MiB.
-    pub fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Result<Answer> {
+    pub fn send(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Result<Answer> {
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -79,10 +102,24 @@ impl Client {
         let headers = answer
             .headers()
             .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .map(|(name, value)| {
+                (
+                    name.as_str().to_owned(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                )
+            })
             .collect();
-        let body = answer.into_body().with_config().limit(64 << 20).read_to_vec().with_context(failed)?;
-        Ok(Answer { status, headers, body })
+        let body = answer
+            .into_body()
+            .with_config()
+            .limit(64 << 20)
+            .read_to_vec()
+            .with_context(failed)?;
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
     }
 
     /// `GET` with headers.

@@ -22,28 +22,43 @@ impl MariaDb {
         fs::create_dir_all(&data)?;
         fs::create_dir_all(&run)?;
         output(Command::new("chown").arg("mysql:mysql").arg(&data).arg(&run))?;
-        let install = places::find_program("mariadb-install-db").context("MariaDB is not installed; `cargo xtask setup` installs it")?;
+        let install = places::find_program("mariadb-install-db")
+            .context("MariaDB is not installed; `cargo xtask setup` installs it")?;
         output(
             Command::new(install)
-                .args(["--no-defaults", "--user=mysql", "--auth-root-authentication-method=normal", "--skip-test-db"])
+                .args([
+                    "--no-defaults",
+                    "--user=mysql",
+                    "--auth-root-authentication-method=normal",
+                    "--skip-test-db",
+                ])
                 .arg(format!("--datadir={}", data.display())),
         )?;
         let socket = run.join("my.sock");
-        let server = places::find_program("mariadbd").context("mariadbd is not installed; `cargo xtask setup` installs it")?;
+        let server = places::find_program("mariadbd")
+            .context("mariadbd is not installed; `cargo xtask setup` installs it")?;
         let mut command = Command::new(server);
         command
-            .args(["--no-defaults", "--user=mysql", "--skip-networking", "--innodb-buffer-pool-size=64M"])
+            .args([
+                "--no-defaults",
+                "--user=mysql",
+                "--skip-networking",
+                "--innodb-buffer-pool-size=64M",
+            ])
             // Durability on a machine's crash is not what is tried here; starts and migrations are faster without it.
             .args(["--innodb-flush-log-at-trx-commit=2", "--performance-schema=OFF"])
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--socket={}", socket.display()))
             .arg(format!("--pid-file={}", run.join("my.pid").display()));
         let mut process = Process::start("mariadbd", &mut command, &folder.join("mariadb.log"))?;
-        wait_for("MariaDB to answer", Duration::from_secs(60), || {
+        wait_for("MariaDB to answer", Duration::from_mins(1), || {
             process.check()?;
             Ok(query(&socket, "SELECT 1").ok().map(drop))
         })?;
-        Ok(Self { _process: process, socket })
+        Ok(Self {
+            _process: process,
+            socket,
+        })
     }
 
     /// Its socket.
@@ -58,6 +73,12 @@ impl MariaDb {
 }
 
 fn query(socket: &Path, sql: &str) -> Result<String> {
-    let text = output(Command::new("mariadb").args(["--no-defaults", "-uroot", "-N", "-B", "-S"]).arg(socket).arg("-e").arg(sql))?;
+    let text = output(
+        Command::new("mariadb")
+            .args(["--no-defaults", "-uroot", "-N", "-B", "-S"])
+            .arg(socket)
+            .arg("-e")
+            .arg(sql),
+    )?;
     Ok(text.trim_end().to_owned())
 }

@@ -30,8 +30,16 @@ impl Nginx {
             folder.join("base.conf"),
             format!("server {{ listen 127.0.0.1:{port} default_server; server_name _; return 404; }}\n"),
         )?;
-        let process = Process::start("nginx", &mut Self::command(folder)?, &folder.join("logs/start.log"))?;
-        let mut nginx = Self { process, folder: folder.to_owned(), port };
+        let process = Process::start(
+            "nginx",
+            &mut Self::command(folder)?,
+            &folder.join("logs/start.log"),
+        )?;
+        let mut nginx = Self {
+            process,
+            folder: folder.to_owned(),
+            port,
+        };
         wait_for("Nginx to listen", Duration::from_secs(10), || {
             nginx.process.check()?;
             Ok(TcpStream::connect(("127.0.0.1", port)).ok().map(drop))
@@ -41,7 +49,13 @@ impl Nginx {
 
     fn command(folder: &Path) -> Result<Command> {
         let mut command = Command::new(Self::binary()?);
-        command.arg("-c").arg(folder.join("nginx.conf")).arg("-p").arg(folder).arg("-e").arg(folder.join("logs/error.log"));
+        command
+            .arg("-c")
+            .arg(folder.join("nginx.conf"))
+            .arg("-p")
+            .arg(folder)
+            .arg("-e")
+            .arg(folder.join("logs/error.log"));
         Ok(command)
     }
 
@@ -69,7 +83,11 @@ impl Nginx {
     pub fn restart(&mut self) -> Result<()> {
         self.process.kill();
         let (folder, port) = (self.folder.clone(), self.port);
-        self.process = Process::start("nginx", &mut Self::command(&folder)?, &folder.join("logs/start.log"))?;
+        self.process = Process::start(
+            "nginx",
+            &mut Self::command(&folder)?,
+            &folder.join("logs/start.log"),
+        )?;
         wait_for("Nginx to listen again", Duration::from_secs(10), || {
             self.process.check()?;
             Ok(TcpStream::connect(("127.0.0.1", port)).ok().map(drop))

@@ -14,14 +14,20 @@ pub fn workspace() -> PathBuf {
 /// The folder for everything that is made once and used by every checkout: tools, npm packages, images, builds.
 /// `DEVFLOW_CACHE`, else `$XDG_CACHE_HOME/devflow`, else `~/.cache/devflow`.
 pub fn cache() -> Result<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     if let Some(folder) = set("DEVFLOW_CACHE") {
         return std::path::absolute(&folder).with_context(|| format!("DEVFLOW_CACHE ({})", folder.display()));
     }
     if let Some(base) = set("XDG_CACHE_HOME") {
         return Ok(base.join("devflow"));
     }
-    let home = set("HOME").context("neither DEVFLOW_CACHE nor HOME is set: set DEVFLOW_CACHE to a folder that may grow to 10 GB")?;
+    let home = set("HOME").context(
+        "neither DEVFLOW_CACHE nor HOME is set: set DEVFLOW_CACHE to a folder that may grow to 10 GB",
+    )?;
     Ok(home.join(".cache/devflow"))
 }
 
@@ -42,7 +48,9 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
     path.split(':')
         .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"])
         .map(|folder| Path::new(folder).join(name))
-        .find(|file| fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0))
+        .find(|file| {
+            fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+        })
 }
 
 /// A folder under `/tmp` that is removed on drop (kept with `DEVFLOW_KEEP=1`, to look at logs).
@@ -57,7 +65,8 @@ impl Scratch {
         let mut random = [0u8; 3];
         getrandom::fill(&mut random).context("no random bytes from the system")?;
         let path = Path::new("/tmp").join(format!("df-{}", hex::encode(random)));
-        fs::create_dir(&path).with_context(|| format!("cannot make the scratch folder {}", path.display()))?;
+        fs::create_dir(&path)
+            .with_context(|| format!("cannot make the scratch folder {}", path.display()))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
         Ok(Self { path })
     }

@@ -25,13 +25,24 @@ impl Process {
         let open = || File::options().create(true).append(true).open(log);
         let output = open().with_context(|| format!("cannot write the log {}", log.display()))?;
         let child = command
-            .stdin(Stdio::null())
+            // A pipe that nothing is written to: a child that watches it ends with this process, however that ends.
+            .stdin(Stdio::piped())
             .stdout(output.try_clone()?)
             .stderr(output)
             .process_group(0)
             .spawn()
-            .with_context(|| format!("cannot start {name} ({}); is it installed? `cargo xtask setup` installs what is missing", command.get_program().display()))?;
-        Ok(Self { name: name.to_owned(), child, log: log.to_owned(), grace: Duration::from_secs(8) })
+            .with_context(|| {
+                format!(
+                    "cannot start {name} ({}); is it installed? `cargo xtask setup` installs what is missing",
+                    command.get_program().display()
+                )
+            })?;
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            log: log.to_owned(),
+            grace: Duration::from_secs(8),
+        })
     }
 
     /// Its process id, which is also its group's.
@@ -53,7 +64,11 @@ impl Process {
     pub fn check(&mut self) -> Result<()> {
         match self.ended() {
             None => Ok(()),
-            Some(status) => bail!("{} ended ({status}); its last lines:\n{}", self.name, tail(&self.log, 30)),
+            Some(status) => bail!(
+                "{} ended ({status}); its last lines:\n{}",
+                self.name,
+                tail(&self.log, 30)
+            ),
         }
     }
 
@@ -116,7 +131,10 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Resul
         };
         if start.elapsed() > limit {
             let message = format!("{what}: not within {} s", limit.as_secs());
-            return Err(last.map_or_else(|| anyhow::anyhow!(message.clone()), |error| error.context(message.clone())));
+            return Err(last.map_or_else(
+                || anyhow::anyhow!(message.clone()),
+                |error| error.context(message.clone()),
+            ));
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(100));
@@ -138,7 +156,10 @@ impl std::error::Error for GiveUp {}
 /// Runs a command to its end and gives its standard output; a failure carries the command and what it printed.
 pub fn output(command: &mut Command) -> Result<String> {
     let shown = format!("{command:?}");
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {shown}"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {shown}"))?;
     if !output.status.success() {
         bail!(
             "{shown} failed ({}):\n{}{}",

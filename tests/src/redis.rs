@@ -21,7 +21,16 @@ impl Redis {
         let socket = folder.join("redis.sock");
         let mut command = Command::new("redis-server");
         command
-            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocketperm", "777"])
+            .args([
+                "--port",
+                "0",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--unixsocketperm",
+                "777",
+            ])
             .arg("--unixsocket")
             .arg(&socket)
             .arg("--dir")
@@ -29,9 +38,15 @@ impl Redis {
         let mut process = Process::start("redis-server", &mut command, &folder.join("redis.log"))?;
         wait_for("Redis to answer", Duration::from_secs(20), || {
             process.check()?;
-            Ok(ask(&socket, &["PING"]).ok().filter(|answer| answer == "PONG").map(drop))
+            Ok(ask(&socket, &["PING"])
+                .ok()
+                .filter(|answer| answer == "PONG")
+                .map(drop))
         })?;
-        Ok(Self { _process: process, socket })
+        Ok(Self {
+            _process: process,
+            socket,
+        })
     }
 
     /// Its socket.
@@ -46,5 +61,9 @@ impl Redis {
 }
 
 fn ask(socket: &Path, words: &[&str]) -> Result<String> {
-    Ok(output(Command::new("redis-cli").arg("-s").arg(socket).args(words))?.trim_end().to_owned())
+    Ok(
+        output(Command::new("redis-cli").arg("-s").arg(socket).args(words))?
+            .trim_end()
+            .to_owned(),
+    )
 }

@@ -1,1 +1,153 @@
-//! The runner.
+//! `host-runner`, enrolled and running with all its paths below one folder.
+
+use crate::api::Api;
+use crate::process::{Process, output, tail, wait_for};
+use anyhow::{Context, Result, bail};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// A runner; it may be down for a while.
+#[derive(Debug)]
+pub struct Runner {
+    process: Option<Process>,
+    folder: PathBuf,
+    id: String,
+}
+
+impl Runner {
+    /// The program: `DEVFLOW_RUNNER`, else the one beside the program that runs.
+    pub fn program() -> Result<PathBuf> {
+        if let Some(path) = std::env::var_os("DEVFLOW_RUNNER") {
+            return Ok(path.into());
+        }
+        let here = std::env::current_exe()?;
+        let beside = here
+            .ancestors()
+            .skip(1)
+            .take(2)
+            .map(|folder| folder.join("host-runner"))
+            .find(|file| file.exists());
+        beside.context(
+            "host-runner is not built; run `cargo build -p host-runner`, or set DEVFLOW_RUNNER to its path",
+        )
+    }
+
+    /// Adds a server of that name, enrols this machine as it with the configuration `<folder>/runner.toml`, and
+    /// starts the runner.
+    pub fn enrol(api: &Api, name: &str, folder: &Path) -> Result<Self> {
+        let (id, enrolment) = api.add_server(name)?;
+        let part = |name: &str| {
+            enrolment[name]
+                .as_str()
+                .with_context(|| format!("the enrolment has no {name}"))
+        };
+        let mut child = Command::new(Self::program()?)
+            .args(["enrol", "--config"])
+            .arg(folder.join("runner.toml"))
+            .args(["--edge", api.base(), "--fingerprint", part("fingerprint")?])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot run host-runner")?;
+        let mut stdin = child.stdin.take().context("no stdin")?;
+        writeln!(stdin, "{}", part("token")?).context("host-runner did not take the token")?;
+        drop(stdin);
+        let done = child.wait_with_output()?;
+        if !done.status.success() {
+            bail!(
+                "host-runner enrol failed: {}{}",
+                String::from_utf8_lossy(&done.stdout),
+                String::from_utf8_lossy(&done.stderr)
+            );
+        }
+        let mut runner = Self {
+            process: None,
+            folder: folder.to_owned(),
+            id,
+        };
+        runner.start()?;
+        wait_for("the server to be online", Duration::from_secs(30), || {
+            runner.check()?;
+            let server = api.get(&format!("/servers/{}", runner.id))?;
+            if server["state"] == "online" {
+                Ok(Some(()))
+            } else {
+                bail!("it is {}", server["state"])
+            }
+        })?;
+        Ok(runner)
+    }
+
+    /// The server's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Starts the daemon (again).
+    pub fn start(&mut self) -> Result<()> {
+        let mut command = self.command("run")?;
+        command.env(
+            "RUST_LOG",
+            std::env::var("RUST_LOG").unwrap_or_else(|_| "host_runner=debug,info".into()),
+        );
+        let mut process = Process::start("host-runner", &mut command, &self.log())?;
+        process.grace = Duration::from_secs(40);
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// A call of the program with this runner's configuration.
+    pub fn command(&self, verb: &str) -> Result<Command> {
+        let mut command = Command::new(Self::program()?);
+        command
+            .arg(verb)
+            .arg("--config")
+            .arg(self.folder.join("runner.toml"));
+        Ok(command)
+    }
+
+    /// What a short command such as `status` or `doctor` prints.
+    pub fn tell(&self, verb: &str) -> Result<String> {
+        output(&mut self.command(verb)?)
+    }
+
+    /// SIGKILL: nothing is put in order.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    /// SIGTERM, as an update of the runner does.
+    pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.stop();
+        }
+    }
+
+    /// Fails when the daemon has ended.
+    pub fn check(&mut self) -> Result<()> {
+        match &mut self.process {
+            Some(process) => process.check(),
+            None => bail!("the runner is stopped"),
+        }
+    }
+
+    /// Its process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("runner.log")
+    }
+
+    /// The end of its log, for messages.
+    pub fn last_lines(&self) -> String {
+        tail(&self.log(), 60)
+    }
+}

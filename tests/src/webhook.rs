@@ -37,12 +37,19 @@ impl Delivery {
 
     /// An event with a fresh delivery id.
     pub fn new(event: &str, body: &Value) -> Self {
-        Self { event: event.to_owned(), id: unique_id(), body: body.to_string().into_bytes() }
+        Self {
+            event: event.to_owned(),
+            id: unique_id(),
+            body: body.to_string().into_bytes(),
+        }
     }
 
     /// Sends it, signed with the hook's secret.
     pub fn send(&self, hook: &Hook) -> Result<Answer> {
-        self.send_signed(hook, &format!("sha256={}", hmac_hex(hook.secret.as_bytes(), &self.body)))
+        self.send_signed(
+            hook,
+            &format!("sha256={}", hmac_hex(hook.secret.as_bytes(), &self.body)),
+        )
     }
 
     /// Sends it with any signature.
@@ -80,12 +87,18 @@ pub fn send_gitlab_token(hook: &Hook, push: &Push) -> Result<Answer> {
 pub fn send_generic(hook: &Hook, push: &Push) -> Result<Answer> {
     let body = json!({"ref": push.ref_name, "sha": push.after}).to_string();
     let id = unique_id();
-    let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().to_string();
+    let at = SystemTime::now()
+        .duration_since(UNIX_EPOCH)?
+        .as_secs()
+        .to_string();
     let key = hook.secret.strip_prefix("whsec_").map_or_else(
         || Ok(hook.secret.clone().into_bytes()),
         |encoded| BASE64_STANDARD.decode(encoded),
     )?;
-    let signature = format!("v1,{}", BASE64_STANDARD.encode(hmac(&key, format!("{id}.{at}.{body}").as_bytes())));
+    let signature = format!(
+        "v1,{}",
+        BASE64_STANDARD.encode(hmac(&key, format!("{id}.{at}.{body}").as_bytes()))
+    );
     let headers = [
         ("content-type", "application/json"),
         ("webhook-id", id.as_str()),
@@ -135,7 +148,14 @@ fn unique_id() -> String {
     let mut bytes = [0u8; 16];
     getrandom::fill(&mut bytes).expect("the system gives random bytes");
     let text = hex::encode(bytes);
-    format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &text[..8],
+        &text[8..12],
+        &text[12..16],
+        &text[16..20],
+        &text[20..]
+    )
 }
 
 #[cfg(test)]

@@ -9,7 +9,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-const INPUTS: [&str; 6] = ["Cargo.toml", "Cargo.lock", "edge-worker", "protocol", "domain", "xtask/node/package.json"];
+const INPUTS: [&str; 6] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "edge-worker",
+    "protocol",
+    "domain",
+    "xtask/node/package.json",
+];
 const OUTPUTS: [&str; 2] = ["build", "dist"];
 const KEPT_BUILDS: usize = 4;
 
@@ -29,13 +36,25 @@ pub(crate) fn build() -> Result<()> {
         eprintln!("✓ the worker was built before from the same sources");
         return Ok(());
     }
-    show::run("bundle the pages' assets", setup::node()?.arg("ui/build.mjs").current_dir(&worker))?;
-    show::run("build the worker (WebAssembly, 2 to 4 min when nothing is cached)", &mut worker_build(&worker)?)?;
+    assets()?;
+    show::run(
+        "build the worker (WebAssembly, 2 to 4 min when nothing is cached)",
+        &mut worker_build(&worker)?,
+    )?;
     fs::write(&mark, &hash).with_context(|| format!("cannot write {}", mark.display()))?;
     let staging = kept.join(format!("{hash}.{}", std::process::id()));
     copy_outputs(&worker, &staging)?;
     fs::rename(&staging, kept.join(&hash)).context("cannot keep the build in the cache folder")?;
     forget_old(&kept)
+}
+
+/// Checks the types of the pages' scripts and bundles styles, scripts and icons.
+pub(crate) fn assets() -> Result<()> {
+    let folder = places::workspace().join("edge-worker");
+    show::run(
+        "bundle the pages' assets",
+        setup::node()?.arg("ui/build.mjs").current_dir(folder),
+    )
 }
 
 fn worker_build(worker: &Path) -> Result<Command> {
@@ -45,11 +64,21 @@ fn worker_build(worker: &Path) -> Result<Command> {
     command
         .arg("--release")
         .current_dir(worker)
-        .env("PATH", format!("{}{}:{path}", wasm::path_prefix()?, cache.join("tools/bin").display()))
+        .env(
+            "PATH",
+            format!(
+                "{}{}:{path}",
+                wasm::path_prefix()?,
+                cache.join("tools/bin").display()
+            ),
+        )
         .env("CARGO_TARGET_DIR", cache.join("wasm-target"))
         .env("WASM_BINDGEN_BIN", cache.join("tools/bin/wasm-bindgen"))
         .env("WASM_OPT_BIN", cache.join("npm/node_modules/.bin/wasm-opt"))
         .env("ESBUILD_BIN", cache.join("npm/node_modules/esbuild/bin/esbuild"))
+        // The cargo of `PATH` is meant, not the one that runs this.
+        .env_remove("CARGO")
+        .env_remove("RUSTUP_TOOLCHAIN")
         // Flags for native builds (coverage, a linker) do not fit the worker.
         .env_remove("RUSTFLAGS");
     Ok(command)

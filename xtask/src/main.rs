@@ -1,9 +1,11 @@
 //! `cargo xtask`: the one entry point to set-up, build, demo, test and bench. The one place that knows about tools.
 
 mod build_edge;
+mod cargo;
 mod setup;
 mod show;
 mod stamp;
+mod test;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -22,6 +24,15 @@ enum Command {
     Setup,
     /// Build the worker: its pages' assets, then WebAssembly.
     BuildEdge,
+    /// Run every check: formatting, clippy, unit tests, the worker's build, end-to-end stories.
+    Test {
+        /// Leave out the end-to-end stories.
+        #[arg(long)]
+        fast: bool,
+        /// Run only the end-to-end stories whose name contains this.
+        #[arg(conflicts_with = "fast")]
+        filter: Option<String>,
+    },
 }
 
 fn main() -> Result<()> {
@@ -31,5 +42,6 @@ fn main() -> Result<()> {
             setup::for_edge()?;
             build_edge::build()
         }
+        Command::Test { fast, filter } => test::test(fast, filter.as_deref()),
     }
 }

@@ -21,7 +21,8 @@ impl Step {
     /// Begins a step.
     pub(crate) fn begin(title: &str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{spinner:.cyan} {prefix}  {elapsed:.dim}  {wide_msg:.dim}");
+            let style =
+                ProgressStyle::with_template("{spinner:.cyan} {prefix}  {elapsed:.dim}  {wide_msg:.dim}");
             let bar = ProgressBar::new_spinner().with_prefix(title.to_owned());
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
             bar.enable_steady_tick(Duration::from_millis(100));
@@ -30,7 +31,11 @@ impl Step {
         if bar.is_none() {
             eprintln!("… {title}");
         }
-        Self { title: title.to_owned(), bar, started: Instant::now() }
+        Self {
+            title: title.to_owned(),
+            bar,
+            started: Instant::now(),
+        }
     }
 
     /// Shows what it is at.
@@ -81,12 +86,29 @@ pub(crate) fn run(title: &str, command: &mut Command) -> Result<()> {
         return Ok(());
     }
     step.close(&format!("✗ {title}"));
-    bail!("{title} failed ({status})\n  command: {shown}\n  log: {}\n{}", log.display(), tail(&log, 25))
+    bail!(
+        "{title} failed ({status})\n  command: {shown}\n  log: {}\n{}",
+        log.display(),
+        tail(&log, 25)
+    )
 }
 
 fn log_file(title: &str) -> Result<PathBuf> {
     let folder = places::cache()?.join("log");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let name: String = title.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    Ok(folder.join(format!("{:.60}-{}.log", name.trim_matches('-'), std::process::id())))
+    let name: String = title
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    Ok(folder.join(format!(
+        "{:.60}-{}.log",
+        name.trim_matches('-'),
+        std::process::id()
+    )))
 }

@@ -18,7 +18,12 @@ pub(crate) fn hash(root: &Path, inputs: &[&str], words: &[&str]) -> Result<Strin
         hash.update([0]);
     }
     for file in files {
-        hash.update(file.strip_prefix(root).unwrap_or(&file).as_os_str().as_encoded_bytes());
+        hash.update(
+            file.strip_prefix(root)
+                .unwrap_or(&file)
+                .as_os_str()
+                .as_encoded_bytes(),
+        );
         let content = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         hash.update(content.len().to_le_bytes());
         hash.update(content);
@@ -30,7 +35,10 @@ fn collect(path: &Path, files: &mut Vec<std::path::PathBuf>) -> Result<()> {
     if path.is_dir() {
         for entry in fs::read_dir(path)? {
             let entry = entry?;
-            if !matches!(entry.file_name().to_str(), Some("build" | "dist" | "node_modules" | "target")) {
+            if !matches!(
+                entry.file_name().to_str(),
+                Some("build" | "dist" | "node_modules" | "target")
+            ) {
                 collect(&entry.path(), files)?;
             }
         }

@@ -33,30 +33,51 @@ pub(super) fn install(need: Need) -> Result<()> {
     }
     let list = missing.join(" ");
     if !nix::unistd::Uid::effective().is_root() {
-        bail!("these packages are missing; install them and run the command again:\n  sudo apt-get install --no-install-recommends {list}");
+        bail!(
+            "these packages are missing; install them and run the command again:\n  sudo apt-get install --no-install-recommends {list}"
+        );
     }
     if places::find_program("apt-get").is_none() {
-        bail!("this machine has no apt-get; install what these Debian packages hold, and run the command again: {list}");
+        bail!(
+            "this machine has no apt-get; install what these Debian packages hold, and run the command again: {list}"
+        );
     }
     eprintln!("  these Debian packages are missing and are installed now: {list}");
     // A mirror under load drops connections; a second attempt goes on from what is there.
     let attempt = || {
         show::run("read the package lists", apt().args(["update", "-q"]))?;
-        show::run("install Debian packages", apt().args(["install", "-y", "-q", "--no-install-recommends"]).args(&missing))
+        show::run(
+            "install Debian packages",
+            apt()
+                .args(["install", "-y", "-q", "--no-install-recommends"])
+                .args(&missing),
+        )
     };
     if let Err(error) = attempt() {
         eprintln!("{error:#}\n  trying once more");
-        show::run("repair the packages", Command::new("dpkg").args(["--configure", "-a"]))?;
+        show::run(
+            "repair the packages",
+            Command::new("dpkg").args(["--configure", "-a"]),
+        )?;
         attempt()?;
     }
     let left = self::missing(need);
-    if left.is_empty() { Ok(()) } else { bail!("apt-get went well, but the programs of these packages are not there: {}", left.join(" ")) }
+    if left.is_empty() {
+        Ok(())
+    } else {
+        bail!(
+            "apt-get went well, but the programs of these packages are not there: {}",
+            left.join(" ")
+        )
+    }
 }
 
 fn missing(need: Need) -> Vec<&'static str> {
     let mut packages: Vec<&str> = PROGRAMS
         .iter()
-        .filter(|(program, _, whose)| (need == Need::Stories || *whose == Need::Installation) && places::find_program(program).is_none())
+        .filter(|(program, _, whose)| {
+            (need == Need::Stories || *whose == Need::Installation) && places::find_program(program).is_none()
+        })
         .map(|(_, package, _)| *package)
         .collect();
     packages.dedup();
@@ -66,7 +87,9 @@ fn missing(need: Need) -> Vec<&'static str> {
 /// A call of apt-get that asks nothing and starts no services.
 pub(super) fn apt() -> Command {
     let mut command = Command::new("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive").env("TMPDIR", "/var/tmp");
+    command
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("TMPDIR", "/var/tmp");
     command
 }
 
@@ -77,9 +100,16 @@ pub(super) fn mirror() -> Result<String> {
     }
     let os = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     if !os.lines().any(|line| line == "ID=debian") {
-        bail!("no container registry can be reached, and this is not Debian: set DEVFLOW_MIRROR to the address of a Debian mirror");
+        bail!(
+            "no container registry can be reached, and this is not Debian: set DEVFLOW_MIRROR to the address of a Debian mirror"
+        );
     }
-    let all = output(Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]))?;
+    let all = output(Command::new("apt-get").args([
+        "indextargets",
+        "--format",
+        "$(REPO_URI)",
+        "Created-By: Packages",
+    ]))?;
     match all.lines().find(|line| !line.contains("security")) {
         Some(mirror) => Ok(mirror.to_owned()),
         None => bail!("apt knows no Debian mirror: set DEVFLOW_MIRROR to the address of one"),

@@ -11,7 +11,9 @@ pub(crate) fn engine() -> Result<(Docker, Option<Engine>)> {
         return Ok((docker, None));
     }
     if !nix::unistd::Uid::effective().is_root() {
-        bail!("no Docker engine answers: start it (`sudo systemctl start docker`) and join the group `docker`, or run this as root");
+        bail!(
+            "no Docker engine answers: start it (`sudo systemctl start docker`) and join the group `docker`, or run this as root"
+        );
     }
     let step = Step::begin("start a Docker engine of our own");
     let engine = Engine::start(&places::cache()?.join("dk"), "devflow")?;

@@ -21,7 +21,8 @@ pub(super) fn install(docker: &Docker) -> Result<()> {
     }
     let base = "debian:trixie-slim";
     let mut pull = Command::new("timeout");
-    pull.args(["90", "docker", "pull", base]).env("DOCKER_HOST", format!("unix://{}", docker.socket().display()));
+    pull.args(["90", "docker", "pull", base])
+        .env("DOCKER_HOST", format!("unix://{}", docker.socket().display()));
     if docker.has_image(base) || show::run("pull the base image", &mut pull).is_ok() {
         build(docker, base)
     } else {
@@ -37,14 +38,20 @@ fn build(docker: &Docker, base: &str) -> Result<()> {
         "FROM {base}\nRUN apt-get update && apt-get install -y --no-install-recommends {PACKAGES} npm && rm -rf /var/lib/apt/lists/*\nSTOPSIGNAL SIGQUIT\n"
     );
     fs::write(folder.join("Dockerfile"), text)?;
-    show::run("build the PHP image", docker.command().args(["build", "-t", PHP_IMAGE]).arg(&folder))
+    show::run(
+        "build the PHP image",
+        docker.command().args(["build", "-t", PHP_IMAGE]).arg(&folder),
+    )
 }
 
 fn bootstrap(docker: &Docker) -> Result<()> {
     let root = places::cache()?.join("deb/trixie-php");
     if !root.join(".complete").exists() {
         if places::find_program("debootstrap").is_none() {
-            show::run("install debootstrap", apt::apt().args(["install", "-y", "-q", "--no-install-recommends", "debootstrap"]))?;
+            show::run(
+                "install debootstrap",
+                apt::apt().args(["install", "-y", "-q", "--no-install-recommends", "debootstrap"]),
+            )?;
         }
         if root.exists() {
             fs::remove_dir_all(&root).with_context(|| format!("cannot remove {}", root.display()))?;
@@ -52,18 +59,37 @@ fn bootstrap(docker: &Docker) -> Result<()> {
         fs::create_dir_all(&root)?;
         let mut command = Command::new("debootstrap");
         let packages = PACKAGES.split_whitespace().collect::<Vec<_>>().join(",");
-        command.env("TMPDIR", "/var/tmp").args(["--variant=minbase", &format!("--include={packages}"), "trixie"]);
-        show::run("unpack Debian 13 with PHP (1 to 2 min)", command.arg(&root).arg(apt::mirror()?))?;
+        command.env("TMPDIR", "/var/tmp").args([
+            "--variant=minbase",
+            &format!("--include={packages}"),
+            "trixie",
+        ]);
+        show::run(
+            "unpack Debian 13 with PHP (1 to 2 min)",
+            command.arg(&root).arg(apt::mirror()?),
+        )?;
         add_npm(&root)?;
         for rest in ["var/cache/apt/archives", "var/lib/apt/lists"] {
-            fs::remove_dir_all(root.join(rest)).with_context(|| format!("cannot empty {rest} of the image"))?;
+            fs::remove_dir_all(root.join(rest))
+                .with_context(|| format!("cannot empty {rest} of the image"))?;
             fs::create_dir_all(root.join(rest))?;
         }
         fs::write(root.join(".complete"), "")?;
     }
     let archive = places::cache()?.join("deb/trixie-php.tar");
-    show::run("pack the PHP image", Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&archive).arg("."))?;
-    show::run("import the PHP image", docker.command().arg("import").arg(&archive).arg(PHP_IMAGE))?;
+    show::run(
+        "pack the PHP image",
+        Command::new("tar")
+            .arg("-C")
+            .arg(&root)
+            .arg("-cf")
+            .arg(&archive)
+            .arg("."),
+    )?;
+    show::run(
+        "import the PHP image",
+        docker.command().arg("import").arg(&archive).arg(PHP_IMAGE),
+    )?;
     fs::remove_file(&archive).context("cannot remove the packed image")
 }
 
@@ -74,13 +100,28 @@ fn add_npm(root: &Path) -> Result<()> {
     fs::create_dir_all(&target)?;
     let version = "10.9.9";
     let mut pack = Command::new("npm");
-    pack.args(["pack", "--silent", &format!("npm@{version}"), "--pack-destination"]).arg(&cache).current_dir(&cache);
+    pack.args([
+        "pack",
+        "--silent",
+        &format!("npm@{version}"),
+        "--pack-destination",
+    ])
+    .arg(&cache)
+    .current_dir(&cache);
     show::run("fetch npm for the image", &mut pack)?;
     let archive = cache.join(format!("npm-{version}.tgz"));
-    show::run("unpack npm for the image", Command::new("tar").arg("-C").arg(&target).args(["--strip-components=1", "-xf"]).arg(archive))?;
+    show::run(
+        "unpack npm for the image",
+        Command::new("tar")
+            .arg("-C")
+            .arg(&target)
+            .args(["--strip-components=1", "-xf"])
+            .arg(archive),
+    )?;
     for (name, script) in [("npm", "npm-cli.js"), ("npx", "npx-cli.js")] {
         let link = root.join("usr/local/bin").join(name);
-        std::os::unix::fs::symlink(format!("../lib/node_modules/npm/bin/{script}"), &link).context("cannot link npm")?;
+        std::os::unix::fs::symlink(format!("../lib/node_modules/npm/bin/{script}"), &link)
+            .context("cannot link npm")?;
     }
     Ok(())
 }

@@ -36,6 +36,12 @@ pub(crate) fn for_edge() -> Result<()> {
     tools::install()
 }
 
+/// Programs of the system alone.
+pub(crate) fn packages(need: Need) -> Result<()> {
+    let _lock = lock()?;
+    apt::install(need)
+}
+
 /// What a server needs: Debian packages, an engine that answers, the PHP image.
 pub(crate) fn for_servers(need: Need) -> Result<Option<Engine>> {
     let _lock = lock()?;
@@ -48,11 +54,15 @@ pub(crate) fn for_servers(need: Need) -> Result<Option<Engine>> {
 /// Two commands at once must not install into the same folder.
 fn lock() -> Result<File> {
     let cache = places::cache()?;
-    fs::create_dir_all(&cache).with_context(|| format!("cannot make the cache folder {}", cache.display()))?;
+    fs::create_dir_all(&cache)
+        .with_context(|| format!("cannot make the cache folder {}", cache.display()))?;
     let path = cache.join("setup.lock");
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     if file.try_lock().is_err() {
-        eprintln!("… waiting for another `cargo xtask` that is installing into {}", cache.display());
+        eprintln!(
+            "… waiting for another `cargo xtask` that is installing into {}",
+            cache.display()
+        );
         file.lock().context("cannot lock the cache folder")?;
     }
     Ok(file)

@@ -13,20 +13,41 @@ pub(crate) const WORKER_BUILD: &str = "0.8.7";
 pub(super) fn install() -> Result<()> {
     let tools = places::cache()?.join("tools");
     cargo_install("worker-build", WORKER_BUILD, &tools.join("bin/worker-build"))?;
-    cargo_install("wasm-bindgen-cli", &locked_version("wasm-bindgen")?, &tools.join("bin/wasm-bindgen"))?;
+    cargo_install(
+        "wasm-bindgen-cli",
+        &locked_version("wasm-bindgen")?,
+        &tools.join("bin/wasm-bindgen"),
+    )?;
     npm_packages()
 }
 
 fn cargo_install(name: &str, version: &str, program: &std::path::Path) -> Result<()> {
     // worker-build does not tell its version, so the list of what cargo installed is asked.
     let root = places::cache()?.join("tools");
-    let listed = output(Command::new("cargo").args(["install", "--list", "--root"]).arg(&root)).unwrap_or_default();
+    let listed = output(
+        Command::new("cargo")
+            .args(["install", "--list", "--root"])
+            .arg(&root),
+    )
+    .unwrap_or_default();
     if program.exists() && listed.lines().any(|line| line == format!("{name} v{version}:")) {
         return Ok(());
     }
     let mut command = Command::new("cargo");
-    command.args(["install", "--quiet", "--locked", name, "--version", version, "--root"]).arg(&root);
-    command.env("CARGO_TARGET_DIR", places::cache()?.join("tools-target")).env_remove("RUSTFLAGS");
+    command
+        .args([
+            "install",
+            "--quiet",
+            "--locked",
+            name,
+            "--version",
+            version,
+            "--root",
+        ])
+        .arg(&root);
+    command
+        .env("CARGO_TARGET_DIR", places::cache()?.join("tools-target"))
+        .env_remove("RUSTFLAGS");
     show::run(&format!("install {name} {version} (1 to 3 min)"), &mut command)
 }
 
@@ -54,17 +75,29 @@ fn npm_packages() -> Result<()> {
         return Ok(());
     }
     if places::find_program("npm").is_none() {
-        bail!("npm is not there; install Node.js 18 or later (Debian: `apt-get install nodejs npm`) and run the command again");
+        bail!(
+            "npm is not there; install Node.js 18 or later (Debian: `apt-get install nodejs npm`) and run the command again"
+        );
     }
     fs::create_dir_all(&folder)?;
-    fs::copy(root.join("xtask/node/package.json"), folder.join("package.json")).context("cannot copy xtask/node/package.json")?;
+    fs::copy(root.join("xtask/node/package.json"), folder.join("package.json"))
+        .context("cannot copy xtask/node/package.json")?;
     let _ = fs::remove_file(folder.join("package-lock.json"));
     let mut command = Command::new("npm");
-    command.args(["install", "--no-fund", "--no-audit"]).current_dir(&folder);
-    show::run("install npm packages (wrangler, Node 22, esbuild, …)", &mut command)?;
+    command
+        .args(["install", "--no-fund", "--no-audit"])
+        .current_dir(&folder);
+    show::run(
+        "install npm packages (wrangler, Node 22, esbuild, …)",
+        &mut command,
+    )?;
     let version = output(node()?.arg("--version"))?;
     if !version.starts_with("v22.") {
-        bail!("{} is Node {version}where 22 was expected; remove {} and run the command again", places::npm_bin()?.join("node").display(), folder.display());
+        bail!(
+            "{} is Node {version}where 22 was expected; remove {} and run the command again",
+            places::npm_bin()?.join("node").display(),
+            folder.display()
+        );
     }
     fs::write(&mark, hash).context("cannot write the mark of the npm packages")
 }
@@ -72,7 +105,9 @@ fn npm_packages() -> Result<()> {
 /// Node of the npm packages, with their programs in `PATH` and their modules found.
 pub(crate) fn node() -> Result<Command> {
     let mut command = Command::new(places::npm_bin()?.join("node"));
-    command.env("PATH", places::path_with_npm()?).env("NODE_PATH", places::cache()?.join("npm/node_modules"));
+    command
+        .env("PATH", places::path_with_npm()?)
+        .env("NODE_PATH", places::cache()?.join("npm/node_modules"));
     command.env("DEVFLOW_CACHE", places::cache()?);
     Ok(command)
 }

@@ -42,14 +42,22 @@ pub(crate) fn path_prefix() -> Result<&'static str> {
 fn library(rustc: &str) -> Option<PathBuf> {
     // The checkout's toolchain counts, not the one of the folder that the command was called in.
     let mut command = Command::new(rustc);
-    command.args(["--print", "target-libdir", "--target", TARGET]).current_dir(places::workspace());
+    command
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .current_dir(places::workspace());
     output(&mut command).ok().map(|text| PathBuf::from(text.trim()))
 }
 
 fn has_library(rustc: &str) -> bool {
-    let Some(folder) = library(rustc) else { return false };
-    let Ok(files) = fs::read_dir(folder) else { return false };
-    files.filter_map(Result::ok).any(|file| file.file_name().to_string_lossy().starts_with("libstd-"))
+    let Some(folder) = library(rustc) else {
+        return false;
+    };
+    let Ok(files) = fs::read_dir(folder) else {
+        return false;
+    };
+    files
+        .filter_map(Result::ok)
+        .any(|file| file.file_name().to_string_lossy().starts_with("libstd-"))
 }
 
 fn debian_ready() -> bool {
@@ -58,12 +66,19 @@ fn debian_ready() -> bool {
 
 fn from_debian() -> Result<()> {
     if !nix::unistd::Uid::effective().is_root() {
-        bail!("Rust's WebAssembly target is missing; run `rustup target add {TARGET}` (needs the network), or run this as root on Debian");
+        bail!(
+            "Rust's WebAssembly target is missing; run `rustup target add {TARGET}` (needs the network), or run this as root on Debian"
+        );
     }
     if !Path::new("/usr/lib/rustlib/src/rust/library").exists() || !Path::new("/usr/bin/cargo").exists() {
         show::run("read the package lists", apt::apt().args(["update", "-q"]))?;
         let packages = ["rustc-web", "cargo-web", "rust-web-src"];
-        show::run("install Debian's Rust for the web", apt::apt().args(["install", "-y", "-q", "--no-install-recommends"]).args(packages))?;
+        show::run(
+            "install Debian's Rust for the web",
+            apt::apt()
+                .args(["install", "-y", "-q", "--no-install-recommends"])
+                .args(packages),
+        )?;
     }
     let library = library(DEBIAN_RUSTC).context("Debian's rustc does not say where its libraries are")?;
     let seed = places::cache()?.join("sysroot-seed");
@@ -88,11 +103,22 @@ fn from_debian() -> Result<()> {
 /// Compiles core, alloc and std as dependencies of an empty crate.
 fn build_library(seed: &Path) -> Result<()> {
     fs::create_dir_all(seed.join("src"))?;
-    fs::write(seed.join("Cargo.toml"), "[package]\nname = \"seed\"\nversion = \"0.0.0\"\nedition = \"2021\"\n[profile.release]\npanic = \"abort\"\n[workspace]\n")?;
+    fs::write(
+        seed.join("Cargo.toml"),
+        "[package]\nname = \"seed\"\nversion = \"0.0.0\"\nedition = \"2021\"\n[profile.release]\npanic = \"abort\"\n[workspace]\n",
+    )?;
     fs::write(seed.join("src/lib.rs"), "#![no_std]\n")?;
     let mut command = Command::new("/usr/bin/cargo");
     command
-        .args(["build", "-q", "-Z", "build-std=std,panic_abort,proc_macro", "--release", "--target", TARGET])
+        .args([
+            "build",
+            "-q",
+            "-Z",
+            "build-std=std,panic_abort,proc_macro",
+            "--release",
+            "--target",
+            TARGET,
+        ])
         .current_dir(seed)
         .env("PATH", "/usr/bin:/bin")
         .env("RUSTC", DEBIAN_RUSTC)
@@ -109,13 +135,20 @@ fn build_library(seed: &Path) -> Result<()> {
 fn link_linker() -> Result<()> {
     let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
     let host = output(Command::new(DEBIAN_RUSTC).args(["-vV"]))?;
-    let host = host.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc -vV names no host")?;
-    let linker = Path::new(sysroot.trim()).join("lib/rustlib").join(host).join("bin/rust-lld");
+    let host = host
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .context("rustc -vV names no host")?;
+    let linker = Path::new(sysroot.trim())
+        .join("lib/rustlib")
+        .join(host)
+        .join("bin/rust-lld");
     let folder = Path::new("/usr/lib/rustlib").join(host).join("bin");
     fs::create_dir_all(&folder)?;
     let link = folder.join("rust-lld");
     if !link.exists() {
-        std::os::unix::fs::symlink(&linker, &link).with_context(|| format!("cannot link {}", link.display()))?;
+        std::os::unix::fs::symlink(&linker, &link)
+            .with_context(|| format!("cannot link {}", link.display()))?;
     }
     Ok(())
 }

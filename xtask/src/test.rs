@@ -1,0 +1,149 @@
+//! `cargo xtask test`: everything that CI asks for, counted.
+
+use crate::cargo::{self, Tally};
+use crate::setup::{self, Need};
+use crate::{build_edge, show};
+use anyhow::{Result, bail};
+use devflow_tests::places;
+use std::time::Instant;
+
+/// What has been counted so far.
+#[derive(Default)]
+struct Count {
+    passed: u32,
+    failures: Vec<String>,
+}
+
+impl Count {
+    /// A check that is one pass or one failure.
+    fn check(&mut self, name: &str, result: Result<()>) {
+        match result {
+            Ok(()) => self.passed += 1,
+            Err(error) => {
+                eprintln!("{error:#}");
+                self.failures.push(name.to_owned());
+            }
+        }
+    }
+
+    /// The results of a test run; a run that did not come to results is one failure.
+    fn add(&mut self, name: &str, result: Result<Tally>) {
+        match result {
+            Ok(tally) => {
+                self.passed += tally.passed;
+                self.failures
+                    .extend(tally.failed.iter().map(|test| format!("{name}: {test}")));
+            }
+            Err(error) => self.check(name, Err(error)),
+        }
+    }
+}
+
+/// Runs all checks, or only those without end-to-end stories. The last line counts them.
+pub(crate) fn test(fast: bool, filter: Option<&str>) -> Result<()> {
+    let started = Instant::now();
+    let mut count = Count::default();
+    if filter.is_none() {
+        static_checks(&mut count);
+        unit_tests(&mut count);
+    }
+    if !fast {
+        stories(&mut count, filter);
+    }
+    for failure in &count.failures {
+        println!("failed: {failure}");
+    }
+    println!("took {} s", started.elapsed().as_secs());
+    println!("{} passed, {} failed", count.passed, count.failures.len());
+    if !count.failures.is_empty() {
+        std::process::exit(1);
+    }
+    Ok(())
+}
+
+fn static_checks(count: &mut Count) {
+    count.check(
+        "formatting",
+        show::run("formatting", cargo::command().args(["fmt", "--all", "--check"])),
+    );
+    // The pages' assets come first: the worker's crate names them.
+    count.check("tools of the worker", setup::for_edge());
+    count.check("assets and TypeScript", build_edge::assets());
+    let mut clippy = cargo::command();
+    clippy.args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    count.check("clippy", show::run("clippy", &mut clippy));
+    count.check("clippy of the worker as WebAssembly", clippy_wasm());
+}
+
+fn clippy_wasm() -> Result<()> {
+    if !setup::wasm::path_prefix()?.is_empty() {
+        eprintln!(
+            "  Debian's compiler builds the worker here and has no clippy for WebAssembly; its native check counts"
+        );
+        return Ok(());
+    }
+    let mut command = cargo::command();
+    command.args([
+        "clippy",
+        "-p",
+        "edge-worker",
+        "--target",
+        "wasm32-unknown-unknown",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    command.env("CARGO_TARGET_DIR", places::cache()?.join("wasm-target"));
+    show::run("clippy of the worker as WebAssembly", &mut command)
+}
+
+fn unit_tests(count: &mut Count) {
+    count.check("programs for tests", setup::packages(Need::Stories));
+    let name = "unit, property and SQL tests";
+    count.add(
+        name,
+        cargo::run_tests(name, &["--workspace", "--exclude", "devflow-tests"], false),
+    );
+    let name = "tests of the harness";
+    count.add(
+        name,
+        cargo::run_tests(name, &["-p", "devflow-tests", "--lib"], false),
+    );
+}
+
+/// The stories share the machine's two scarce things, its cores and its Docker engine, so they run one by one.
+fn stories(count: &mut Count, filter: Option<&str>) {
+    let prepared = setup::for_edge()
+        .and_then(|()| build_edge::build())
+        .and_then(|()| cargo::build_runner(false).map(drop));
+    let failed = prepared.is_err();
+    count.check("the worker and the runner are built", prepared);
+    if failed {
+        return;
+    }
+    let name = "end-to-end stories";
+    match setup::for_servers(Need::Stories) {
+        Ok(_engine) => {
+            let mut arguments = vec!["-p", "devflow-tests", "--tests"];
+            arguments.extend(filter);
+            count.add(name, cargo::run_tests(name, &arguments, true).and_then(some_ran));
+        }
+        Err(error) => count.check(name, Err(error)),
+    }
+}
+
+fn some_ran(tally: Tally) -> Result<Tally> {
+    if tally.passed == 0 && tally.failed.is_empty() {
+        bail!("no test was run");
+    }
+    Ok(tally)
+}
