@@ -10,7 +10,7 @@ mod test;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-/// Everything a developer of DevFlow Pro runs.
+/// Everything that developers run.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Arguments {
@@ -42,6 +42,11 @@ fn main() -> Result<()> {
             setup::for_edge()?;
             build_edge::build()
         }
-        Command::Test { fast, filter } => test::test(fast, filter.as_deref()),
+        Command::Test { fast, filter } => {
+            if !test::test(fast, filter.as_deref()) {
+                std::process::exit(1);
+            }
+            Ok(())
+        }
     }
 }
