@@ -15,6 +15,7 @@ pub mod mariadb;
 pub mod nginx;
 pub mod places;
 pub mod process;
+pub mod realistic;
 pub mod redis;
 pub mod runner;
 pub mod server;
