@@ -296,6 +296,13 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_is_valid_and_shows_the_defaults() {
+        let sample = Config::parse(include_str!("../packaging/runner.toml")).expect("the sample is valid");
+        let defaults = Config::parse("[mariadb]\n[redis]\n").expect("valid");
+        assert_eq!(sample, defaults);
+    }
+
+    #[test]
     fn edge_address_takes_https_anywhere_and_http_nearby() {
         for (text, expected) in [
             (

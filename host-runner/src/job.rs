@@ -2,12 +2,16 @@
 
 use crate::clock::Clock;
 use crate::host::Host;
+use crate::identity::Identity;
 use crate::journal::{JobKey, Journal, JournalError};
-use crate::mask::Mask;
+use crate::mask::{self, Mask};
 use devflow_protocol::event::{DeploymentState, Happening, StepOutcome, Stream};
-use devflow_protocol::job::{Job, Work};
+use devflow_protocol::job::{Deploy, Job, Work, environment_context};
 use devflow_protocol::limits;
 use devflow_protocol::outcome::Outcome;
+use devflow_protocol::project::Environment;
+use devflow_protocol::runner_api::ProjectReport;
+use devflow_protocol::seal;
 use devflow_protocol::text::{GitSha, StepName};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -186,8 +190,12 @@ impl Checkpoints {
     }
 }
 
+/// The checkpoint that a deployment or a rollback reaches when `current` is about to move: from here on it cannot
+/// be cancelled.
+pub(crate) const SWITCHED: &str = "switched";
+
 /// Does a job.
-pub(crate) async fn dispatch(context: &JobContext) -> Outcome {
+pub(crate) async fn dispatch(context: &JobContext, identity: &Identity) -> Outcome {
     match &context.job.work {
         Work::Ping(_) => Outcome::Succeeded { manifest: None },
         other => Outcome::Refused {
@@ -197,4 +205,47 @@ pub(crate) async fn dispatch(context: &JobContext) -> Outcome {
             ),
         },
     }
+}
+
+/// Ends a job that was running when the process ended.
+pub(crate) async fn recover(context: &JobContext, identity: &Identity) -> Outcome {
+    dispatch(context, identity).await
+}
+
+/// Where the project of a job stands now; None for jobs about no project.
+pub(crate) async fn report(_host: &Host, _work: &Work) -> Option<ProjectReport> {
+    None
+}
+
+/// The outcome's name for the log.
+pub(crate) fn outcome_name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded { .. } => "succeeded",
+        Outcome::Failed { .. } => "failed",
+        Outcome::RolledBack { .. } => "rolled_back",
+        Outcome::Cancelled => "cancelled",
+        Outcome::Superseded { .. } => "superseded",
+        Outcome::Refused { .. } => "refused",
+    }
+}
+
+/// Opens the environment of a deployment and hides its secrets in all output from now on.
+fn environment(context: &JobContext, deploy: &Deploy, identity: &Identity) -> Result<Environment, String> {
+    let Some(project) = &context.job.project else {
+        return Err("the deployment names no project, so its environment cannot be opened".to_owned());
+    };
+    let sealed = &deploy.environment;
+    let plain = seal::open(
+        &identity.keys.sealing,
+        &environment_context(project, sealed.version),
+        &sealed.sealed,
+    )
+    .map_err(|error| {
+        format!("the project's environment cannot be opened: {error}; if this server was enrolled again, deploy again")
+    })?;
+    let environment: Environment = serde_json::from_slice(&plain).map_err(|_| {
+        "the project's environment is not a list of names and values; save it again".to_owned()
+    })?;
+    context.events.mask(mask::secrets(&environment));
+    Ok(environment)
 }

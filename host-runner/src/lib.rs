@@ -3,18 +3,23 @@
 //!
 //! The binary is a thin wrapper around [`main`]; nothing else is meant for other crates.
 
+mod agent;
+mod cli;
 mod clock;
 mod config;
 mod deploy;
+mod edge;
+mod entropy;
+mod facts;
+mod files;
 mod host;
+mod identity;
 mod job;
 mod journal;
 mod mask;
+mod policy;
+#[cfg(test)]
+mod samples;
 mod table;
 
-use std::process::ExitCode;
-
-/// Reads the command line, does what it asks for and gives the exit code.
-pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
-}
+pub use cli::main;

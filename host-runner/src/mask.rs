@@ -1,5 +1,7 @@
 //! Hides secrets in output.
 
+use devflow_protocol::project::Environment;
+
 /// What stands where a secret was.
 pub(crate) const MASK: &str = "•••";
 /// Shorter values are not masked: they would tear ordinary words apart and are no secrets worth the name.
@@ -43,9 +45,53 @@ impl Mask {
     }
 }
 
+/// Variables whose values are settings that people read in output; hiding them would make it unreadable.
+const PLAIN: [&str; 17] = [
+    "APP_DEBUG",
+    "APP_ENV",
+    "APP_LOCALE",
+    "APP_NAME",
+    "APP_TIMEZONE",
+    "APP_URL",
+    "BROADCAST_CONNECTION",
+    "CACHE_DRIVER",
+    "CACHE_STORE",
+    "DB_CONNECTION",
+    "DB_DATABASE",
+    "DB_HOST",
+    "FILESYSTEM_DISK",
+    "LOG_CHANNEL",
+    "LOG_LEVEL",
+    "QUEUE_CONNECTION",
+    "SESSION_DRIVER",
+];
+
+/// The values of `environment` that must not be shown: all but those of well-known settings.
+pub(crate) fn secrets(environment: &Environment) -> impl Iterator<Item = &str> {
+    environment
+        .0
+        .iter()
+        .filter(|(name, _)| !PLAIN.contains(&name.as_str()))
+        .flat_map(|(_, value)| {
+            // Laravel prints its key with and without the prefix.
+            [Some(value.as_str()), value.strip_prefix("base64:")]
+        })
+        .flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_leaves_out_well_known_settings() {
+        let environment: Environment =
+            serde_json::from_str(r#"{"APP_NAME":"Laravel","APP_KEY":"base64:c2VjcmV0"}"#).expect("JSON");
+        assert_eq!(
+            secrets(&environment).collect::<Vec<_>>(),
+            ["base64:c2VjcmV0", "c2VjcmV0"]
+        );
+    }
 
     #[test]
     fn apply_hides_whole_values_and_each_line_of_long_ones() {

@@ -52,30 +52,82 @@ pub(crate) struct Entry {
 const COLUMNS: &str =
     "job, attempt, lease, verb, slug, accepted_at, acknowledged, state, finished_at, outcome, report";
 
+/// What the journal keeps of an offered job beside its payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    /// Which.
+    pub(crate) key: JobKey,
+    /// The lease it came with.
+    pub(crate) lease: String,
+    /// Its place in the order of the server's jobs.
+    pub(crate) sequence: i64,
+    /// Its verb; empty where it could not be read.
+    pub(crate) verb: String,
+    /// The project it is about.
+    pub(crate) slug: Option<String>,
+}
+
+impl Ticket {
+    /// The ticket of a job that could be read.
+    pub(crate) fn of(job: &Job) -> Self {
+        Self {
+            key: JobKey::of(job),
+            lease: job.lease.clone(),
+            sequence: job.sequence,
+            verb: job.work.verb().to_owned(),
+            slug: slug_of(&job.work).map(str::to_owned),
+        }
+    }
+}
+
 impl Journal {
     /// Writes the intent to do `job`, unless this attempt is known.
     pub(crate) fn accept(&self, job: &Job, now: UnixMillis) -> Result<Acceptance, JournalError> {
-        let key = JobKey::of(job);
-        let payload = serde_json::to_string(job)?;
+        self.insert(&Ticket::of(job), &serde_json::to_string(job)?, None, now)
+    }
+
+    /// Writes that a job is refused, unless this attempt is known.
+    pub(crate) fn refuse(
+        &self,
+        ticket: &Ticket,
+        reason: &str,
+        now: UnixMillis,
+    ) -> Result<Acceptance, JournalError> {
+        let outcome = Outcome::Refused {
+            reason: reason.to_owned(),
+        };
+        self.insert(ticket, "", Some(&serde_json::to_string(&outcome)?), now)
+    }
+
+    fn insert(
+        &self,
+        ticket: &Ticket,
+        payload: &str,
+        outcome: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<Acceptance, JournalError> {
         let inserted = self.durable().execute(
-            "INSERT INTO jobs (job, attempt, lease, sequence, verb, slug, payload, state, accepted_at)
-             VALUES (:job, :attempt, :lease, :sequence, :verb, :slug, :payload, 'accepted', :now)
+            "INSERT INTO jobs
+                (job, attempt, lease, sequence, verb, slug, payload, state, accepted_at, finished_at, outcome)
+             VALUES (:job, :attempt, :lease, :sequence, :verb, :slug, :payload,
+                iif(:outcome IS NULL, 'accepted', 'finished'), :now, iif(:outcome IS NULL, NULL, :now), :outcome)
              ON CONFLICT DO NOTHING",
             named_params! {
-                ":job": key.job.as_str(),
-                ":attempt": key.attempt,
-                ":lease": job.lease,
-                ":sequence": job.sequence,
-                ":verb": job.work.verb(),
-                ":slug": slug_of(&job.work),
+                ":job": ticket.key.job.as_str(),
+                ":attempt": ticket.key.attempt,
+                ":lease": ticket.lease,
+                ":sequence": ticket.sequence,
+                ":verb": ticket.verb,
+                ":slug": ticket.slug,
                 ":payload": payload,
+                ":outcome": outcome,
                 ":now": now.0,
             },
         )?;
         if inserted == 1 {
             return Ok(Acceptance::New);
         }
-        match self.entry(&key)? {
+        match self.entry(&ticket.key)? {
             Some(entry) => Ok(Acceptance::Known(entry)),
             None => Err(rusqlite::Error::QueryReturnedNoRows.into()),
         }
@@ -117,6 +169,22 @@ impl Journal {
             ),
         )?;
         Ok(())
+    }
+
+    /// Ends a job that the edge has taken away before it was started; there is nothing to report.
+    pub(crate) fn abandon(&self, key: &JobKey, now: UnixMillis) -> Result<(), JournalError> {
+        let outcome = Outcome::Refused {
+            reason: "the edge took the job away before it was started".to_owned(),
+        };
+        self.finish(
+            key,
+            &Finished {
+                at: now,
+                outcome,
+                report: None,
+            },
+        )?;
+        self.confirm(key)
     }
 
     /// Notes that the edge knows how a job ended; its events and arguments are of no more use.
@@ -162,6 +230,18 @@ impl Journal {
                 attempt: entry.key.attempt,
             })
             .collect())
+    }
+
+    /// What is known of a job, newest attempt first.
+    pub(crate) fn attempts(&self, job: &JobId) -> Result<Vec<Entry>, JournalError> {
+        let connection = self.durable();
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM jobs WHERE job = ?1 ORDER BY attempt DESC"
+        ))?;
+        let entries = statement
+            .query_map([job.as_str()], entry)?
+            .collect::<Result<_, _>>()?;
+        Ok(entries)
     }
 
     /// Intents without a result, oldest first: what a runner that starts has to look at.

@@ -11,7 +11,7 @@ mod events;
 mod jobs;
 mod marks;
 
-pub(crate) use jobs::{Acceptance, Entry, Finished};
+pub(crate) use jobs::{Acceptance, Entry, Finished, Ticket, slug_of};
 
 use devflow_protocol::JobId;
 use devflow_protocol::job::Job;
@@ -45,6 +45,12 @@ pub(crate) struct JobKey {
     pub(crate) job: JobId,
     /// The attempt, from 1.
     pub(crate) attempt: u32,
+}
+
+impl std::fmt::Display for JobKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (attempt {})", self.job, self.attempt)
+    }
 }
 
 impl JobKey {

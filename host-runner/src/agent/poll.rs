@@ -1,0 +1,124 @@
+//! Asks the edge for jobs, also while jobs run, and takes them in.
+
+use super::intake::{self, Intake};
+use super::{Agent, work};
+use crate::edge::{Backoff, EdgeError};
+use crate::facts;
+use crate::journal::{Acceptance, Entry, JournalError, Ticket};
+use devflow_protocol::dsse::Envelope;
+use devflow_protocol::job::Job;
+use devflow_protocol::runner_api::{PollRequest, ServerFacts};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Polls until the agent stops.
+pub(super) async fn run(agent: &Rc<Agent>, deploy_key: Option<String>) {
+    let mut facts = Some(facts::collect(deploy_key));
+    let mut backoff = Backoff::default();
+    loop {
+        let asked = tokio::select! {
+            () = agent.stopping.cancelled() => return,
+            asked = ask(agent, facts.clone()) => asked,
+        };
+        let wait = match asked {
+            Ok(wait) => {
+                if backoff.failures() > 0 {
+                    tracing::info!("the edge is back");
+                }
+                backoff.reset();
+                facts = None;
+                wait
+            }
+            Err(PollError::Edge(error)) if error.is_superseded() => {
+                agent.supersede();
+                return;
+            }
+            Err(error) => {
+                let wait = backoff.next();
+                // The first failure says it; after that one line in a while is enough.
+                if backoff.failures() % 10 == 1 {
+                    tracing::warn!(%error, retry_ms = wait.as_millis(), "no jobs can be fetched");
+                }
+                wait
+            }
+        };
+        tokio::select! {
+            () = agent.stopping.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum PollError {
+    #[error(transparent)]
+    Edge(#[from] EdgeError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+async fn ask(agent: &Rc<Agent>, facts: Option<ServerFacts>) -> Result<Duration, PollError> {
+    let request = PollRequest {
+        last_sequence: agent.journal.last_sequence()?,
+        open: agent.journal.open_jobs()?,
+        facts,
+        paused: false,
+    };
+    let answer = agent.edge.poll(&request).await?;
+    agent.journal.note("contact", &agent.clock.now().0.to_string())?;
+    if let Some(envelope) = answer.job {
+        take(agent, &envelope)?;
+    }
+    Ok(Duration::from_millis(u64::from(answer.wait_ms)))
+}
+
+/// Takes one envelope in. Only the journal can fail here; the edge then sends the envelope again.
+fn take(agent: &Rc<Agent>, envelope: &Envelope) -> Result<(), JournalError> {
+    match intake::open(envelope, &agent.identity) {
+        Intake::Drop(reason) => {
+            tracing::error!(reason, "a job was dropped");
+            Ok(())
+        }
+        Intake::Refuse(ticket, reason) => {
+            tracing::warn!(job.id = %ticket.key.job, reason, "a job is refused");
+            match agent.journal.refuse(&ticket, &reason, agent.clock.now())? {
+                Acceptance::New => work::refused(agent, ticket.key, ticket.lease),
+                Acceptance::Known(entry) => work::known(agent, &entry, ticket.lease),
+            }
+            Ok(())
+        }
+        Intake::Offer(job) => offer(agent, *job),
+    }
+}
+
+fn offer(agent: &Rc<Agent>, job: Job) -> Result<(), JournalError> {
+    let ticket = Ticket::of(&job);
+    let now = agent.clock.now();
+    if let Some(entry) = agent.journal.entry(&ticket.key)? {
+        replayed(agent, &entry, &job);
+        return Ok(());
+    }
+    let pin = match &ticket.slug {
+        Some(slug) => agent.journal.pin(slug)?,
+        None => None,
+    };
+    if let Err(reason) = intake::permitted(&job, &agent.policy, pin.as_deref(), now) {
+        tracing::warn!(job.id = %job.id, reason, "a job is refused");
+        agent.journal.refuse(&ticket, &reason, now)?;
+        work::refused(agent, ticket.key, ticket.lease);
+        return Ok(());
+    }
+    match agent.journal.accept(&job, now)? {
+        Acceptance::New => {
+            tracing::info!(job.id = %job.id, job.verb = job.work.verb(), "a job is accepted");
+            work::start(agent, job);
+        }
+        Acceptance::Known(entry) => replayed(agent, &entry, &job),
+    }
+    Ok(())
+}
+
+fn replayed(agent: &Rc<Agent>, entry: &Entry, job: &Job) {
+    tracing::info!(job.id = %job.id, "the job is in the journal already");
+    work::known(agent, entry, job.lease.clone());
+}

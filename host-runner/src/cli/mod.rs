@@ -1,0 +1,104 @@
+//! The command line.
+
+mod enrol;
+mod policy;
+mod run;
+mod status;
+
+use crate::config::Config;
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const DEFAULT_CONFIG: &str = "/etc/devflow/runner.toml";
+
+/// Does the work of DevFlow Pro on this server.
+#[derive(Debug, Parser)]
+#[command(name = "host-runner", version, max_term_width = 100)]
+struct Arguments {
+    /// The configuration file
+    #[arg(long, global = true, default_value = DEFAULT_CONFIG)]
+    config: PathBuf,
+    /// Log more: -v for details, -vv for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make this server known to an edge; the dashboard shows the whole command
+    Enrol(enrol::Enrol),
+    /// Fetch and do jobs until stopped
+    Run,
+    /// Show the enrolment, open jobs and live releases
+    Status(status::Status),
+    /// Show or change what this server allows
+    #[command(subcommand)]
+    Policy(policy::Command),
+}
+
+/// Reads the command line, does what it asks for and gives the exit code: 0, 1 for a failure, 2 for a wrong
+/// command line, 3 when a newer runner with the same identity has taken over.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log(arguments.verbose);
+    match execute(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("host-runner: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let config = read_config(&arguments.config)?;
+    match &arguments.command {
+        Command::Enrol(enrol) => enrol.execute(&config),
+        Command::Run => run::execute(config),
+        Command::Status(status) => status.execute(&config),
+        Command::Policy(command) => command.execute(&config),
+    }
+}
+
+fn read_config(path: &Path) -> anyhow::Result<Config> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        // Without a file the defaults hold, unless one was asked for.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path == Path::new(DEFAULT_CONFIG) => {
+            String::new()
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    Config::parse(&text).map_err(|problems| anyhow::anyhow!("{} has problems:\n{problems}", path.display()))
+}
+
+fn log(verbose: u8) {
+    use std::io::IsTerminal as _;
+    let level = match verbose {
+        0 => tracing::Level::INFO,
+        1 => tracing::Level::DEBUG,
+        _ => tracing::Level::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_max_level(level)
+        .with_target(false)
+        .init();
+}
+
+/// A runtime on this thread, as every command that talks to something needs.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        // Name look-ups and the like: two at once are plenty, and each costs a stack.
+        .max_blocking_threads(4)
+        .thread_stack_size(512 * 1024)
+        .thread_keep_alive(std::time::Duration::from_secs(2))
+        .build()
+        .context("cannot start the runtime")
+}

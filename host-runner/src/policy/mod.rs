@@ -1,0 +1,215 @@
+//! What this server allows, whoever signed: repositories, images and verbs, for all projects and for single ones.
+//!
+//! A pure parse and pure decisions. The repository pins of projects are in the journal; [`Policy::judge`] gets
+//! the pin as an argument.
+
+pub(crate) mod glob;
+
+use crate::table::{Problems, Reader};
+use devflow_protocol::job::Work;
+use devflow_protocol::project::ProjectSpec;
+use devflow_protocol::text::Slug;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// Every verb that a policy can name.
+pub(crate) const VERBS: [&str; 7] = [
+    "deploy",
+    "rollback",
+    "cancel",
+    "stop",
+    "restart",
+    "remove_project",
+    "ping",
+];
+
+/// What is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Policy {
+    /// For projects without rules of their own.
+    pub(crate) general: Rules,
+    /// By slug: complete rules, made of the general ones where the project's table says nothing.
+    pub(crate) projects: BTreeMap<String, Rules>,
+}
+
+/// Why the policy file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PolicyError {
+    /// It is there and cannot be read.
+    #[error("cannot read {0}: {1}")]
+    Read(PathBuf, std::io::Error),
+    /// It says something that is not known.
+    #[error("{0} has problems:\n{1}")]
+    Problems(PathBuf, Problems),
+}
+
+/// Patterns (see [`glob`]) and verbs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// Where code may come from.
+    pub(crate) repositories: Vec<String>,
+    /// Images that containers may be made of.
+    pub(crate) images: Vec<String>,
+    /// What may be asked for.
+    pub(crate) verbs: Vec<String>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+        Self {
+            repositories: texts(&["https://**", "ssh://**", "*@*:**"]),
+            images: texts(&["devflow/php:*"]),
+            verbs: texts(&VERBS),
+        }
+    }
+}
+
+impl Default for Policy {
+    /// What holds without a policy file: official images and repositories that are fetched over a protected way.
+    fn default() -> Self {
+        Self {
+            general: Rules::default(),
+            projects: BTreeMap::new(),
+        }
+    }
+}
+
+impl Policy {
+    /// Reads a policy.
+    ///
+    /// # Errors
+    /// All problems of the text at once.
+    pub(crate) fn parse(text: &str) -> Result<Self, Problems> {
+        let table = text
+            .parse::<Table>()
+            .map_err(|error| Problems(vec![format!("this is not valid TOML: {error}")]))?;
+        let mut problems = Vec::new();
+        let mut top = Reader::new(table, "", &mut problems);
+        let allow = top.table("allow").unwrap_or_default();
+        let projects = top.table("projects").unwrap_or_default();
+        top.finish();
+        let general = rules(allow, "allow", &Rules::default(), &mut problems);
+        let mut own = BTreeMap::new();
+        for (slug, value) in projects {
+            let path = format!("projects.{slug}");
+            if let Err(error) = slug.parse::<Slug>() {
+                problems.push(format!("`{path}` names no project: {error}"));
+            }
+            match value {
+                Value::Table(table) => {
+                    own.insert(slug, rules(table, &path, &general, &mut problems));
+                }
+                other => problems.push(format!("`{path}` must be a table, found {}", other.type_str())),
+            }
+        }
+        if problems.is_empty() {
+            Ok(Self {
+                general,
+                projects: own,
+            })
+        } else {
+            Err(Problems(problems))
+        }
+    }
+
+    /// Reads the policy file; None when there is none.
+    pub(crate) fn load(path: &Path) -> Result<Option<Self>, PolicyError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(PolicyError::Read(path.to_owned(), error)),
+        };
+        Self::parse(&text)
+            .map(Some)
+            .map_err(|problems| PolicyError::Problems(path.to_owned(), problems))
+    }
+
+    /// The rules that hold for a project.
+    pub(crate) fn of(&self, slug: Option<&str>) -> &Rules {
+        slug.and_then(|slug| self.projects.get(slug))
+            .unwrap_or(&self.general)
+    }
+
+    /// Whether `work` may be done. `pin` is the repository that its project's folder is pinned to.
+    ///
+    /// # Errors
+    /// One sentence: what is forbidden and where it is set.
+    pub(crate) fn judge(&self, work: &Work, pin: Option<&str>) -> Result<(), String> {
+        let slug = crate::journal::slug_of(work);
+        let rules = self.of(slug);
+        let verb = work.verb();
+        if !rules.verbs.iter().any(|allowed| allowed == verb) {
+            return Err(format!(
+                "this server's policy does not allow `{verb}`{}; see `verbs` in its policy.toml",
+                slug.map(|slug| format!(" for {slug}")).unwrap_or_default()
+            ));
+        }
+        match work {
+            Work::Deploy(deploy) => judge_spec(rules, &deploy.spec, pin),
+            Work::Rollback(rollback) => judge_spec(rules, &rollback.spec, pin),
+            Work::Cancel(_) | Work::Stop(_) | Work::Restart(_) | Work::RemoveProject(_) | Work::Ping(_) => {
+                Ok(())
+            }
+        }
+    }
+}
+
+fn judge_spec(rules: &Rules, spec: &ProjectSpec, pin: Option<&str>) -> Result<(), String> {
+    let repository = spec.repository.as_str();
+    // `..` and percent signs could make a path fit a pattern and still lead elsewhere.
+    let plain = !repository.contains('%') && !repository.split(['/', ':']).any(|part| part == "..");
+    if !plain
+        || !rules
+            .repositories
+            .iter()
+            .any(|pattern| glob::fits(pattern, repository))
+    {
+        return Err(format!(
+            "this server's policy does not allow the repository {repository}; see `repositories` in its policy.toml"
+        ));
+    }
+    let image = spec.image.as_str();
+    if !rules.images.iter().any(|pattern| glob::fits(pattern, image)) {
+        return Err(format!(
+            "this server's policy does not allow the image {image}; see `images` in its policy.toml"
+        ));
+    }
+    match pin {
+        Some(pin) if pin != repository => Err(format!(
+            "{slug} is pinned to {pin} on this server, and the job names {repository}; if that is wanted, run \
+             `host-runner policy pin {slug} {repository}` on the server",
+            slug = spec.slug
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn rules(table: Table, path: &str, inherited: &Rules, problems: &mut Vec<String>) -> Rules {
+    let mut section = Reader::new(table, path, problems);
+    let repositories = section.texts("repositories");
+    let images = section.texts("images");
+    let verbs = section.texts("verbs");
+    let unknown: Vec<String> = verbs
+        .iter()
+        .flatten()
+        .filter(|verb| !VERBS.contains(&verb.as_str()))
+        .cloned()
+        .collect();
+    for verb in unknown {
+        section.problem(
+            "verbs",
+            &format!("names the unknown verb `{verb}`; known: {}", VERBS.join(", ")),
+        );
+    }
+    section.finish();
+    Rules {
+        repositories: repositories.unwrap_or_else(|| inherited.repositories.clone()),
+        images: images.unwrap_or_else(|| inherited.images.clone()),
+        verbs: verbs.unwrap_or_else(|| inherited.verbs.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
