@@ -127,7 +127,7 @@ fn npm_packages(folder: &Path) -> Result<()> {
         );
     }
     edit_json(&folder.join("package.json"), |package| {
-        package["dependencies"] = json!(dependencies)
+        package["dependencies"] = json!(dependencies);
     })?;
     edit_json(&folder.join("package-lock.json"), |lock| {
         lock["packages"][""]["dependencies"] = json!(dependencies);

@@ -5,6 +5,7 @@ use crate::setup::{self, wasm};
 use crate::{show, stamp};
 use anyhow::{Context, Result};
 use devflow_tests::{git::copy_tree, places};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -59,23 +60,28 @@ pub(crate) fn assets() -> Result<()> {
 
 fn worker_build(worker: &Path) -> Result<Command> {
     let cache = places::cache()?;
-    let path = places::path_with_npm()?;
-    let mut command = Command::new(cache.join("tools/bin/worker-build"));
+    let mut command = wasm_command(cache.join("tools/bin/worker-build"))?;
     command
         .arg("--release")
         .current_dir(worker)
-        .env(
-            "PATH",
-            format!(
-                "{}{}:{path}",
-                wasm::path_prefix()?,
-                cache.join("tools/bin").display()
-            ),
-        )
-        .env("CARGO_TARGET_DIR", cache.join("wasm-target"))
         .env("WASM_BINDGEN_BIN", cache.join("tools/bin/wasm-bindgen"))
         .env("WASM_OPT_BIN", cache.join("npm/node_modules/.bin/wasm-opt"))
-        .env("ESBUILD_BIN", cache.join("npm/node_modules/esbuild/bin/esbuild"))
+        .env("ESBUILD_BIN", cache.join("npm/node_modules/esbuild/bin/esbuild"));
+    Ok(command)
+}
+
+/// A command that compiles for WebAssembly: the fitting compiler first, and a target folder of its own.
+pub(crate) fn wasm_command(program: impl AsRef<OsStr>) -> Result<Command> {
+    let cache = places::cache()?;
+    let path = places::path_with_npm()?;
+    let tools = cache.join("tools/bin");
+    let mut command = Command::new(program);
+    command
+        .env(
+            "PATH",
+            format!("{}{}:{path}", wasm::path_prefix()?, tools.display()),
+        )
+        .env("CARGO_TARGET_DIR", cache.join("wasm-target"))
         // The cargo of `PATH` is meant, not the one that runs this.
         .env_remove("CARGO")
         .env_remove("RUSTUP_TOOLCHAIN")

@@ -115,6 +115,29 @@ fn unit_tests(count: &mut Count) {
         name,
         cargo::run_tests(name, &["-p", "devflow-tests", "--lib"], false),
     );
+    count.check("golden vectors as WebAssembly", vectors_wasm());
+}
+
+/// The worker must produce and accept the same bytes as the runner, so the vectors run on its target too.
+fn vectors_wasm() -> Result<()> {
+    let mut command = build_edge::wasm_command("cargo")?;
+    command.args([
+        "test",
+        "-p",
+        "devflow-protocol",
+        "--test",
+        "vectors",
+        "--target",
+        "wasm32-unknown-unknown",
+    ]);
+    command.env(
+        "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",
+        places::cache()?.join("tools/bin/wasm-bindgen-test-runner"),
+    );
+    show::run(
+        "golden vectors as WebAssembly",
+        command.current_dir(places::workspace()),
+    )
 }
 
 /// The stories share the machine's two scarce things, its cores and its Docker engine, so they run one by one.
