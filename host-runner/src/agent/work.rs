@@ -53,10 +53,13 @@ pub(super) fn known(agent: &Rc<Agent>, entry: &Entry, lease: String) {
     let agent = Rc::clone(agent);
     let key = entry.key.clone();
     tokio::task::spawn_local(async move {
-        match agent.edge.ack(&ack(&key, lease)).await {
-            Ok(_) => agent.ended.notify_one(),
-            // The envelope comes again as long as the edge wants an answer.
-            Err(error) => tracing::warn!(job.id = %key.job, %error, "a job could not be acknowledged again"),
+        // The envelope comes again as long as the edge wants an answer.
+        if let Err(error) = agent.edge.ack(&ack(&key, lease)).await {
+            tracing::warn!(job.id = %key.job, %error, "a job could not be acknowledged again");
+        } else if let Err(error) = agent.journal.reopen(&key) {
+            tracing::error!(job.id = %key.job, %error, "the recorded result cannot be sent again");
+        } else {
+            agent.ended.notify_one();
         }
     });
 }

@@ -202,6 +202,15 @@ impl Journal {
         Ok(())
     }
 
+    /// Makes a confirmed result due again: the edge asks for a job whose end it had once (a restored database).
+    pub(crate) fn reopen(&self, key: &JobKey) -> Result<(), JournalError> {
+        self.durable().execute(
+            "UPDATE jobs SET state = 'finished' WHERE job = ?1 AND attempt = ?2 AND state = 'confirmed'",
+            (key.job.as_str(), key.attempt),
+        )?;
+        Ok(())
+    }
+
     /// Forgets confirmed jobs that were accepted before `before`. The edge never offers those again.
     pub(crate) fn forget(&self, before: UnixMillis) -> Result<usize, JournalError> {
         Ok(self.durable().execute(

@@ -1,0 +1,116 @@
+use crate::edge::Edge;
+use crate::runner::{Server, started};
+use devflow_protocol::outcome::Outcome;
+
+#[tokio::test]
+async fn lost_acknowledgement_is_sent_again_and_the_job_done_once() {
+    let edge = Edge::start().await;
+    edge.faults(|faults| faults.lost_acks = 2);
+    edge.offer(&edge.ping(1));
+    let (_server, _runner) = started(&edge).await;
+    edge.until("a completion", |edge| !edge.completions().is_empty())
+        .await;
+    // A second job shows that nothing of the first is still to come.
+    edge.offer(&edge.ping(2));
+    edge.until("the second completion", |edge| edge.completions().len() == 2)
+        .await;
+    let mut jobs: Vec<_> = edge.completions().into_iter().map(|end| end.job).collect();
+    jobs.sort();
+    assert_eq!(jobs, [edge.ping(1).id, edge.ping(2).id]);
+    assert!(edge.acks().len() >= 4, "{:?}", edge.acks());
+}
+
+#[tokio::test]
+async fn result_survives_a_kill_while_the_edge_is_away() {
+    let edge = Edge::start().await;
+    edge.faults(|faults| faults.away_after_ack = true);
+    edge.offer(&edge.ping(1));
+    let (server, runner) = started(&edge).await;
+    edge.until("an acknowledgement", |edge| edge.acks().len() == 1)
+        .await;
+    // The journal has the result, whether the edge hears of it or not.
+    let deadline = std::time::Instant::now() + crate::edge::PATIENCE;
+    loop {
+        let status = server.call(&["status", "--json"], "").await;
+        if String::from_utf8_lossy(&status.stdout).contains("done, not reported yet") {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{status:?}");
+    }
+    runner.kill().await;
+    let runner = server.run();
+    edge.faults(|faults| {
+        faults.away = false;
+        faults.away_after_ack = false;
+    });
+    edge.until("a completion", |edge| !edge.completions().is_empty())
+        .await;
+    let ends = edge.completions();
+    assert_eq!((ends.len(), edge.acks().len()), (1, 1));
+    assert_eq!(ends[0].outcome, Outcome::Succeeded { manifest: None });
+    assert_eq!(runner.stop().await.0.code(), Some(0));
+}
+
+#[tokio::test]
+async fn lost_lease_before_the_start_ends_the_job_without_a_word() {
+    let edge = Edge::start().await;
+    edge.faults(|faults| faults.lease_lost = true);
+    edge.offer(&edge.ping(1));
+    let (_server, _runner) = started(&edge).await;
+    edge.until("an acknowledgement", |edge| edge.acks().len() == 1)
+        .await;
+    edge.faults(|faults| faults.lease_lost = false);
+    edge.offer(&edge.ping(2));
+    edge.until("the second job's end", |edge| !edge.completions().is_empty())
+        .await;
+    let ended: Vec<_> = edge.completions().into_iter().map(|end| end.job).collect();
+    assert_eq!(ended, [edge.ping(2).id]);
+}
+
+#[tokio::test]
+async fn superseded_session_stops_with_its_own_exit_code() {
+    let edge = Edge::start().await;
+    let (_server, runner) = started(&edge).await;
+    edge.until("a poll", |edge| !edge.polls().is_empty()).await;
+    edge.faults(|faults| faults.superseded = true);
+    let (status, log) = runner.ended().await;
+    assert_eq!(status.code(), Some(3));
+    assert!(
+        log.contains("another runner with this server's keys has taken over"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn wrong_clock_is_corrected_by_what_the_edge_says() {
+    let edge = Edge::start().await;
+    let (server, runner) = started(&edge).await;
+    edge.until("a poll", |edge| !edge.polls().is_empty()).await;
+    runner.stop().await;
+    edge.faults(|faults| faults.ahead_ms = 3_600_000);
+    edge.offer(&edge.ping(1));
+    let _runner = server.run();
+    edge.until("a completion", |edge| !edge.completions().is_empty())
+        .await;
+    let end = edge.completions().remove(0);
+    assert!(end.finished_at.since(edge.now()).abs() < 5_000);
+    assert_eq!(end.outcome, Outcome::Succeeded { manifest: None });
+    assert_eq!(edge.skews(), 1);
+}
+
+#[tokio::test]
+async fn edge_that_is_away_is_waited_for() {
+    let edge = Edge::start().await;
+    let server = Server::new();
+    server.enrol(&edge).await;
+    edge.offer(&edge.ping(1));
+    edge.faults(|faults| faults.away = true);
+    let runner = server.run();
+    edge.until("attempts", |edge| edge.missed() >= 2).await;
+    edge.faults(|faults| faults.away = false);
+    edge.until("a completion", |edge| !edge.completions().is_empty())
+        .await;
+    let (_, log) = runner.stop().await;
+    assert!(log.contains("is a proxy or another site in between?"), "{log}");
+    assert!(log.contains("the edge is back"), "{log}");
+}
