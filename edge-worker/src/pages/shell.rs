@@ -103,7 +103,7 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    fn icon(&self) -> &'static str {
+    pub(crate) fn icon(&self) -> &'static str {
         match self.mood {
             Mood::Calm => assets::ICON,
             Mood::Busy => assets::ICON_BUSY,
@@ -111,7 +111,13 @@ impl Shell {
         }
     }
 
-    fn entries(&self) -> [(icon::Icon, &'static str, &'static str, bool); 4] {
+    /// Icon, name, and whether it is the chosen one.
+    pub(crate) fn themes(&self) -> [(icon::Icon, Theme, bool); 3] {
+        Theme::ALL.map(|theme| (theme.icon(), theme, theme == self.theme))
+    }
+
+    /// The navigation: icon, name, path, and whether the page belongs to it.
+    pub(crate) fn entries(&self) -> [(icon::Icon, &'static str, &'static str, bool); 4] {
         [
             (icon::PROJECTS, "Projects", "/", Section::Projects),
             (icon::SERVERS, "Servers", "/servers", Section::Servers),

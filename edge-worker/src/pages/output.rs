@@ -1,0 +1,129 @@
+//! A deployment's output as lines of HTML, made of its numbered events.
+
+use super::ansi;
+use super::moment::Length;
+use askama::Template;
+use devflow_protocol::event::{Event, Happening, StepOutcome, Stream};
+
+/// A line; its number is that of its event, so a link to it stays true.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) n: u64,
+    pub(crate) class: &'static str,
+    /// Escaped, see [`ansi::to_html`].
+    pub(crate) html: String,
+}
+
+/// Some lines, and where to go on.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Output {
+    pub(crate) lines: Vec<Line>,
+    /// The number of the last event that was looked at.
+    pub(crate) last: u64,
+    /// True where more are there already.
+    pub(crate) more: bool,
+    /// The address that shows the lines before these.
+    pub(crate) earlier: Option<String>,
+}
+
+/// Turns events into lines.
+pub(crate) fn lines<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Line> {
+    events.into_iter().filter_map(line).collect()
+}
+
+fn line(event: &Event) -> Option<Line> {
+    let (class, html) = match &event.what {
+        Happening::Output { stream, text, .. } => {
+            let class = match stream {
+                Stream::Out => "out",
+                Stream::Err => "err",
+                Stream::Runner => "runner",
+            };
+            (class, ansi::to_html(text))
+        }
+        Happening::StepStarted { step } => ("step", ansi::to_html(step.as_str())),
+        Happening::StepFinished {
+            step,
+            outcome: StepOutcome::Failed,
+            ms,
+        } => {
+            let took = Length(i64::try_from(*ms).unwrap_or(i64::MAX));
+            (
+                "step failed",
+                format!("{} failed after {took}", ansi::to_html(step.as_str())),
+            )
+        }
+        Happening::Commit { sha, subject, author } => (
+            "runner",
+            format!(
+                "{} {} ({})",
+                sha.short(),
+                ansi::to_html(subject),
+                ansi::to_html(author)
+            ),
+        ),
+        Happening::State { .. } | Happening::StepFinished { .. } => return None,
+    };
+    Some(Line {
+        n: event.n,
+        class,
+        html,
+    })
+}
+
+/// The lines after those that a page has.
+#[derive(Template)]
+#[template(path = "output.html")]
+pub(crate) struct OutputFragment {
+    pub(crate) output: Output,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use devflow_protocol::time::UnixMillis;
+
+    #[test]
+    fn lines_show_steps_output_and_failures_and_escape_all_of_it() {
+        let step = || "composer".parse().unwrap();
+        let events = [
+            Happening::StepStarted { step: step() },
+            Happening::Output {
+                step: step(),
+                stream: Stream::Err,
+                text: "\u{1b}[31m<b>no</b>\u{1b}[0m".to_owned(),
+            },
+            Happening::Commit {
+                sha: "a".repeat(40).parse().unwrap(),
+                subject: "<img src=x>".to_owned(),
+                author: "O'Hara".to_owned(),
+            },
+            Happening::StepFinished {
+                step: step(),
+                outcome: StepOutcome::Failed,
+                ms: 1_500,
+            },
+        ];
+        let events: Vec<Event> = (1..)
+            .zip(events)
+            .map(|(n, what)| Event {
+                n,
+                at: UnixMillis(0),
+                what,
+            })
+            .collect();
+        let shown: Vec<_> = lines(&events)
+            .into_iter()
+            .map(|line| format!("{} {}: {}", line.n, line.class, line.html))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "1 step: composer",
+                "2 err: <span class=\"f-red\">&lt;b&gt;no&lt;/b&gt;</span>",
+                "3 runner: aaaaaaa &lt;img src=x&gt; (O&#39;Hara)",
+                "4 step failed: composer failed after 1.5 s",
+            ]
+        );
+    }
+}
