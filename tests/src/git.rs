@@ -116,18 +116,39 @@ impl Repository {
             arguments.insert(1, "--force");
         }
         self.git(&arguments)?;
-        let files = self.git(&["show", "--pretty=format:", "--name-only", "HEAD"])?;
+        let after = self.git(&["rev-parse", "HEAD"])?;
         Ok(Push {
             ref_name: format!("refs/heads/{branch}"),
-            before,
-            after: self.git(&["rev-parse", "HEAD"])?,
-            message: self.git(&["log", "-1", "--format=%B"])?,
+            forced,
+            ..self.describe(&before, &after)?
+        })
+    }
+
+    /// The tip of `main` in the bare repository.
+    pub fn tip(&self) -> Result<String> {
+        let text = output(
+            Command::new("git")
+                .arg("-C")
+                .arg(&self.bare)
+                .args(["rev-parse", "refs/heads/main"]),
+        )?;
+        Ok(text.trim_end().to_owned())
+    }
+
+    /// What a provider would say of a push to `main` from one commit to another.
+    pub fn describe(&self, before: &str, after: &str) -> Result<Push> {
+        let files = self.git(&["show", "--pretty=format:", "--name-only", after])?;
+        Ok(Push {
+            ref_name: "refs/heads/main".to_owned(),
+            before: before.to_owned(),
+            after: after.to_owned(),
+            message: self.git(&["log", "-1", "--format=%B", after])?,
             files: files
                 .lines()
                 .filter(|line| !line.is_empty())
                 .map(str::to_owned)
                 .collect(),
-            forced,
+            forced: false,
         })
     }
 }

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A long-running child in a process group of its own. Dropping it ends the whole group.
@@ -118,6 +119,18 @@ pub fn tail(file: &Path, lines: usize) -> String {
     }
 }
 
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Makes every [`wait_for`] give up, so that all values are dropped in order and end what they stand for.
+pub fn interrupt() {
+    INTERRUPTED.store(true, Ordering::Relaxed);
+}
+
+/// Whether [`interrupt`] was called.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
 /// Asks `probe` again and again until it gives a value. Its last error, or `None`, is part of the message when time is up.
 pub fn wait_for<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let start = Instant::now();
@@ -129,6 +142,9 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Resul
             Err(error) if error.is::<GiveUp>() => return Err(error.context(format!("waiting for {what}"))),
             Err(error) => Some(error),
         };
+        if interrupted() {
+            bail!("{what}: interrupted");
+        }
         if start.elapsed() > limit {
             let message = format!("{what}: not within {} s", limit.as_secs());
             return Err(last.map_or_else(

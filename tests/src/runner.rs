@@ -6,7 +6,15 @@ use anyhow::{Context, Result, bail};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
+
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// Names the program that runners are started from; the first call counts.
+pub fn use_program(program: &Path) {
+    PROGRAM.get_or_init(|| program.to_owned());
+}
 
 /// A runner; it may be down for a while.
 #[derive(Debug)]
@@ -17,8 +25,11 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// The program: `DEVFLOW_RUNNER`, else the one beside the program that runs.
+    /// The program: the one of [`use_program`], else `DEVFLOW_RUNNER`, else the one beside the program that runs.
     pub fn program() -> Result<PathBuf> {
+        if let Some(program) = PROGRAM.get() {
+            return Ok(program.clone());
+        }
         if let Some(path) = std::env::var_os("DEVFLOW_RUNNER") {
             return Ok(path.into());
         }

@@ -177,9 +177,9 @@ impl Installation {
 
     /// As [`Self::project`], with a name of its own.
     pub fn project_named(&self, name: &str, app: &str, more: &Value) -> Result<Site<'_>> {
+        let host = format!("{name}.localhost");
         let template = places::workspace().join("tests/apps").join(app);
         let repository = Repository::new(&self.scratch.path().join("git"), name, Some(&template))?;
-        let host = format!("{name}.test");
         let slug = self.slug(name);
         let mut body = json!({
             "name": name, "slug": slug, "framework": if app.starts_with("laravel") { "laravel" } else { "php" },

@@ -2,6 +2,7 @@
 
 mod build_edge;
 mod cargo;
+mod demo;
 mod setup;
 mod show;
 mod stamp;
@@ -22,6 +23,12 @@ struct Arguments {
 enum Command {
     /// Install what the other commands need: tools, npm packages, Debian packages (as root), Docker, the PHP image.
     Setup,
+    /// Show it at work: a control plane, a server and a Laravel site on this machine, and a push that goes live.
+    Demo {
+        /// Push once, check the live page, and end.
+        #[arg(long)]
+        once: bool,
+    },
     /// Build the worker: its pages' assets, then WebAssembly.
     BuildEdge,
     /// Run every check: formatting, clippy, unit tests, the worker's build, end-to-end stories.
@@ -38,6 +45,7 @@ enum Command {
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Setup => setup::everything().map(drop),
+        Command::Demo { once } => demo::demo(once),
         Command::BuildEdge => {
             setup::for_edge()?;
             build_edge::build()
