@@ -11,6 +11,7 @@ pub mod docker;
 pub mod edge;
 pub mod git;
 pub mod http;
+pub mod load;
 pub mod mariadb;
 pub mod nginx;
 pub mod places;

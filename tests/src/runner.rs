@@ -100,10 +100,7 @@ impl Runner {
     /// Starts the daemon (again).
     pub fn start(&mut self) -> Result<()> {
         let mut command = self.command("run")?;
-        command.env(
-            "RUST_LOG",
-            std::env::var("RUST_LOG").unwrap_or_else(|_| "host_runner=debug,info".into()),
-        );
+        command.arg("-v");
         let mut process = Process::start("host-runner", &mut command, &self.log())?;
         process.grace = Duration::from_secs(40);
         self.process = Some(process);

@@ -26,6 +26,9 @@ pub struct Parts {
     pub redis: bool,
 }
 
+/// Repositories are plain folders here, which a server does not allow by itself.
+const POLICY: &str = "[allow]\nrepositories = [\"file:///tmp/df-*/**\"]\n";
+
 /// A server: Nginx, databases and a runner, all below one folder.
 #[derive(Debug)]
 pub struct Server {
@@ -66,6 +69,7 @@ impl Server {
             config.push(format!("[redis]\nsocket = {}", quoted(redis.socket())));
         }
         fs::write(folder.join("runner.toml"), config.join("\n")).context("cannot write runner.toml")?;
+        fs::write(folder.join("policy.toml"), POLICY).context("cannot write policy.toml")?;
         let runner = Runner::enrol(api, name, folder)?;
         Ok(Self {
             runner,

@@ -8,7 +8,7 @@ use std::process::Command;
 
 /// Program, package, and who needs it. Asking for programs and not for packages takes Docker's or MariaDB's own
 /// packages as they are.
-const PROGRAMS: [(&str, &str, Need); 14] = [
+const PROGRAMS: [(&str, &str, Need); 15] = [
     ("git", "git", Need::Installation),
     ("nginx", "nginx", Need::Installation),
     ("docker", "docker.io", Need::Installation),
@@ -23,6 +23,7 @@ const PROGRAMS: [(&str, &str, Need); 14] = [
     ("chromedriver", "chromium-driver", Need::Stories),
     ("wrk", "wrk", Need::Stories),
     ("php", "php-cli", Need::Stories),
+    ("composer", "composer", Need::Stories),
 ];
 
 /// Installs what is missing; lists it first.

@@ -22,6 +22,7 @@ use Illuminate\View\ViewServiceProvider;
 return [
     'name' => env('APP_NAME', 'Orders'),
     'version' => trim((string) file_get_contents(dirname(__DIR__) . '/VERSION')),
+    'greeting' => env('GREETING', 'none'),
     'env' => env('APP_ENV', 'production'),
     'debug' => (bool) env('APP_DEBUG', false),
     'url' => env('APP_URL', 'http://localhost'),

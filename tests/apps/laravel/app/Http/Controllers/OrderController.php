@@ -4,6 +4,8 @@ namespace App\Http\Controllers;
 
 use App\Jobs\RecordOrder;
 use Illuminate\Http\JsonResponse;
+use Illuminate\Http\Request;
+use Illuminate\Http\Response;
 use Illuminate\Routing\Controller;
 use Illuminate\Support\Facades\DB;
 use Illuminate\View\View;
@@ -31,6 +33,20 @@ class OrderController extends Controller
     public function recorded(): JsonResponse
     {
         return response()->json(DB::table('orders')->orderBy('id')->pluck('sku'));
+    }
+
+    /** Takes as long as it is told to. */
+    public function wait(Request $request): Response
+    {
+        usleep(1000 * min(20000, (int) $request->query('ms', '300')));
+
+        return response('waited, version ' . config('app.version'));
+    }
+
+    /** A value of the project's environment. */
+    public function greeting(): Response
+    {
+        return response((string) config('app.greeting'))->header('Content-Type', 'text/plain');
     }
 
     public function healthy(): JsonResponse

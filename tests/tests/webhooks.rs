@@ -1,0 +1,214 @@
+//! Deliveries that deploy nothing: the same one again, forged ones, pushes that a project does not follow.
+
+use anyhow::{Context, Result};
+use devflow_tests::api::{Api, Project};
+use devflow_tests::edge::Edge;
+use devflow_tests::git::Push;
+use devflow_tests::places::Scratch;
+use devflow_tests::webhook::{Delivery, push_body, send_generic, send_gitlab_token};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+const A: &str = "1111111111111111111111111111111111111111";
+const B: &str = "2222222222222222222222222222222222222222";
+const ZEROS: &str = "0000000000000000000000000000000000000000";
+
+/// An edge with a server that has not been enrolled: jobs wait, and nothing is lost.
+struct Alone {
+    _edge: Edge,
+    api: Api,
+    server: String,
+    _scratch: Scratch,
+}
+
+fn alone() -> Result<Alone> {
+    let scratch = Scratch::new()?;
+    let edge = Edge::start(scratch.path())?;
+    let (api, _) = edge.set_up()?;
+    let (server, _) = api.add_server("one")?;
+    Ok(Alone {
+        _edge: edge,
+        api,
+        server,
+        _scratch: scratch,
+    })
+}
+
+impl Alone {
+    fn project(&self, name: &str, more: &Value) -> Result<Project> {
+        let mut body = json!({
+            "name": name, "framework": "php", "repository": "https://github.com/acme/shop.git", "server": self.server,
+            "domains": [format!("{name}.example.com")], "provider": "github",
+        });
+        body.as_object_mut()
+            .context("an object")?
+            .extend(more.as_object().cloned().unwrap_or_default());
+        self.api.add_project(&body)
+    }
+
+    fn count(&self, project: &Project, list: &str) -> Result<usize> {
+        let answer = self.api.get(&format!("/projects/{}/{list}", project.id))?;
+        Ok(answer["items"].as_array().context("items")?.len())
+    }
+}
+
+fn push(ref_name: &str, before: &str, after: &str, message: &str, files: &[&str]) -> Push {
+    Push {
+        ref_name: ref_name.into(),
+        before: before.into(),
+        after: after.into(),
+        message: message.into(),
+        files: files.iter().map(|&file| file.to_owned()).collect(),
+        forced: false,
+    }
+}
+
+#[test]
+fn delivery_sent_again_is_answered_and_deploys_once() -> Result<()> {
+    let here = alone()?;
+    let project = here.project("shop", &json!({}))?;
+    let delivery = Delivery::push(&push("refs/heads/main", A, B, "Fix", &["index.php"]));
+    let first = delivery.send(&project.hook)?.expect(202)?;
+    assert_eq!(first["deployments"].as_array().map(Vec::len), Some(1), "{first}");
+    let again = delivery.send(&project.hook)?.expect(200)?;
+    assert_eq!(again["deployments"].as_array().map_or(0, Vec::len), 0, "{again}");
+    assert_eq!(here.count(&project, "deployments")?, 1);
+    assert_eq!(here.count(&project, "deliveries")?, 1);
+    Ok(())
+}
+
+#[test]
+fn delivery_with_a_wrong_signature_is_refused_and_stored_nowhere() -> Result<()> {
+    let here = alone()?;
+    let project = here.project("shop", &json!({}))?;
+    let delivery = Delivery::push(&push("refs/heads/main", A, B, "Fix", &["index.php"]));
+    let zeros = format!("sha256={}", "0".repeat(64));
+    for signature in [zeros.as_str(), "sha256=", "", "sha1=00", "nonsense"] {
+        let answer = delivery.send_signed(&project.hook, signature)?.expect(401)?;
+        assert_eq!(answer["status"], 401, "{answer}");
+        assert!(answer["code"].is_string(), "{answer}");
+    }
+    assert_eq!(here.count(&project, "deployments")?, 0);
+    assert_eq!(here.count(&project, "deliveries")?, 0);
+    // The id of a refused delivery is not burnt.
+    delivery.send(&project.hook)?.expect(202)?;
+    Ok(())
+}
+
+#[test]
+fn push_that_a_project_does_not_follow_is_answered_with_the_reason() -> Result<()> {
+    let here = alone()?;
+    let project = here.project("shop", &json!({"path_filter": ["app/**"]}))?;
+    let main = "refs/heads/main";
+    let ignored = [
+        Delivery::push(&push(main, A, ZEROS, "", &[])),
+        Delivery::push(&push("refs/heads/feature/x", A, B, "Fix", &["app/a.php"])),
+        Delivery::push(&push("refs/tags/v1", ZEROS, B, "Fix", &["app/a.php"])),
+        Delivery::push(&push(main, A, B, "Fix [skip ci]", &["app/a.php"])),
+        Delivery::push(&push(main, A, B, "Fix", &["docs/a.md"])),
+        Delivery::new("ping", &json!({"zen": "Keep it simple.", "hook_id": 1})),
+        Delivery::new("issues", &json!({"action": "opened"})),
+    ];
+    for delivery in &ignored {
+        let answer = delivery.send(&project.hook)?;
+        let json = answer
+            .expect(200)
+            .with_context(|| String::from_utf8_lossy(&delivery.body).into_owned())?;
+        assert!(
+            json["reason"].as_str().is_some_and(|reason| !reason.is_empty()),
+            "{json}"
+        );
+    }
+    assert_eq!(here.count(&project, "deployments")?, 0);
+    let shown = here.api.get(&format!("/projects/{}/deliveries", project.id))?;
+    for delivery in shown["items"].as_array().context("items")? {
+        assert!(
+            delivery["reason"]
+                .as_str()
+                .is_some_and(|reason| !reason.is_empty()),
+            "{delivery}"
+        );
+    }
+    // A new branch's list of files cannot be trusted, so the filter lets it through.
+    let fresh = Delivery::push(&push(main, ZEROS, B, "Fix", &["docs/a.md"]));
+    assert_eq!(
+        fresh.send(&project.hook)?.expect(202)?["deployments"]
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
+    Ok(())
+}
+
+#[test]
+fn push_of_gitlab_and_of_a_ci_system_is_queued() -> Result<()> {
+    let here = alone()?;
+    let change = push("refs/heads/main", A, B, "Fix", &["index.php"]);
+    let gitlab = here.project("lab", &json!({"provider": "gitlab"}))?;
+    send_gitlab_token(&gitlab.hook, &change)?.expect(202)?;
+    assert_eq!(here.count(&gitlab, "deployments")?, 1);
+    let generic = here.project("ci", &json!({"provider": "generic"}))?;
+    send_generic(&generic.hook, &change)?.expect(202)?;
+    assert_eq!(here.count(&generic, "deployments")?, 1);
+    Ok(())
+}
+
+#[test]
+fn push_of_a_newer_commit_takes_the_place_of_a_queued_one() -> Result<()> {
+    let here = alone()?;
+    let project = here.project("shop", &json!({}))?;
+    let c = "3".repeat(40);
+    Delivery::push(&push("refs/heads/main", A, B, "One", &["a.php"]))
+        .send(&project.hook)?
+        .expect(202)?;
+    Delivery::push(&push("refs/heads/main", B, &c, "Two", &["a.php"]))
+        .send(&project.hook)?
+        .expect(202)?;
+    let list = here.api.get(&format!("/projects/{}/deployments", project.id))?;
+    let states: Vec<(&str, &str)> = list["items"]
+        .as_array()
+        .context("items")?
+        .iter()
+        .map(|item| {
+            (
+                item["commit"].as_str().unwrap_or_default(),
+                item["state"].as_str().unwrap_or_default(),
+            )
+        })
+        .collect();
+    assert_eq!(states, [(c.as_str(), "queued"), (B, "superseded")]);
+    Ok(())
+}
+
+#[test]
+fn push_as_a_form_is_read_as_the_json_in_it() -> Result<()> {
+    let here = alone()?;
+    let project = here.project("shop", &json!({}))?;
+    let body = push_body(&push("refs/heads/main", A, B, "Fix", &["index.php"])).to_string();
+    let mut encoded = String::new();
+    for byte in body.bytes() {
+        write!(encoded, "%{byte:02x}")?;
+    }
+    let form = format!("payload={encoded}");
+    let signature = format!(
+        "sha256={}",
+        devflow_tests::webhook::hmac_hex(project.hook.secret.as_bytes(), form.as_bytes())
+    );
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("x-github-event", "push"),
+        ("x-github-delivery", "0b989ba4-242f-11e5-81e1-c7b6966d2516"),
+        ("x-hub-signature-256", signature.as_str()),
+    ];
+    let answer = devflow_tests::http::Client::default().send(
+        "POST",
+        &project.hook.url,
+        &headers,
+        Some(form.as_bytes()),
+    )?;
+    assert_eq!(
+        answer.expect(202)?["deployments"].as_array().map(Vec::len),
+        Some(1)
+    );
+    Ok(())
+}
