@@ -25,7 +25,7 @@ pub struct Push {
 }
 
 /// A clone with its remote.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Repository {
     clone: PathBuf,
     bare: PathBuf,

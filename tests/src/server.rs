@@ -223,7 +223,43 @@ pub struct Site<'i> {
     installation: &'i Installation,
 }
 
+/// A [`Site`] without its installation, so that parts of that can be killed and started meanwhile.
+#[derive(Clone, Debug)]
+pub struct Detached {
+    /// The project at the edge.
+    pub project: Project,
+    /// The developer's clone.
+    pub repository: Repository,
+    host: String,
+}
+
+impl Detached {
+    /// The site on its installation.
+    pub fn on<'i>(&self, installation: &'i Installation) -> Site<'i> {
+        let Self {
+            project,
+            repository,
+            host,
+        } = self.clone();
+        Site {
+            project,
+            repository,
+            host,
+            installation,
+        }
+    }
+}
+
 impl Site<'_> {
+    /// Lets go of the installation.
+    pub fn detach(self) -> Detached {
+        Detached {
+            project: self.project,
+            repository: self.repository,
+            host: self.host,
+        }
+    }
+
     /// Commits everything, pushes, and sends the webhook; gives the push and the deployment's id.
     pub fn push(&self, message: &str) -> Result<(Push, String)> {
         let push = self.repository.push(message)?;

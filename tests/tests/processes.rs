@@ -1,0 +1,201 @@
+//! What runs beside the site, and what happens around it: workers, scheduler, cancelled and concurrent deployments,
+//! restarts of Docker and of the whole machine.
+
+use anyhow::{Context, Result, ensure};
+use devflow_tests::docker::{Docker, Engine, PHP_IMAGE};
+use devflow_tests::places;
+use devflow_tests::process::{output, wait_for};
+use devflow_tests::server::{Installation, Parts, Site};
+use serde_json::json;
+use std::process::Command;
+use std::time::Duration;
+
+fn recorded(site: &Site<'_>, sku: &str, limit: Duration) -> Result<()> {
+    wait_for(&format!("the record `{sku}`"), limit, || {
+        let page = site.page("/recorded")?;
+        ensure!(page.contains(&format!("\"{sku}\"")), "recorded: {page}");
+        Ok(Some(()))
+    })
+}
+
+#[test]
+fn workers_and_scheduler_run_the_new_code_after_a_switch() -> Result<()> {
+    let here = Installation::start(Parts {
+        mariadb: true,
+        redis: true,
+    })?;
+    let site = here.project("laravel", &json!({"services": {"mariadb": true, "redis": true}}))?;
+    site.push_live("First version")?;
+    site.page("/queue")?;
+    recorded(&site, "job-of-version-1", Duration::from_secs(30))?;
+    site.repository.write("VERSION", "2\n")?;
+    site.push_live("Second version")?;
+    site.page("/queue")?;
+    recorded(&site, "job-of-version-2", Duration::from_secs(30))?;
+    recorded(&site, "scheduled-by-version-2", Duration::from_secs(90))?;
+    let page = site.page("/recorded")?;
+    assert_eq!(page.matches("job-of-version-1").count(), 1, "{page}");
+    Ok(())
+}
+
+#[test]
+fn pushes_close_together_run_one_by_one_and_the_newest_is_live() -> Result<()> {
+    let here = Installation::start(Parts::default())?;
+    let site = here.project("php", &json!({}))?;
+    site.push_live("First version")?;
+    let mut deployments = Vec::new();
+    for version in 2..=5 {
+        site.repository.write("VERSION", &format!("{version}\n"))?;
+        deployments.push(site.push(&format!("Version {version}"))?.1);
+    }
+    here.api.live(&deployments[3], Duration::from_mins(2))?;
+    ensure!(site.page("/")?.contains("version 5"));
+    for earlier in &deployments[..3] {
+        let state = here.api.finished(earlier, Duration::from_secs(30))?["state"].clone();
+        ensure!(state == "live" || state == "superseded", "{earlier} is {state}");
+    }
+    Ok(())
+}
+
+#[test]
+fn deployment_cancelled_while_it_builds_leaves_the_old_release() -> Result<()> {
+    let here = Installation::start(Parts::default())?;
+    let site = here.project("php", &json!({}))?;
+    let (_, first) = site.push_live("First version")?;
+    site.repository.write("VERSION", "2\n")?;
+    let composer = site.repository.read("composer.json")?;
+    let slow = composer.replacen(
+        '{',
+        "{\n    \"scripts\": { \"post-install-cmd\": [\"sleep 120\"] },",
+        1,
+    );
+    site.repository.write("composer.json", &slow)?;
+    let (_, deployment) = site.push("A build that takes long")?;
+    here.api
+        .reaches(&deployment, &["building"], Duration::from_secs(30))?;
+    here.api
+        .post(&format!("/deployments/{deployment}/cancel"), &json!({}), 202)?;
+    let ended = here.api.finished(&deployment, Duration::from_secs(30))?;
+    assert_eq!(ended["state"], "cancelled", "{ended}");
+    ensure!(site.page("/")?.contains("version 1"));
+    assert_eq!(
+        here.server.live_release(&site.project.slug).as_deref(),
+        first["id"].as_str()
+    );
+    // The project is free again.
+    site.repository.write("composer.json", &composer)?;
+    site.push_live("Quick again")?;
+    ensure!(site.page("/")?.contains("version 2"));
+    Ok(())
+}
+
+#[test]
+fn project_stopped_restarted_and_removed_by_the_api_follows() -> Result<()> {
+    let here = Installation::start(Parts::default())?;
+    let site = here.project("php", &json!({}))?;
+    site.push_live("First version")?;
+    let path = format!("/projects/{}", site.project.id);
+    here.api.post(&format!("{path}/stop"), &json!({}), 202)?;
+    wait_for("the site to be stopped", Duration::from_secs(30), || {
+        Ok((site.visit("/")?.status == 503).then_some(()))
+    })?;
+    here.api.post(&format!("{path}/restart"), &json!({}), 202)?;
+    wait_for("the site to be back", Duration::from_secs(30), || {
+        Ok((site.visit("/")?.status == 200).then_some(()))
+    })?;
+    let removed = here.api.call("DELETE", &format!("{path}?purge=true"), None)?;
+    ensure!(
+        removed.status == 202 || removed.status == 204,
+        "{} {}",
+        removed.status,
+        removed.text()
+    );
+    wait_for("the project's folder to be gone", Duration::from_secs(30), || {
+        let folder = here.server.project(&site.project.slug);
+        let left = here.server.docker.all(&site.project.slug)?;
+        Ok(
+            (!folder.join("releases").exists() && left.is_empty() && site.visit("/")?.status == 404)
+                .then_some(()),
+        )
+    })?;
+    here.server.nginx.test()
+}
+
+/// An engine that may be restarted without harm to anything else on the machine; its image is made once.
+fn own_engine() -> Result<Engine> {
+    let engine = Engine::start(&places::cache()?.join("dk-stories"), "devflow-own")?;
+    if !engine.docker().has_image(PHP_IMAGE) {
+        let from = Docker::find()?;
+        let archive = places::cache()?.join("php-image.tar");
+        output(from.command().args(["save", "-o"]).arg(&archive).arg(PHP_IMAGE))?;
+        output(engine.docker().command().args(["load", "-i"]).arg(&archive))?;
+        output(Command::new("rm").arg(&archive))?;
+    }
+    Ok(engine)
+}
+
+#[test]
+fn docker_restarted_and_machine_rebooted_bring_the_site_back() -> Result<()> {
+    let mut engine = own_engine()?;
+    let mut here = Installation::start_on(
+        engine.docker().clone(),
+        Parts {
+            mariadb: true,
+            redis: false,
+        },
+    )?;
+    let site = here
+        .project("laravel", &json!({"services": {"mariadb": true}}))?
+        .detach();
+    site.on(&here).push_live("First version")?;
+    let serves = |here: &Installation, what: &str| {
+        wait_for(what, Duration::from_secs(90), || {
+            ensure!(site.on(here).page("/")?.contains("version 1"), "another page");
+            Ok(Some(()))
+        })
+    };
+
+    engine.restart()?;
+    serves(&here, "the site after a restart of Docker")?;
+    site.on(&here).page("/queue")?;
+    recorded(&site.on(&here), "job-of-version-1", Duration::from_mins(1))?;
+
+    here.server.runner.kill();
+    engine.power_cut()?;
+    here.server.nginx.restart()?;
+    here.server.runner.start()?;
+    serves(&here, "the site after a reboot")?;
+
+    site.repository.write("VERSION", "2\n")?;
+    site.on(&here).push_live("Second version")?;
+    ensure!(site.on(&here).page("/")?.contains("version 2"));
+    drop(here);
+    drop(engine);
+    Ok(())
+}
+
+#[test]
+fn environment_edited_takes_effect_with_the_next_deployment() -> Result<()> {
+    let here = Installation::start(Parts::default())?;
+    let site = here.project("php", &json!({}))?;
+    here.api
+        .set_environment(&site.project, &json!({"GREETING": "one"}))?;
+    let seen = || -> Result<Vec<u8>> {
+        use base64::Engine as _;
+        base64::prelude::BASE64_STANDARD
+            .decode(site.page("/?env=GREETING")?.trim())
+            .context("not base64")
+    };
+    site.push_live("First version")?;
+    assert_eq!(seen()?, b"one");
+    let odd = "two $HOME \"quoted\" 'single' #hash \\ back\nsecond line é €";
+    here.api
+        .set_environment(&site.project, &json!({"GREETING": odd}))?;
+    assert_eq!(seen()?, b"one");
+    let deployment = here.api.deploy(&site.project)?;
+    here.api.live(&deployment, Duration::from_mins(1))?;
+    assert_eq!(String::from_utf8(seen()?)?, odd);
+    // Values are never in what a deployment prints.
+    ensure!(!here.api.output(&deployment)?.contains("second line"));
+    Ok(())
+}
