@@ -1,5 +1,6 @@
 //! `cargo xtask`: the one entry point to set-up, build, demo, test and bench. The one place that knows about tools.
 
+mod bench;
 mod build_edge;
 mod cargo;
 mod demo;
@@ -31,6 +32,14 @@ enum Command {
     },
     /// Build the worker: its pages' assets, then WebAssembly.
     BuildEdge,
+    /// Measure on real parts; the last line is one JSON object.
+    Bench {
+        /// What to measure.
+        name: bench::Name,
+        /// Print nothing but the JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Run every check: formatting, clippy, unit tests, the worker's build, end-to-end stories.
     Test {
         /// Leave out the end-to-end stories.
@@ -50,6 +59,7 @@ fn main() -> Result<()> {
             setup::for_edge()?;
             build_edge::build()
         }
+        Command::Bench { name, json } => bench::bench(name, json),
         Command::Test { fast, filter } => {
             if !test::test(fast, filter.as_deref()) {
                 std::process::exit(1);
