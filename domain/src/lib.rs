@@ -5,6 +5,7 @@
 //! anything that reads a clock, draws randomness, waits, or speaks SQL, HTTP or Docker.
 
 pub mod deployment;
+pub mod dotenv;
 pub mod env_file;
 pub mod migrations;
 pub mod pipeline;
