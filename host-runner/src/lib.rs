@@ -8,6 +8,7 @@ mod cli;
 mod clock;
 mod config;
 mod deploy;
+mod doctor;
 mod edge;
 mod entropy;
 mod facts;

@@ -73,3 +73,40 @@ async fn idle(agent: &Agent) {
         change.await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(name: &str) -> &'static str {
+        include_str!("../../packaging/devflow-runner.service")
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .expect("the unit has the setting")
+    }
+
+    #[test]
+    fn the_unit_waits_for_as_long_as_stopping_may_take() {
+        let unit: u64 = setting("TimeoutStopSec").parse().expect("seconds");
+        assert!(Duration::from_secs(unit) > FINISH + UNWIND + REPORT);
+    }
+
+    #[test]
+    fn the_unit_has_only_sections_settings_and_comments() {
+        let unit = include_str!("../../packaging/devflow-runner.service");
+        for line in unit
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        {
+            let section = ["[Unit]", "[Service]", "[Install]"].contains(&line);
+            let setting = line.split_once('=').is_some_and(|(name, _)| {
+                !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            });
+            assert!(section || setting, "{line}");
+        }
+        assert_eq!(
+            setting("RestartPreventExitStatus"),
+            crate::cli::SUPERSEDED.to_string()
+        );
+    }
+}

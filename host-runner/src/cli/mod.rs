@@ -1,5 +1,6 @@
 //! The command line.
 
+mod doctor;
 mod enrol;
 mod policy;
 mod run;
@@ -11,6 +12,8 @@ use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// Exit code when a newer runner with the same identity polls: starting again would only push that one out.
+pub(crate) const SUPERSEDED: u8 = 3;
 const DEFAULT_CONFIG: &str = "/etc/devflow/runner.toml";
 
 /// Does the work of DevFlow Pro on this server.
@@ -35,6 +38,8 @@ enum Command {
     Run,
     /// Show the enrolment, open jobs and live releases
     Status(status::Status),
+    /// Check every tool and setting and say what to do about what is missing
+    Doctor(doctor::Doctor),
     /// Show or change what this server allows
     #[command(subcommand)]
     Policy(policy::Command),
@@ -60,6 +65,7 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Enrol(enrol) => enrol.execute(&config),
         Command::Run => run::execute(config),
         Command::Status(status) => status.execute(&config),
+        Command::Doctor(doctor) => doctor.execute(&config),
         Command::Policy(command) => command.execute(&config),
     }
 }

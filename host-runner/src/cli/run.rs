@@ -14,9 +14,6 @@ use std::fs::File;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Exit code when a newer runner with the same identity polls: starting again would only push that one out.
-const SUPERSEDED: u8 = 3;
-
 pub(super) fn execute(config: Config) -> anyhow::Result<ExitCode> {
     let identity = Identity::load(&config.state_dir)?;
     files::private_dir(&config.state_dir)
@@ -43,7 +40,7 @@ pub(super) fn execute(config: Config) -> anyhow::Result<ExitCode> {
                 "another runner with this server's keys has taken over; if that is a copy of this machine, enrol \
                  one of the two as a new server"
             );
-            Ok(ExitCode::from(SUPERSEDED))
+            Ok(ExitCode::from(super::SUPERSEDED))
         }
     }
 }

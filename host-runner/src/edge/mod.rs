@@ -164,6 +164,25 @@ pub(crate) async fn enrol(
     serde_json::from_slice(&answer.body).map_err(EdgeError::Shape)
 }
 
+/// Whether anything answers at the edge's address, and its `Date`. Unsigned: a signed poll would push out the
+/// runner that runs.
+pub(crate) async fn probe(base: &str, ca_file: Option<&Path>) -> Result<Option<UnixMillis>, EdgeError> {
+    let response = http(base, ca_file)?
+        .get(format!("{base}/"))
+        .timeout(CONNECT)
+        .send()
+        .await
+        .map_err(|error| unreachable(&error))?;
+    let date = response
+        .headers()
+        .get(reqwest::header::DATE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| httpdate::parse_http_date(text).ok())
+        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+        .and_then(|since| i64::try_from(since.as_millis()).ok());
+    Ok(date.map(UnixMillis))
+}
+
 struct Answer {
     status: u16,
     body: Vec<u8>,
