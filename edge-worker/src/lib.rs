@@ -1,59 +1,41 @@
 //! The control plane: a Cloudflare Worker.
+//!
+//! In scope: routes that parse, ask `devflow-domain` and answer; the databases; who may come in; the Hub that holds
+//! polls; the pages. Not in scope: decisions, which are pure functions in `devflow-domain`, and everything that runs
+//! on a server.
 
+mod app;
+mod auth;
+mod config;
+mod cron;
+mod crypt;
+mod error;
+mod extract;
+mod hub;
 #[cfg_attr(not(test), allow(dead_code, reason = "its routes come with the store"))]
 mod pages;
+mod platform;
+mod routes;
+mod service;
+mod store;
 
-use worker::{Context, Env, HttpRequest, Result, event};
-use worker::{DurableObject, Request, Response, State, durable_object};
-
-/// x
-#[durable_object]
-pub struct Hub {
-    _state: State,
-    _env: Env,
-}
-
-impl DurableObject for Hub {
-    fn new(state: State, env: Env) -> Self {
-        Self {
-            _state: state,
-            _env: env,
-        }
-    }
-
-    async fn fetch(&self, _req: Request) -> Result<Response> {
-        Response::ok("hub")
-    }
-}
-
-#[worker::send]
-async fn hello() -> &'static str {
-    "hello"
-}
+use axum::response::IntoResponse as _;
+use tower_service::Service as _;
+use worker::{Context, Env, HttpRequest, Result, ScheduleContext, ScheduledEvent, event};
 
 #[event(fetch)]
-async fn fetch(req: HttpRequest, _env: Env, _ctx: Context) -> Result<http::Response<axum::body::Body>> {
-    use tower_service::Service;
-    let mut router: axum::Router = axum::Router::new().route("/", axum::routing::get(hello));
-    Ok(router.call(req).await?)
+async fn fetch(
+    request: HttpRequest,
+    env: Env,
+    context: Context,
+) -> Result<axum::http::Response<axum::body::Body>> {
+    match app::AppState::new(env, context) {
+        Ok(state) => Ok(app::router(state).call(request).await?),
+        Err(error) => Ok(error.into_response()),
+    }
 }
 
-/// x
-#[durable_object]
-pub struct Auth {
-    _state: State,
-    _env: Env,
-}
-
-impl DurableObject for Auth {
-    fn new(state: State, env: Env) -> Self {
-        Self {
-            _state: state,
-            _env: env,
-        }
-    }
-
-    async fn fetch(&self, _req: Request) -> Result<Response> {
-        Response::ok("hub")
-    }
+#[event(scheduled)]
+async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    cron::run(&env).await;
 }

@@ -70,6 +70,10 @@ CREATE TABLE projects (
   name TEXT NOT NULL,
   server TEXT NOT NULL REFERENCES servers (id),
   state TEXT NOT NULL CHECK (state IN ('active', 'stopped', 'removing')),
+  -- The ref that pushes deploy, whole.
+  ref_name TEXT NOT NULL,
+  -- The commit that the last push of this ref brought, whatever became of it.
+  last_head TEXT,
   -- JSON of the settings, checked by the code that wrote it; what a job is built from.
   settings TEXT NOT NULL,
   environment_version INTEGER NOT NULL DEFAULT 0,

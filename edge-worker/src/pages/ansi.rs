@@ -7,7 +7,10 @@ const COLOURS: [&str; 8] = [
     "black", "red", "green", "yellow", "blue", "magenta", "cyan", "white",
 ];
 
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the terminal's own")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the terminal's own"
+)]
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Style {
     bold: bool,

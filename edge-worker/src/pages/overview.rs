@@ -29,7 +29,10 @@ pub(crate) struct Last {
 }
 
 /// A project at a glance.
-#[expect(clippy::struct_excessive_bools, reason = "each is one thing that the template shows or not")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that the template shows or not"
+)]
 pub(crate) struct Card {
     pub(crate) id: String,
     pub(crate) name: String,

@@ -19,7 +19,10 @@ pub(crate) enum Tab {
 }
 
 /// What the head of each of a project's pages shows.
-#[expect(clippy::struct_excessive_bools, reason = "each is one thing that the template shows or not")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that the template shows or not"
+)]
 pub(crate) struct Head {
     pub(crate) id: String,
     pub(crate) name: String,

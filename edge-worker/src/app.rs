@@ -1,0 +1,204 @@
+//! What every handler gets, and the router with what surrounds all routes.
+
+use crate::config::Config;
+use crate::error::{ApiError, problem};
+use crate::store::Db;
+use crate::{hub, routes};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use std::future::Future;
+use std::sync::Arc;
+use worker::{Context, Env};
+
+/// What a request's handler works with.
+#[derive(Clone)]
+pub(crate) struct AppState {
+    env: Env,
+    context: Arc<Context>,
+    /// The settings.
+    pub(crate) config: Arc<Config>,
+    /// The state: servers, projects, jobs, people.
+    pub(crate) db: Db,
+    /// The output of deployments.
+    pub(crate) logs: Db,
+}
+
+impl AppState {
+    /// Reads settings and bindings.
+    pub(crate) fn new(env: Env, context: Context) -> Result<Self, ApiError> {
+        let config = Config::read(|name| env.var(name).ok().map(|value| value.to_string()))?;
+        Ok(Self {
+            db: Db::new(env.d1("DB")?),
+            logs: Db::new(env.d1("LOGS")?),
+            config: Arc::new(config),
+            context: Arc::new(context),
+            env,
+        })
+    }
+
+    /// The Hub, which holds polls and sends notices.
+    pub(crate) fn hub(&self) -> hub::Hub<'_> {
+        hub::Hub::new(&self.env)
+    }
+
+    /// The object that computes password hashes.
+    pub(crate) fn auth_object(&self) -> Result<worker::durable::Stub, worker::Error> {
+        self.env.durable_object("AUTH")?.get_by_name("auth")
+    }
+
+    /// The bucket of large values.
+    pub(crate) fn blobs(&self) -> Result<worker::Bucket, worker::Error> {
+        self.env.bucket("BLOBS")
+    }
+
+    /// Goes on with `work` after the answer was sent.
+    pub(crate) fn after_answer(&self, work: impl Future<Output = ()> + 'static) {
+        self.context.wait_until(work);
+    }
+
+    /// Wakes the polls of `server` and tells who watches `topics`, after the answer was sent.
+    pub(crate) fn signal(&self, server: Option<&devflow_protocol::ServerId>, topics: Vec<String>) {
+        let env = self.env.clone();
+        let server = server.map(ToString::to_string);
+        self.after_answer(async move {
+            hub::Hub::new(&env).signal(server, topics).await;
+        });
+    }
+}
+
+/// All routes, with what surrounds them.
+pub(crate) fn router(state: AppState) -> Router {
+    Router::new()
+        .merge(routes::router())
+        .fallback(not_found)
+        .layer(axum::middleware::from_fn_with_state(state.clone(), surround))
+        .with_state(state)
+}
+
+async fn not_found() -> ApiError {
+    ApiError::NotFound("There is nothing at this address.".to_owned())
+}
+
+/// Refuses what comes from a foreign page, and adds the headers that every answer has.
+async fn surround(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let mut response = match check_origin(request.method(), request.headers(), &state.config.public_origin) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    };
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED
+        && !response.headers().contains_key(header::CONTENT_TYPE)
+    {
+        let allow = response.headers().get(header::ALLOW).cloned();
+        let allowed = allow
+            .as_ref()
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("another method")
+            .to_owned();
+        response = problem(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            format!("This address does not know the method; it takes {allowed}."),
+            None,
+        );
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+    }
+    add_headers(response.headers_mut(), &state.config.public_origin);
+    response
+}
+
+/// A browser sends cookies along from everywhere; what changes something must come from our own pages.
+fn check_origin(method: &Method, headers: &HeaderMap, public_origin: &str) -> Result<(), ApiError> {
+    let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let upgrade = headers.contains_key(header::UPGRADE);
+    if !headers.contains_key(header::COOKIE) || (safe && !upgrade) {
+        return Ok(());
+    }
+    if headers
+        .get(header::ORIGIN)
+        .is_some_and(|origin| origin == public_origin)
+    {
+        return Ok(());
+    }
+    Err(ApiError::Forbidden(
+        "foreign_origin",
+        format!("A request with a cookie has to come from {public_origin}; open the dashboard there."),
+    ))
+}
+
+fn add_headers(headers: &mut HeaderMap, public_origin: &str) {
+    let socket_origin = public_origin.replacen("http", "ws", 1);
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+         connect-src 'self' {socket_origin}; manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; \
+         base-uri 'none'"
+    );
+    let fixed = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), geolocation=(), microphone=()",
+        ),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    if public_origin.starts_with("https://") {
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        );
+    }
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn check_origin_lets_only_our_pages_change_things_with_a_cookie() {
+        let ours = "https://devflow.test";
+        let case = |method: Method, cookie: bool, origin: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            if cookie {
+                headers.insert(header::COOKIE, HeaderValue::from_static("__Host-devflow=x"));
+            }
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+            }
+            check_origin(&method, &headers, ours).is_ok()
+        };
+        let allowed = [
+            case(Method::GET, true, None),
+            case(Method::POST, false, None),
+            case(Method::POST, true, Some("https://devflow.test")),
+        ];
+        let refused = [
+            case(Method::POST, true, None),
+            case(Method::POST, true, Some("null")),
+            case(Method::DELETE, true, Some("https://evil.test")),
+            case(Method::POST, true, Some("https://devflow.test.evil.test")),
+        ];
+        assert_eq!((allowed, refused), ([true; 3], [false; 4]));
+    }
+}

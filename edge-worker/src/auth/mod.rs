@@ -1,0 +1,208 @@
+//! Who comes in: set-up of the owner, sign-in and sign-out, sessions and API keys.
+
+mod caller;
+mod object;
+mod password;
+
+pub(crate) use caller::{Actor, Caller, SignedIn, check_csrf, header_token};
+
+use crate::app::AppState;
+use crate::crypt;
+use crate::error::ApiError;
+use crate::platform;
+use crate::store::{activity, users};
+use axum::http::HeaderMap;
+use devflow_protocol::{ApiKeyId, LoginId, UserId};
+use object::{Ask, Reply};
+use serde::Deserialize;
+use worker::{Method, Request, RequestInit};
+
+/// The cookie that carries a session's token.
+pub(crate) const COOKIE: &str = "__Host-devflow";
+/// Prefix of API keys, for secret scanners.
+pub(crate) const KEY_PREFIX: &str = "dfp_";
+/// Shortest password, by NIST SP 800-63B for a password that is the only factor.
+const PASSWORD_MIN: usize = 12;
+const PASSWORD_MAX: usize = 256;
+
+async fn ask(state: &AppState, ask: &Ask) -> Result<Reply, ApiError> {
+    let mut init = RequestInit::new();
+    let body = serde_json::to_string(ask).map_err(|error| ApiError::Internal(error.to_string()))?;
+    init.with_method(Method::Post).with_body(Some(body.into()));
+    let request = Request::new_with_init("https://auth/", &init)?;
+    Ok(state
+        .auth_object()?
+        .fetch_with_request(request)
+        .await?
+        .json()
+        .await?)
+}
+
+/// What makes the owner.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SetUp {
+    pub(crate) token: String,
+    pub(crate) email: String,
+    pub(crate) password: String,
+}
+
+/// The owner that was made.
+pub(crate) struct NewOwner {
+    pub(crate) user: UserId,
+    pub(crate) email: String,
+    /// Shown this once.
+    pub(crate) api_key: String,
+}
+
+/// The set-up answers only to the token, and only while there is no owner; else it is not there.
+pub(crate) async fn check_setup(state: &AppState, token: &str) -> Result<(), ApiError> {
+    let expected = state.config.setup_token.as_deref();
+    if !expected.is_some_and(|expected| crypt::same(expected, token)) {
+        return Err(ApiError::NotFound("There is nothing at this address.".to_owned()));
+    }
+    match state.db.first::<users::UserRow>(users::owner()).await? {
+        None => Ok(()),
+        Some(_) => Err(ApiError::NotFound("There is nothing at this address.".to_owned())),
+    }
+}
+
+/// Makes the owner and their first API key.
+pub(crate) async fn set_up(state: &AppState, setup: &SetUp) -> Result<NewOwner, ApiError> {
+    check_setup(state, &setup.token).await?;
+    let email = setup.email.trim();
+    check_credentials(email, &setup.password)?;
+    let Reply::Hash { hash } = ask(
+        state,
+        &Ask::Hash {
+            password: setup.password.clone(),
+        },
+    )
+    .await?
+    else {
+        return Err(ApiError::Internal("the Auth object gave no hash".to_owned()));
+    };
+    let (now, user, key_id) = (
+        platform::now(),
+        platform::new_id(UserId::new),
+        platform::new_id(ApiKeyId::new),
+    );
+    let api_key = format!("{KEY_PREFIX}{}", crypt::token(platform::entropy()));
+    let owner = users::NewOwner {
+        id: &user,
+        email,
+        password_hash: &hash,
+        now,
+    };
+    let batch = vec![
+        users::insert_owner(&owner),
+        users::insert_key(&crypt::token_hash(&api_key), &key_id, &user, "set-up", now),
+        activity::record(now, user.as_str(), "user.set_up", user.as_str(), ""),
+    ];
+    match state.db.batch(batch).await {
+        Ok(_) => Ok(NewOwner {
+            user,
+            email: email.to_owned(),
+            api_key,
+        }),
+        Err(error) if error.is_duplicate("users.") => {
+            Err(ApiError::NotFound("There is nothing at this address.".to_owned()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn check_credentials(email: &str, password: &str) -> Result<(), ApiError> {
+    let mut problems = Vec::new();
+    let email_ok = email.len() <= 254
+        && email
+            .split_once('@')
+            .is_some_and(|(name, host)| !name.is_empty() && host.len() >= 3)
+        && !email.chars().any(|c| c.is_whitespace() || c.is_control());
+    if !email_ok {
+        problems.push((
+            "email".to_owned(),
+            "give an e-mail address, such as ops@example.com".to_owned(),
+        ));
+    }
+    if !(PASSWORD_MIN..=PASSWORD_MAX).contains(&password.chars().count()) {
+        problems.push((
+            "password".to_owned(),
+            format!("{PASSWORD_MIN} to {PASSWORD_MAX} characters"),
+        ));
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::Invalid(problems))
+    }
+}
+
+/// Checks e-mail address and password and starts a session; gives the value of the `Set-Cookie` header.
+pub(crate) async fn sign_in(
+    state: &AppState,
+    headers: &HeaderMap,
+    email: &str,
+    password: &str,
+) -> Result<String, ApiError> {
+    let email = email.trim();
+    let user: Option<users::UserRow> = if email.len() <= 254 {
+        state.db.first(users::by_email(email)).await?
+    } else {
+        None
+    };
+    let asked = Ask::Verify {
+        account: email.chars().take(254).collect(),
+        address: client_address(headers),
+        password: password.chars().take(PASSWORD_MAX + 1).collect(),
+        stored: user.as_ref().map(|user| user.password_hash.clone()),
+    };
+    match (ask(state, &asked).await?, user) {
+        (Reply::Verified { ok: true }, Some(user)) => start_session(state, &user.id).await,
+        (Reply::Wait { seconds }, _) => Err(ApiError::RateLimited(seconds)),
+        _ => Err(ApiError::Unauthenticated(
+            "wrong_credentials",
+            "E-mail address or password are wrong.".to_owned(),
+        )),
+    }
+}
+
+async fn start_session(state: &AppState, user: &UserId) -> Result<String, ApiError> {
+    let (now, login) = (platform::now(), platform::new_id(LoginId::new));
+    let token = crypt::token(platform::entropy());
+    state
+        .db
+        .batch(vec![
+            users::insert_session(&crypt::token_hash(&token), &login, user, now),
+            activity::record(now, user.as_str(), "session.start", login.as_str(), ""),
+        ])
+        .await?;
+    let max_age = users::ABSOLUTE_MS / 1000;
+    Ok(format!(
+        "{COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={max_age}"
+    ))
+}
+
+/// Ends a session; gives the value of the `Set-Cookie` header.
+pub(crate) async fn sign_out(state: &AppState, signed_in: &SignedIn) -> Result<String, ApiError> {
+    let now = platform::now();
+    state
+        .db
+        .batch(vec![
+            users::delete_session(&signed_in.token_hash),
+            activity::record(now, signed_in.user.as_str(), "session.end", &signed_in.login, ""),
+        ])
+        .await?;
+    state.hub().close(&signed_in.login).await;
+    Ok(format!(
+        "{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
+    ))
+}
+
+/// Where a request comes from, as Cloudflare says it.
+fn client_address(headers: &HeaderMap) -> String {
+    let address = headers
+        .get("cf-connecting-ip")
+        .and_then(|value| value.to_str().ok());
+    address.unwrap_or("unknown").to_owned()
+}

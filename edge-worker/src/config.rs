@@ -1,0 +1,126 @@
+//! The Worker's settings, read from its variables and secrets. All problems are told at once.
+
+use crate::crypt::DataKey;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ed25519_dalek::SigningKey;
+
+/// The settings of one installation.
+pub(crate) struct Config {
+    /// Where browsers reach the Worker: scheme, host and port, without a path.
+    pub(crate) public_origin: String,
+    /// Signs jobs.
+    pub(crate) job_key: SigningKey,
+    /// Encrypts what is secret at rest.
+    pub(crate) data_key: DataKey,
+    /// Opens the set-up page.
+    pub(crate) setup_token: Option<String>,
+    /// How long a poll is held, in milliseconds.
+    pub(crate) poll_hold_ms: i64,
+    /// How long a lease may stay unacknowledged, in milliseconds.
+    pub(crate) lease_ms: i64,
+    /// Silence after which a server is missing, in milliseconds.
+    pub(crate) missing_after_ms: i64,
+}
+
+/// What is wrong with the variables.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the Worker's settings cannot be used: {}", .0.join("; "))]
+pub(crate) struct ConfigError(Vec<String>);
+
+impl Config {
+    /// Reads the settings; `var` gives a variable or secret by name.
+    pub(crate) fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        let mut key = |name: &str| -> [u8; 32] {
+            let bytes = var(name).and_then(|text| STANDARD.decode(text.trim()).ok());
+            bytes.and_then(|bytes| bytes.try_into().ok()).unwrap_or_else(|| {
+                problems.push(format!("the secret {name} has to be 32 bytes in base64"));
+                [0; 32]
+            })
+        };
+        let (job_key, data_key) = (key("JOB_KEY"), key("DATA_KEY"));
+        let mut millis = |name: &str, default: i64| match var(name).map(|text| text.trim().parse::<i64>()) {
+            None => default,
+            Some(Ok(value)) if value > 0 => value,
+            Some(_) => {
+                problems.push(format!("{name} has to be a number of milliseconds above 0"));
+                default
+            }
+        };
+        let poll_hold_ms = millis("POLL_HOLD_MS", devflow_domain::queue::POLL_HOLD_MS.into());
+        let lease_ms = millis("LEASE_MS", devflow_domain::queue::LEASE_MS);
+        let missing_after_ms = millis("MISSING_AFTER_MS", devflow_domain::queue::MISSING_AFTER_MS);
+        let public_origin = var("PUBLIC_ORIGIN").unwrap_or_default();
+        if !is_origin(&public_origin) {
+            problems.push(
+                "PUBLIC_ORIGIN has to be scheme and host without a path, such as https://devflow.example.com"
+                    .to_owned(),
+            );
+        }
+        if !problems.is_empty() {
+            return Err(ConfigError(problems));
+        }
+        Ok(Self {
+            public_origin,
+            job_key: SigningKey::from_bytes(&job_key),
+            data_key: DataKey::new(data_key),
+            setup_token: var("SETUP_TOKEN").filter(|token| token.len() >= 16),
+            poll_hold_ms,
+            lease_ms,
+            missing_after_ms,
+        })
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    ["https://", "http://"].iter().any(|scheme| {
+        text.strip_prefix(scheme)
+            .is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#']))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vars(changes: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let key = STANDARD.encode([7; 32]);
+        let base = [
+            ("PUBLIC_ORIGIN", "https://devflow.test"),
+            ("JOB_KEY", &key),
+            ("DATA_KEY", &key),
+        ];
+        let all: std::collections::HashMap<&str, &str> =
+            base.into_iter().chain(changes.iter().copied()).collect();
+        Config::read(|name| all.get(name).map(|&text| text.to_owned()))
+    }
+
+    #[test]
+    fn read_tells_all_problems_at_once() {
+        let problems = vars(&[
+            ("PUBLIC_ORIGIN", "devflow.test/"),
+            ("JOB_KEY", "short"),
+            ("LEASE_MS", "0"),
+        ]);
+        assert_eq!(
+            problems.err().map(|error| error.to_string()).unwrap_or_default(),
+            "the Worker's settings cannot be used: the secret JOB_KEY has to be 32 bytes in base64; LEASE_MS has to \
+             be a number of milliseconds above 0; PUBLIC_ORIGIN has to be scheme and host without a path, such as \
+             https://devflow.example.com"
+        );
+    }
+
+    #[test]
+    fn read_takes_defaults_and_ignores_a_setup_token_that_could_be_guessed() {
+        let config = vars(&[("SETUP_TOKEN", "short")]).unwrap();
+        assert_eq!(
+            (
+                config.poll_hold_ms,
+                config.lease_ms,
+                config.missing_after_ms,
+                config.setup_token
+            ),
+            (50_000, 30_000, 90_000, None)
+        );
+    }
+}

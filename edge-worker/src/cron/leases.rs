@@ -1,0 +1,24 @@
+//! Leases that ran out unacknowledged go back to the queue, and servers with queued jobs are woken: should a wake
+//! have been lost, a job waits a minute and not until the end of a held poll.
+
+use super::Stores;
+use crate::hub::Hub;
+use crate::platform;
+use crate::store::servers::IdRow;
+use crate::store::{StoreError, lease};
+use worker::Env;
+
+pub(super) async fn run(env: &Env, stores: &Stores) -> Result<(), StoreError> {
+    let mut batch: Vec<_> = lease::release_all_expired(platform::now()).into();
+    batch.push(lease::servers_with_queued_jobs());
+    let answers = stores.db.batch(batch).await?;
+    let waiting: Vec<IdRow> = answers
+        .last()
+        .map(crate::store::Answer::rows)
+        .transpose()?
+        .unwrap_or_default();
+    for server in waiting {
+        Hub::new(env).signal(Some(server.id), vec![]).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! What the cron trigger does each minute. Each task takes no input, may run again at any time, and logs its own
+//! failure, so that one does not keep the others from running.
+
+mod leases;
+mod retention;
+
+use crate::platform;
+use crate::store::{Db, StoreError};
+use worker::Env;
+
+/// The databases.
+struct Stores {
+    db: Db,
+    logs: Db,
+}
+
+/// Runs all tasks.
+pub(crate) async fn run(env: &Env) {
+    let stores = match (env.d1("DB"), env.d1("LOGS")) {
+        (Ok(db), Ok(logs)) => Stores {
+            db: Db::new(db),
+            logs: Db::new(logs),
+        },
+        (Err(error), _) | (_, Err(error)) => {
+            platform::log_error(&format!("the cron trigger has no database: {error}"));
+            return;
+        }
+    };
+    log("leases", leases::run(env, &stores).await);
+    log("retention", retention::run(&stores).await);
+}
+
+fn log(task: &str, result: Result<(), StoreError>) {
+    if let Err(error) = result {
+        platform::log_error(&format!("the cron task {task} failed: {error}"));
+    }
+}

@@ -1,0 +1,47 @@
+//! Deletes what is past its time, a few projects and rows a minute: deployments beyond the newest 50 of a project or
+//! older than 6 months, deliveries older than 6 months, tokens that are over.
+
+use super::Stores;
+use crate::platform;
+use crate::store::retention::{self, PrunedRow};
+use crate::store::servers::IdRow;
+use crate::store::{StoreError, events};
+use devflow_protocol::UnixMillis;
+
+const SIX_MONTHS_MS: i64 = 183 * 24 * 3_600_000;
+
+pub(super) async fn run(stores: &Stores) -> Result<(), StoreError> {
+    let now = platform::now();
+    stores.db.batch(retention::expired_tokens(now).into()).await?;
+    let cursor: Option<IdRow> = stores.db.first(retention::cursor()).await?;
+    let cursor = cursor.map(|row| row.id).unwrap_or_default();
+    let projects: Vec<IdRow> = stores.db.all(retention::projects_after(&cursor)).await?;
+    for project in &projects {
+        prune(stores, &project.id, now.plus(-SIX_MONTHS_MS)).await?;
+    }
+    // After the last project the next run starts over.
+    let next = projects.last().map(|row| row.id.clone()).unwrap_or_default();
+    if next != cursor {
+        stores.db.run(retention::set_cursor(&next)).await?;
+    }
+    Ok(())
+}
+
+async fn prune(stores: &Stores, project: &str, before: UnixMillis) -> Result<(), StoreError> {
+    stores.db.run(retention::deliveries(project, before)).await?;
+    let pruned: Vec<PrunedRow> = stores
+        .db
+        .all(retention::deployments_to_prune(project, before))
+        .await?;
+    for row in pruned {
+        // The output first: a deployment that is gone would leave its output behind for good.
+        if let Some(job) = &row.job {
+            stores.logs.run(events::delete(job)).await?;
+        }
+        stores
+            .db
+            .batch(retention::delete_deployment(&row.deployment).into())
+            .await?;
+    }
+    Ok(())
+}

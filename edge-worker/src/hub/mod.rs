@@ -1,0 +1,116 @@
+//! The Hub as the rest of the Worker sees it: one Durable Object for the fleet that holds polls and sends notices.
+//! It carries no data: who is woken asks the database.
+
+mod object;
+mod waiters;
+
+use crate::platform;
+use worker::{Env, Method, Request, RequestInit, Response};
+
+/// Path of a held poll.
+const WAIT: &str = "/wait";
+/// Path of a signal.
+const SIGNAL: &str = "/signal";
+/// Path of a WebSocket.
+const LIVE: &str = "/live";
+/// Path that closes the WebSockets of a sign-in.
+const CLOSE: &str = "/close";
+
+/// Why a held poll came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// There may be a job.
+    Woken,
+    /// The time is over.
+    TimedOut,
+    /// A newer session of the same server polls.
+    Superseded,
+    /// The Hub does not answer.
+    Unavailable,
+}
+
+/// A way to the Hub.
+pub(crate) struct Hub<'a> {
+    env: &'a Env,
+}
+
+impl<'a> Hub<'a> {
+    pub(crate) fn new(env: &'a Env) -> Self {
+        Self { env }
+    }
+
+    async fn send(&self, path: &str, query: &[(&str, &str)]) -> worker::Result<Response> {
+        let mut url = worker::Url::parse(&format!("https://hub{path}"))?;
+        url.query_pairs_mut().extend_pairs(query);
+        let mut init = RequestInit::new();
+        init.with_method(Method::Post);
+        let request = Request::new_with_init(url.as_str(), &init)?;
+        self.env
+            .durable_object("HUB")?
+            .get_by_name("hub")?
+            .fetch_with_request(request)
+            .await
+    }
+
+    /// Waits until `server` is woken, for at most `hold_ms`.
+    pub(crate) async fn wait(&self, server: &str, session: &str, hold_ms: i64) -> Held {
+        let hold = hold_ms.to_string();
+        match self
+            .send(
+                WAIT,
+                &[("server", server), ("session", session), ("hold_ms", &hold)],
+            )
+            .await
+        {
+            Ok(answer) => match answer.status_code() {
+                200 => Held::Woken,
+                204 => Held::TimedOut,
+                409 => Held::Superseded,
+                status => {
+                    platform::log_error(&format!("the Hub answered a wait with {status}"));
+                    Held::Unavailable
+                }
+            },
+            Err(error) => {
+                platform::log_error(&format!("the Hub cannot be reached: {error}"));
+                Held::Unavailable
+            }
+        }
+    }
+
+    /// Wakes a server's polls and tells who watches the topics. Who misses it sees it with the next poll or load.
+    pub(crate) async fn signal(&self, server: Option<String>, topics: Vec<String>) {
+        let server = server.iter().map(|server| ("server", server.as_str()));
+        let query: Vec<(&str, &str)> = server
+            .chain(topics.iter().map(|topic| ("topic", topic.as_str())))
+            .collect();
+        if let Err(error) = self.send(SIGNAL, &query).await {
+            platform::log_error(&format!("the Hub could not be signalled: {error}"));
+        }
+    }
+
+    /// Hands a WebSocket over to the Hub.
+    pub(crate) async fn live(&self, login: &str, topics: &[String]) -> worker::Result<Response> {
+        let mut url = worker::Url::parse(&format!("https://hub{LIVE}"))?;
+        url.query_pairs_mut()
+            .append_pair("login", login)
+            .extend_pairs(topics.iter().map(|topic| ("topic", topic)));
+        let headers = worker::Headers::new();
+        headers.set("upgrade", "websocket")?;
+        let mut init = RequestInit::new();
+        init.with_headers(headers);
+        let request = Request::new_with_init(url.as_str(), &init)?;
+        self.env
+            .durable_object("HUB")?
+            .get_by_name("hub")?
+            .fetch_with_request(request)
+            .await
+    }
+
+    /// Closes the WebSockets of a sign-in that has ended.
+    pub(crate) async fn close(&self, login: &str) {
+        if let Err(error) = self.send(CLOSE, &[("login", login)]).await {
+            platform::log_error(&format!("the Hub could not close a session's sockets: {error}"));
+        }
+    }
+}

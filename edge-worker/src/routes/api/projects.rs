@@ -1,0 +1,188 @@
+//! Projects and their environments.
+
+use super::view;
+use crate::app::AppState;
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::extract::{Id, Json as Body, Paging, Query};
+use crate::service::{environments, projects};
+use crate::store::Page;
+use crate::store::projects::{self as store, ProjectCard};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use devflow_protocol::project::Environment;
+use devflow_protocol::{JobId, ProjectId};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+pub(super) fn router() -> Router<AppState> {
+    Router::new()
+        .route("/api/v1/projects", get(list).post(create))
+        .route("/api/v1/projects/{id}", get(show).patch(update).delete(remove))
+        .route(
+            "/api/v1/projects/{id}/environment",
+            get(show_environment).put(replace_environment),
+        )
+        .route("/api/v1/projects/{id}/stop", post(stop))
+        .route("/api/v1/projects/{id}/restart", post(restart))
+}
+
+#[worker::send]
+async fn list(
+    State(state): State<AppState>,
+    _caller: Caller,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Value>, ApiError> {
+    let rows: Vec<ProjectCard> = state
+        .db
+        .all(store::cards(paging.cursor.as_deref().unwrap_or_default()))
+        .await?;
+    let page = Page::new(rows, |card| card.project.slug.to_string());
+    let shown = page
+        .items
+        .iter()
+        .map(|card| view::project(&card.project))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Json(json!({ "items": shown, "next": page.next })))
+}
+
+#[worker::send]
+async fn create(
+    State(state): State<AppState>,
+    caller: Caller,
+    Body(input): Body<Map<String, Value>>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let created = projects::create(&state, &caller.actor, input).await?;
+    let hook = json!({
+        "url": projects::hook_url(&state, &created.hook),
+        "provider": created.hook.provider,
+        "secret": created.secret,
+    });
+    Ok((
+        StatusCode::CREATED,
+        Json(json!({ "project": view::project(&created.project)?, "hook": hook })),
+    ))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reveal {
+    #[serde(default)]
+    reveal: bool,
+}
+
+#[worker::send]
+async fn show(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<ProjectId>,
+    Query(query): Query<Reveal>,
+) -> Result<Json<Value>, ApiError> {
+    let mut shown = view::project(&projects::get(&state, &id).await?)?;
+    if let (Value::Object(fields), Some(hook)) = (&mut shown, projects::hook(&state, &id).await?) {
+        let mut view = json!({ "url": projects::hook_url(&state, &hook), "provider": hook.provider });
+        if query.reveal {
+            view["secret"] = projects::reveal_hook_secret(&state, &caller.actor, &hook)
+                .await?
+                .into();
+        }
+        fields.insert("hook".to_owned(), view);
+    }
+    Ok(Json(shown))
+}
+
+#[worker::send]
+async fn update(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<ProjectId>,
+    Body(input): Body<Map<String, Value>>,
+) -> Result<Json<Value>, ApiError> {
+    let row = projects::update(&state, &caller.actor, &id, input).await?;
+    Ok(Json(view::project(&row)?))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Removal {
+    #[serde(default)]
+    purge: bool,
+}
+
+/// 202 with the job where the server has to take something down; 204 where there was nothing.
+#[worker::send]
+async fn remove(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<ProjectId>,
+    Query(query): Query<Removal>,
+) -> Result<axum::response::Response, ApiError> {
+    use axum::response::IntoResponse as _;
+    match projects::remove(&state, &caller.actor, &id, query.purge).await? {
+        Some(job) => Ok((StatusCode::ACCEPTED, Json(queued(&job))).into_response()),
+        None => Ok(StatusCode::NO_CONTENT.into_response()),
+    }
+}
+
+fn queued(job: &JobId) -> Value {
+    view::named("job", json!({ "id": job, "state": "queued" }))
+}
+
+#[worker::send]
+async fn stop(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<ProjectId>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let job = projects::queue_job(&state, &caller.actor, &id, "stop").await?;
+    Ok((StatusCode::ACCEPTED, Json(queued(&job))))
+}
+
+#[worker::send]
+async fn restart(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<ProjectId>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let job = projects::queue_job(&state, &caller.actor, &id, "restart").await?;
+    Ok((StatusCode::ACCEPTED, Json(queued(&job))))
+}
+
+#[worker::send]
+async fn show_environment(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<ProjectId>,
+    Query(query): Query<Reveal>,
+) -> Result<Json<Value>, ApiError> {
+    if query.reveal {
+        let (version, values) = environments::reveal(&state, &caller.actor, &id).await?;
+        let names: Vec<_> = values.0.keys().collect();
+        return Ok(Json(
+            json!({ "version": version, "names": names, "values": values }),
+        ));
+    }
+    let names = environments::names(&state, &id).await?;
+    Ok(Json(
+        json!({ "version": names.version, "names": names.names, "created_at": names.created_at }),
+    ))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewEnvironment {
+    values: Environment,
+}
+
+#[worker::send]
+async fn replace_environment(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<ProjectId>,
+    Body(new): Body<NewEnvironment>,
+) -> Result<Json<Value>, ApiError> {
+    let version = environments::replace(&state, &caller.actor, &id, new.values).await?;
+    Ok(Json(view::named("version", version)))
+}

@@ -1,0 +1,18 @@
+//! Routes that machines use: webhooks, runners, the JSON API, the live socket. Pages are in [`crate::pages`].
+
+mod api;
+mod hooks;
+mod live;
+mod runner;
+
+use crate::app::AppState;
+use axum::Router;
+
+/// All of them.
+pub(crate) fn router() -> Router<AppState> {
+    Router::new()
+        .merge(hooks::router())
+        .merge(runner::router())
+        .merge(api::router())
+        .merge(live::router())
+}

@@ -1,0 +1,76 @@
+//! What runners ask: all `POST`, JSON and, but for the enrolment, signed.
+
+mod signed;
+
+use crate::app::AppState;
+use crate::error::ApiError;
+use crate::extract::Json as Body;
+use crate::platform;
+use crate::service::{polls, reports, servers};
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use devflow_protocol::runner_api::{
+    self, Accepted, AckRequest, CompleteRequest, EnrolAnswer, EnrolRequest, EventsRequest, PollAnswer,
+    PollRequest,
+};
+use signed::Signed;
+
+pub(super) fn router() -> Router<AppState> {
+    Router::new()
+        .route(runner_api::ENROL, post(enrol))
+        .route(runner_api::POLL, post(poll))
+        .route(runner_api::ACK, post(acknowledge))
+        .route(runner_api::EVENTS, post(events))
+        .route(runner_api::COMPLETE, post(complete))
+}
+
+fn accepted() -> Json<Accepted> {
+    Json(Accepted { now: platform::now() })
+}
+
+#[worker::send]
+async fn enrol(
+    State(state): State<AppState>,
+    Body(request): Body<EnrolRequest>,
+) -> Result<Json<EnrolAnswer>, ApiError> {
+    Ok(Json(servers::enrol(&state, &request).await?))
+}
+
+#[worker::send]
+async fn poll(
+    State(state): State<AppState>,
+    signed: Signed<PollRequest>,
+) -> Result<Json<PollAnswer>, ApiError> {
+    Ok(Json(
+        polls::poll(&state, &signed.runner, &signed.claims, &signed.body).await?,
+    ))
+}
+
+#[worker::send]
+async fn acknowledge(
+    State(state): State<AppState>,
+    signed: Signed<AckRequest>,
+) -> Result<Json<Accepted>, ApiError> {
+    polls::check_session(&signed.runner, &signed.claims.session)?;
+    reports::acknowledge(&state, &signed.runner.id, &signed.body).await?;
+    Ok(accepted())
+}
+
+#[worker::send]
+async fn events(
+    State(state): State<AppState>,
+    signed: Signed<EventsRequest>,
+) -> Result<Json<Accepted>, ApiError> {
+    reports::take_events(&state, &signed.runner.id, &signed.body).await?;
+    Ok(accepted())
+}
+
+#[worker::send]
+async fn complete(
+    State(state): State<AppState>,
+    signed: Signed<CompleteRequest>,
+) -> Result<Json<Accepted>, ApiError> {
+    reports::complete(&state, &signed.runner.id, &signed.body).await?;
+    Ok(accepted())
+}

@@ -1,0 +1,296 @@
+//! The durable inbox: an authentic delivery is decided on and stored, with all that follows, in one batch; then it
+//! is answered. A delivery that is there already changes nothing.
+
+use super::{projects, topics};
+use crate::app::AppState;
+use crate::auth::Actor;
+use crate::error::ApiError;
+use crate::platform;
+use crate::store::deliveries::{DeliveryRow, NewDelivery};
+use crate::store::deployments::{DeploymentRow, NewDeployment};
+use crate::store::hooks::HookRow;
+use crate::store::projects::{ProjectState, read_settings};
+use crate::store::{Statement, StoreError, activity, deliveries, deployments, hooks};
+use axum::body::Bytes;
+use devflow_domain::webhook::{self, AuthError, Delivery, Event, Follower, Provider, Push, Verdict};
+use devflow_protocol::job::Trigger;
+use devflow_protocol::limits::DELIVERY_EVENT_BYTES;
+use devflow_protocol::{DeliveryId, DeploymentId, HookId, JobId};
+use flate2::{Compression, write::GzEncoder};
+use std::io::Write as _;
+
+/// What the sender is told.
+pub(crate) struct Receipt {
+    pub(crate) delivery: DeliveryId,
+    /// `deploy`, `ignored`, `ping` or `duplicate`.
+    pub(crate) decision: &'static str,
+    pub(crate) reason: String,
+    pub(crate) deployments: Vec<DeploymentId>,
+}
+
+/// Receives a delivery: authenticates, decides, stores.
+pub(crate) async fn receive(
+    state: &AppState,
+    hook: &HookId,
+    delivery: Delivery<'_>,
+    raw: &Bytes,
+) -> Result<Receipt, ApiError> {
+    let hook: HookRow = state
+        .db
+        .first(hooks::by_id(hook))
+        .await?
+        .ok_or_else(|| ApiError::no_such("hook"))?;
+    if hook.provider != delivery.provider {
+        return Err(ApiError::no_such("hook"));
+    }
+    let secret = projects::hook_secret(state, &hook)?;
+    let authentic = webhook::authenticate(delivery, &secret, platform::now()).map_err(|error| {
+        let code = match error {
+            AuthError::Missing => "signature_missing",
+            AuthError::Mismatch => "wrong_signature",
+            AuthError::Stale => "stale_signature",
+        };
+        ApiError::Unauthenticated(code, format!("{error}."))
+    })?;
+    // An authentic body that cannot be read is kept like any other that deploys nothing: some providers switch a
+    // hook off that answers 4xx.
+    let (event, verdict) = match webhook::read(delivery) {
+        Ok(event) => {
+            let verdict = webhook::decide(&event, &followers(&hook)?);
+            (event, verdict)
+        }
+        Err(error) => {
+            let reason = format!("{error}.");
+            (
+                Event::Other {
+                    name: "unreadable".to_owned(),
+                },
+                Verdict::Ignored(reason),
+            )
+        }
+    };
+    let receipt = store(state, &hook, &authentic.delivery_id, &event, &verdict).await?;
+    if receipt.decision != "duplicate" {
+        keep_body(state, &receipt.delivery, raw.clone());
+    }
+    Ok(receipt)
+}
+
+fn followers(hook: &HookRow) -> Result<Vec<Follower>, StoreError> {
+    if hook.project_state == ProjectState::Removing {
+        return Ok(vec![]);
+    }
+    Ok(vec![Follower {
+        project: hook.project.clone(),
+        ref_name: hook.ref_name.clone(),
+        path_filter: read_settings(&hook.settings)?.path_filter,
+        last_head: hook.last_head.clone(),
+    }])
+}
+
+/// What a delivery's row keeps of the event: at most [`DELIVERY_EVENT_BYTES`].
+fn kept_event(event: &Event) -> Result<String, ApiError> {
+    let as_json =
+        |event: &Event| serde_json::to_string(event).map_err(|error| ApiError::Internal(error.to_string()));
+    let json = as_json(event)?;
+    match event {
+        Event::Push(push) if json.len() > DELIVERY_EVENT_BYTES => as_json(&Event::Push(Push {
+            files: None,
+            ..push.clone()
+        })),
+        _ => Ok(json),
+    }
+}
+
+fn event_name(event: &Event) -> &str {
+    match event {
+        Event::Ping => "ping",
+        Event::Push(_) => "push",
+        Event::Deleted { .. } => "deleted",
+        Event::Other { name } => name,
+    }
+}
+
+fn decision(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ping => "ping",
+        _ if verdict.deployments().next().is_some() => "deploy",
+        _ => "ignored",
+    }
+}
+
+async fn store(
+    state: &AppState,
+    hook: &HookRow,
+    key: &str,
+    event: &Event,
+    verdict: &Verdict,
+) -> Result<Receipt, ApiError> {
+    let (now, id) = (platform::now(), platform::new_id(DeliveryId::new));
+    let deployment = (decision(verdict) == "deploy").then(|| platform::new_id(DeploymentId::new));
+    let (reason, kept) = (verdict.reason(), kept_event(event)?);
+    let mut batch = vec![deliveries::insert(&NewDelivery {
+        id: &id,
+        provider: hook.provider,
+        hook: &hook.id,
+        project: &hook.project,
+        delivery_key: key,
+        event_name: event_name(event),
+        event: &kept,
+        decision: decision(verdict),
+        reason: &reason,
+        deployment: deployment.as_ref(),
+        now,
+    })];
+    if let Event::Push(push) = event {
+        batch.push(deliveries::note_head(
+            &hook.project,
+            &push.ref_name,
+            &push.after,
+            &id,
+        ));
+        if let Some(deployment) = &deployment {
+            batch.extend(deployments::supersede_queued(
+                &hook.project,
+                &push.ref_name,
+                deployment,
+                &id,
+                now,
+            ));
+            batch.extend(queue(hook, push, deployment, &id, Trigger::Push));
+        }
+    }
+    batch.push(deliveries::by_key(hook.provider, &hook.id, key));
+    let answers = state.db.batch(batch).await?;
+    if answers.first().is_some_and(|answer| answer.changes() == 0) {
+        let first: Option<DeliveryRow> = answers
+            .last()
+            .map(crate::store::Answer::first)
+            .transpose()?
+            .flatten();
+        let first =
+            first.ok_or_else(|| ApiError::Internal("a duplicate delivery was not there".to_owned()))?;
+        return Ok(Receipt {
+            delivery: first.id,
+            decision: "duplicate",
+            reason: "This delivery was received before.".to_owned(),
+            deployments: first.deployment.into_iter().collect(),
+        });
+    }
+    if deployment.is_some() {
+        state.signal(
+            Some(&hook.server),
+            topics(Some(&hook.project), deployment.as_ref()),
+        );
+    } else {
+        state.signal(None, vec![format!("project:{}", hook.project)]);
+    }
+    Ok(Receipt {
+        delivery: id,
+        decision: decision(verdict),
+        reason,
+        deployments: deployment.into_iter().collect(),
+    })
+}
+
+fn queue(
+    hook: &HookRow,
+    push: &Push,
+    deployment: &DeploymentId,
+    delivery: &DeliveryId,
+    trigger: Trigger,
+) -> [Statement; 2] {
+    let job = platform::new_id(JobId::new);
+    let new = NewDeployment {
+        id: deployment,
+        job: &job,
+        project: &hook.project,
+        server: &hook.server,
+        trigger,
+        ref_name: &push.ref_name,
+        commit: Some(&push.after),
+        subject: Some(&push.subject),
+        author: Some(&push.author),
+        delivery: Some(delivery),
+        target: None,
+        force: false,
+        now: platform::now(),
+    };
+    deployments::queue(&new, Some(delivery))
+}
+
+/// Where the raw body of a delivery is kept; the bucket's lifecycle rule ends it after 30 days.
+pub(crate) fn body_key(delivery: &DeliveryId) -> String {
+    format!("deliveries/{delivery}.gz")
+}
+
+/// Keeps the raw body after the answer was sent. The delivery is in the database; without its body it can still be
+/// replayed, so a failure is only logged.
+fn keep_body(state: &AppState, delivery: &DeliveryId, raw: Bytes) {
+    let (key, bucket) = (body_key(delivery), state.blobs());
+    state.after_answer(async move {
+        let kept = async {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+            gzip.write_all(&raw)
+                .map_err(|error| worker::Error::RustError(error.to_string()))?;
+            let packed = gzip
+                .finish()
+                .map_err(|error| worker::Error::RustError(error.to_string()))?;
+            bucket?.put(&key, packed).execute().await
+        };
+        if let Err(error) = kept.await {
+            platform::log_error(&format!("the body {key} could not be kept: {error}"));
+        }
+    });
+}
+
+/// One delivery.
+pub(crate) async fn get(state: &AppState, id: &DeliveryId) -> Result<DeliveryRow, ApiError> {
+    state
+        .db
+        .first(deliveries::by_id(id))
+        .await?
+        .ok_or_else(|| ApiError::no_such("delivery"))
+}
+
+/// Deploys what a stored push brought, again, whatever was decided then.
+pub(crate) async fn replay(
+    state: &AppState,
+    actor: &Actor,
+    id: &DeliveryId,
+) -> Result<DeploymentRow, ApiError> {
+    let row = get(state, id).await?;
+    let event: Event = serde_json::from_str(&row.event)
+        .map_err(|error| StoreError::unreadable("deliveries.event", &error))?;
+    let Event::Push(push) = event else {
+        return Err(ApiError::Conflict(
+            "not_a_push",
+            "Only a push can be replayed; this delivery is none.".to_owned(),
+        ));
+    };
+    let hook: HookRow = state
+        .db
+        .first(hooks::by_id(&row.hook))
+        .await?
+        .ok_or_else(|| ApiError::no_such("hook"))?;
+    if hook.project_state == ProjectState::Removing {
+        return Err(projects::removing());
+    }
+    let (now, deployment) = (platform::now(), platform::new_id(DeploymentId::new));
+    let mut batch: Vec<Statement> = queue(&hook, &push, &deployment, id, Trigger::Replay).into();
+    batch.push(activity::record(
+        now,
+        &actor.0,
+        "delivery.replay",
+        id.as_str(),
+        deployment.as_str(),
+    ));
+    state.db.batch(batch).await?;
+    state.signal(Some(&hook.server), topics(Some(&hook.project), Some(&deployment)));
+    super::deployments::get(state, &deployment).await
+}
+
+/// The provider of a path, if it is one.
+pub(crate) fn provider(name: &str) -> Result<Provider, ApiError> {
+    Provider::from_name(name).ok_or_else(|| ApiError::no_such("provider"))
+}

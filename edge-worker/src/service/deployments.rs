@@ -1,0 +1,263 @@
+//! Deployments as a person or an API client asks for them: start, repeat, go back, cancel, give up.
+
+use super::{projects, topics};
+use crate::app::AppState;
+use crate::auth::Actor;
+use crate::error::ApiError;
+use crate::platform;
+use crate::store::deployments::{DeploymentRow, Kind, NewDeployment};
+use crate::store::lease::Arguments;
+use crate::store::projects::{ProjectRow, ProjectState};
+use crate::store::{Statement, activity, deployments, jobs};
+use devflow_domain::deployment::{can_cancel, is_final};
+use devflow_protocol::event::DeploymentState;
+use devflow_protocol::job::Trigger;
+use devflow_protocol::text::GitSha;
+use devflow_protocol::{DeploymentId, JobId, ProjectId};
+
+/// One deployment.
+pub(crate) async fn get(state: &AppState, id: &DeploymentId) -> Result<DeploymentRow, ApiError> {
+    state
+        .db
+        .first(deployments::by_id(id))
+        .await?
+        .ok_or_else(|| ApiError::no_such("deployment"))
+}
+
+async fn deployable(state: &AppState, id: &ProjectId) -> Result<ProjectRow, ApiError> {
+    let project = projects::get(state, id).await?;
+    if project.state == ProjectState::Removing {
+        return Err(projects::removing());
+    }
+    Ok(project)
+}
+
+/// What a new deployment is made of, beside its project.
+#[derive(Default)]
+struct Wanted<'a> {
+    commit: Option<&'a GitSha>,
+    subject: Option<&'a str>,
+    author: Option<&'a str>,
+    target: Option<&'a DeploymentId>,
+    force: bool,
+}
+
+async fn queue(
+    state: &AppState,
+    actor: &Actor,
+    project: &ProjectRow,
+    action: &str,
+    wanted: &Wanted<'_>,
+) -> Result<DeploymentRow, ApiError> {
+    let (now, id, job) = (
+        platform::now(),
+        platform::new_id(DeploymentId::new),
+        platform::new_id(JobId::new),
+    );
+    let new = NewDeployment {
+        id: &id,
+        job: &job,
+        project: &project.id,
+        server: &project.server,
+        trigger: Trigger::Manual,
+        ref_name: &project.ref_name,
+        commit: wanted.commit,
+        subject: wanted.subject,
+        author: wanted.author,
+        delivery: None,
+        target: wanted.target,
+        force: wanted.force,
+        now,
+    };
+    let mut batch: Vec<Statement> = deployments::queue(&new, None).into();
+    batch.push(activity::record(now, &actor.0, action, id.as_str(), ""));
+    batch.push(deployments::by_id(&id));
+    let answers = state.db.batch(batch).await?;
+    state.signal(Some(&project.server), topics(Some(&project.id), Some(&id)));
+    let row = answers
+        .last()
+        .map(crate::store::Answer::first)
+        .transpose()?
+        .flatten();
+    row.ok_or_else(|| ApiError::Internal("a deployment was not there after it was queued".to_owned()))
+}
+
+/// Deploys `commit`, or the tip of the project's ref.
+pub(crate) async fn start(
+    state: &AppState,
+    actor: &Actor,
+    project: &ProjectId,
+    commit: Option<&GitSha>,
+) -> Result<DeploymentRow, ApiError> {
+    let project = deployable(state, project).await?;
+    queue(
+        state,
+        actor,
+        &project,
+        "deployment.start",
+        &Wanted {
+            commit,
+            ..Wanted::default()
+        },
+    )
+    .await
+}
+
+/// Deploys the commit of `id` again, with today's settings and environment.
+pub(crate) async fn redeploy(
+    state: &AppState,
+    actor: &Actor,
+    id: &DeploymentId,
+) -> Result<DeploymentRow, ApiError> {
+    let before = get(state, id).await?;
+    let project = deployable(state, &before.project).await?;
+    let wanted = Wanted {
+        commit: before.commit_sha.as_ref(),
+        subject: before.subject.as_deref(),
+        author: before.author.as_deref(),
+        ..Wanted::default()
+    };
+    queue(state, actor, &project, "deployment.redeploy", &wanted).await
+}
+
+/// Goes back to the release of `id`, which has to be kept on the server. `force` does so even where a destructive
+/// migration lies between.
+pub(crate) async fn roll_back(
+    state: &AppState,
+    actor: &Actor,
+    id: &DeploymentId,
+    force: bool,
+) -> Result<DeploymentRow, ApiError> {
+    let target = get(state, id).await?;
+    let project = deployable(state, &target.project).await?;
+    let release = if target.kind == Kind::Rollback {
+        target.target.as_ref().unwrap_or(id)
+    } else {
+        id
+    };
+    if project.live_deployment.as_ref() == Some(release) {
+        return Err(ApiError::Conflict(
+            "already_live",
+            "This release is the live one.".to_owned(),
+        ));
+    }
+    if !project.kept().contains(release) {
+        return Err(ApiError::Conflict(
+            "release_not_kept",
+            "This release is no longer on the server; deploy its commit again instead.".to_owned(),
+        ));
+    }
+    let wanted = Wanted {
+        commit: target.commit_sha.as_ref(),
+        subject: target.subject.as_deref(),
+        author: target.author.as_deref(),
+        target: Some(release),
+        force,
+    };
+    queue(state, actor, &project, "deployment.roll_back", &wanted).await
+}
+
+/// Ends a deployment: at once where no runner has begun, else by asking the runner, until the switch.
+pub(crate) async fn cancel(
+    state: &AppState,
+    actor: &Actor,
+    id: &DeploymentId,
+) -> Result<DeploymentRow, ApiError> {
+    let row = get(state, id).await?;
+    if is_final(row.state) {
+        return Err(ApiError::Conflict(
+            "over",
+            format!("The deployment is over: it is {}.", row.state.as_str()),
+        ));
+    }
+    let now = platform::now();
+    let mut batch: Vec<Statement> = deployments::cancel_unacknowledged(id, now).into();
+    batch.push(activity::record(
+        now,
+        &actor.0,
+        "deployment.cancel",
+        id.as_str(),
+        "",
+    ));
+    batch.push(jobs::of_deployment(id));
+    let answers = state.db.batch(batch).await?;
+    let ended = answers.first().is_some_and(|answer| answer.changes() > 0);
+    if !ended {
+        let job: Option<jobs::JobRow> = answers
+            .last()
+            .map(crate::store::Answer::first)
+            .transpose()?
+            .flatten();
+        ask_runner_to_cancel(state, &row, job).await?;
+    }
+    state.signal(Some(&row.server), topics(Some(&row.project), Some(id)));
+    get(state, id).await
+}
+
+async fn ask_runner_to_cancel(
+    state: &AppState,
+    row: &DeploymentRow,
+    job: Option<jobs::JobRow>,
+) -> Result<(), ApiError> {
+    if row.state == DeploymentState::OutOfContact {
+        return Err(ApiError::Conflict(
+            "out_of_contact",
+            "The server is silent and cannot be asked. Wait for it, or abandon the deployment.".to_owned(),
+        ));
+    }
+    let Some(job) = job.filter(|_| can_cancel(row.state)) else {
+        return Err(ApiError::Conflict(
+            "too_late",
+            "The new release is being switched to, which is not interrupted. Roll back instead.".to_owned(),
+        ));
+    };
+    let arguments = serde_json::to_string(&Arguments {
+        job: Some(job.id),
+        purge: false,
+    })
+    .expect("arguments are plain");
+    let cancel = platform::new_id(JobId::new);
+    let new = jobs::NewJob {
+        id: &cancel,
+        server: &row.server,
+        project: Some(&row.project),
+        verb: "cancel",
+        arguments: &arguments,
+        now: platform::now(),
+    };
+    state.db.run(jobs::insert(&new)).await?;
+    Ok(())
+}
+
+/// Gives up on a deployment whose server is silent, so that the project can be deployed again.
+pub(crate) async fn abandon(
+    state: &AppState,
+    actor: &Actor,
+    id: &DeploymentId,
+) -> Result<DeploymentRow, ApiError> {
+    let row = get(state, id).await?;
+    let now = platform::now();
+    let mut batch: Vec<Statement> = deployments::abandon(id, now).into();
+    batch.push(activity::record(
+        now,
+        &actor.0,
+        "deployment.abandon",
+        id.as_str(),
+        "",
+    ));
+    if state
+        .db
+        .batch(batch)
+        .await?
+        .first()
+        .is_none_or(|answer| answer.changes() == 0)
+    {
+        return Err(ApiError::Conflict(
+            "not_out_of_contact",
+            "Only a deployment whose server is out of contact can be abandoned; cancel it instead."
+                .to_owned(),
+        ));
+    }
+    state.signal(Some(&row.server), topics(Some(&row.project), Some(id)));
+    get(state, id).await
+}

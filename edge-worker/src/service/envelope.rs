@@ -1,0 +1,272 @@
+//! From a leased job's rows to the signed envelope. Pure: keys, time and entropy are arguments.
+
+use crate::crypt::{CryptError, DataKey};
+use crate::store::deployments::Kind;
+use crate::store::lease::{Arguments, Materials};
+use crate::store::projects::read_settings;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use devflow_protocol::dsse::Envelope;
+use devflow_protocol::job::{
+    Cancel, Deploy, Job, Ping, ProjectOnly, RemoveProject, Rollback, SealedEnvironment, Work,
+    environment_context,
+};
+use devflow_protocol::limits::ENVELOPE_BYTES;
+use devflow_protocol::project::ProjectSpec;
+use devflow_protocol::seal;
+use devflow_protocol::{ServerId, UnixMillis};
+use ed25519_dalek::SigningKey;
+use zeroize::Zeroizing;
+
+/// Why no envelope can be made. The job ends with this sentence.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BuildError {
+    /// A part is not there, for instance the project was removed meanwhile.
+    #[error("the job's {0} is not there any more")]
+    Missing(&'static str),
+    /// The environment cannot be opened.
+    #[error("the project's environment cannot be opened ({0}); save it again")]
+    Environment(#[from] CryptError),
+    /// The runner's key is no key.
+    #[error("the server's sealing key cannot be used; enrol the server again")]
+    SealingKey,
+    /// A stored value cannot be read.
+    #[error("what is stored for the job cannot be read ({0}); save the project's settings again")]
+    Stored(String),
+    /// Larger than a runner accepts.
+    #[error("the job is larger than {ENVELOPE_BYTES} bytes; shorten the project's steps or environment")]
+    TooLarge,
+}
+
+/// Who signs, for whom, and when.
+pub(crate) struct Seal<'a> {
+    pub(crate) job_key: &'a SigningKey,
+    pub(crate) data_key: &'a DataKey,
+    pub(crate) server: &'a ServerId,
+    pub(crate) lease: &'a str,
+    pub(crate) now: UnixMillis,
+    pub(crate) expires_at: UnixMillis,
+    /// Fresh for each call.
+    pub(crate) entropy: [u8; 32],
+}
+
+/// Makes the envelope of a leased job.
+pub(crate) fn build(materials: &Materials, seal: &Seal<'_>) -> Result<Envelope, BuildError> {
+    let job = Job {
+        version: devflow_protocol::VERSION,
+        id: materials.id.clone(),
+        server: seal.server.clone(),
+        project: materials.project.clone(),
+        sequence: materials.sequence,
+        attempt: materials.attempt,
+        lease: seal.lease.to_owned(),
+        // A runner whose clock is a little behind may start at once.
+        not_before: seal.now.plus(-60_000),
+        expires_at: seal.expires_at,
+        work: work(materials, seal)?,
+    };
+    let envelope = job
+        .sign(seal.job_key)
+        .map_err(|error| BuildError::Stored(error.to_string()))?;
+    if envelope.payload.len() + 1024 > ENVELOPE_BYTES {
+        return Err(BuildError::TooLarge);
+    }
+    Ok(envelope)
+}
+
+fn work(materials: &Materials, seal: &Seal<'_>) -> Result<Work, BuildError> {
+    let arguments: Arguments =
+        serde_json::from_str(&materials.arguments).map_err(|error| BuildError::Stored(error.to_string()))?;
+    let slug = || materials.slug.clone().ok_or(BuildError::Missing("project"));
+    Ok(match materials.verb.as_str() {
+        "deploy" => Work::Deploy(Box::new(deploy(materials, seal)?)),
+        "rollback" => Work::Rollback(Box::new(rollback(materials)?)),
+        "cancel" => Work::Cancel(Cancel {
+            job: arguments.job.ok_or(BuildError::Missing("job to cancel"))?,
+        }),
+        "stop" => Work::Stop(ProjectOnly { slug: slug()? }),
+        "restart" => Work::Restart(ProjectOnly { slug: slug()? }),
+        "remove_project" => Work::RemoveProject(RemoveProject {
+            slug: slug()?,
+            purge: arguments.purge,
+        }),
+        "ping" => Work::Ping(Ping {}),
+        other => return Err(BuildError::Stored(format!("unknown verb {other}"))),
+    })
+}
+
+fn spec(materials: &Materials) -> Result<ProjectSpec, BuildError> {
+    let settings = materials
+        .settings
+        .as_deref()
+        .ok_or(BuildError::Missing("project"))?;
+    let settings = read_settings(settings).map_err(|error| BuildError::Stored(error.to_string()))?;
+    Ok(settings.to_spec(materials.slug.clone().ok_or(BuildError::Missing("project"))?))
+}
+
+fn deploy(materials: &Materials, seal: &Seal<'_>) -> Result<Deploy, BuildError> {
+    Ok(Deploy {
+        deployment: materials
+            .deployment
+            .clone()
+            .ok_or(BuildError::Missing("deployment"))?,
+        trigger: materials.trigger_kind.ok_or(BuildError::Missing("deployment"))?,
+        ref_name: materials
+            .ref_name
+            .clone()
+            .ok_or(BuildError::Missing("deployment"))?,
+        commit: materials.commit_sha.clone(),
+        spec: spec(materials)?,
+        environment: environment(materials, seal)?,
+    })
+}
+
+fn rollback(materials: &Materials) -> Result<Rollback, BuildError> {
+    debug_assert_eq!(materials.kind, Some(Kind::Rollback));
+    Ok(Rollback {
+        deployment: materials
+            .deployment
+            .clone()
+            .ok_or(BuildError::Missing("deployment"))?,
+        release: materials.target.clone().ok_or(BuildError::Missing("release"))?,
+        force: materials.force == Some(1),
+        spec: spec(materials)?,
+    })
+}
+
+/// Opens the environment and seals it to the runner: it is never in a job's row in the clear.
+fn environment(materials: &Materials, seal: &Seal<'_>) -> Result<SealedEnvironment, BuildError> {
+    let project = materials.project.as_ref().ok_or(BuildError::Missing("project"))?;
+    let version = materials
+        .environment_version
+        .ok_or(BuildError::Missing("environment"))?;
+    let context = environment_context(project, version);
+    let stored = materials
+        .environment
+        .as_deref()
+        .ok_or(BuildError::Missing("environment"))?;
+    let plain = Zeroizing::new(seal.data_key.decrypt(&context, stored)?);
+    let key: [u8; 32] = materials
+        .sealing_key
+        .as_deref()
+        .and_then(|key| STANDARD.decode(key).ok()?.try_into().ok())
+        .ok_or(BuildError::SealingKey)?;
+    let sealed = seal::seal(&key, &context, &plain, seal.entropy).map_err(|_| BuildError::SealingKey)?;
+    Ok(SealedEnvironment { version, sealed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use devflow_protocol::job::Trigger;
+    use devflow_protocol::{DeploymentId, JobId, ProjectId};
+
+    const SETTINGS: &str =
+        r#"{"framework":"php","repository":"https://git.test/a/b.git","domains":["shop.test"]}"#;
+
+    fn materials(verb: &str) -> Materials {
+        let at = UnixMillis(1);
+        let project = ProjectId::new(at, [1; 10]);
+        let data_key = DataKey::new([5; 32]);
+        Materials {
+            id: JobId::new(at, [2; 10]),
+            environment: Some(data_key.encrypt(&environment_context(&project, 3), br#"{"A":"1"}"#, [0; 12])),
+            project: Some(project),
+            verb: verb.to_owned(),
+            arguments: "{}".to_owned(),
+            attempt: 1,
+            sequence: 7,
+            deployment: Some(DeploymentId::new(at, [3; 10])),
+            kind: Some(Kind::Deploy),
+            trigger_kind: Some(Trigger::Push),
+            ref_name: Some("refs/heads/main".parse().unwrap()),
+            commit_sha: Some("a".repeat(40).parse().unwrap()),
+            target: None,
+            force: Some(0),
+            slug: Some("shop".parse().unwrap()),
+            settings: Some(SETTINGS.to_owned()),
+            environment_version: Some(3),
+            sealing_key: Some(STANDARD.encode(seal::public_key(&[7; 32]).unwrap())),
+        }
+    }
+
+    fn built(materials: &Materials) -> Result<Job, BuildError> {
+        let (job_key, data_key) = (SigningKey::from_bytes(&[9; 32]), DataKey::new([5; 32]));
+        let envelope = build(
+            materials,
+            &Seal {
+                job_key: &job_key,
+                data_key: &data_key,
+                server: &ServerId::new(UnixMillis(1), [4; 10]),
+                lease: "lease",
+                now: UnixMillis(1_000_000),
+                expires_at: UnixMillis(1_300_000),
+                entropy: [8; 32],
+            },
+        )?;
+        Ok(Job::open(&envelope, [&job_key.verifying_key()]).unwrap())
+    }
+
+    #[test]
+    fn build_seals_the_environment_to_the_runner_alone() {
+        let materials = materials("deploy");
+        let job = built(&materials).unwrap();
+        let Work::Deploy(deploy) = job.work else {
+            panic!("a deploy was asked for")
+        };
+        assert_eq!(deploy.environment.version, 3);
+        let context = environment_context(materials.project.as_ref().unwrap(), 3);
+        assert_eq!(
+            seal::open(&[7; 32], &context, &deploy.environment.sealed)
+                .unwrap()
+                .as_slice(),
+            br#"{"A":"1"}"#
+        );
+        assert_eq!(
+            (deploy.spec.slug.as_str(), deploy.trigger),
+            ("shop", Trigger::Push)
+        );
+        assert_eq!(job.expires_at, UnixMillis(1_300_000));
+    }
+
+    #[test]
+    fn build_tells_what_is_missing() {
+        let cases = [
+            (
+                Materials {
+                    settings: None,
+                    ..materials("deploy")
+                },
+                "the job's project is not there any more",
+            ),
+            (
+                Materials {
+                    environment: None,
+                    ..materials("deploy")
+                },
+                "the job's environment is not there any more",
+            ),
+            (
+                Materials {
+                    target: None,
+                    kind: Some(Kind::Rollback),
+                    ..materials("rollback")
+                },
+                "the job's release is not there any more",
+            ),
+            (
+                materials("cancel"),
+                "the job's job to cancel is not there any more",
+            ),
+            (
+                Materials {
+                    sealing_key: Some("AA==".to_owned()),
+                    ..materials("deploy")
+                },
+                "the server's sealing key cannot be used; enrol the server again",
+            ),
+        ];
+        for (materials, expected) in cases {
+            assert_eq!(built(&materials).map(|_| ()).unwrap_err().to_string(), expected);
+        }
+    }
+}

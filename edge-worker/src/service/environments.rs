@@ -1,0 +1,181 @@
+//! A project's environment: versions, encrypted at rest, opened for its reader or for one runner.
+
+use crate::app::AppState;
+use crate::auth::Actor;
+use crate::error::ApiError;
+use crate::platform;
+use crate::service::projects;
+use crate::store::environments::EnvironmentRow;
+use crate::store::{StoreError, activity, environments};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use devflow_protocol::job::environment_context;
+use devflow_protocol::limits::ENVIRONMENT_BYTES;
+use devflow_protocol::project::{Environment, Framework};
+use devflow_protocol::text::EnvName;
+use devflow_protocol::{ProjectId, UnixMillis};
+use std::collections::BTreeMap;
+
+/// The names of a project's variables, without their values.
+pub(crate) struct Names {
+    pub(crate) version: u32,
+    pub(crate) names: Vec<String>,
+    pub(crate) created_at: Option<UnixMillis>,
+}
+
+async fn current(state: &AppState, project: &ProjectId) -> Result<Option<EnvironmentRow>, ApiError> {
+    Ok(state.db.first(environments::current(project)).await?)
+}
+
+/// The names; a project without an environment has version 0.
+pub(crate) async fn names(state: &AppState, project: &ProjectId) -> Result<Names, ApiError> {
+    projects::get(state, project).await?;
+    let Some(row) = current(state, project).await? else {
+        return Ok(Names {
+            version: 0,
+            names: vec![],
+            created_at: None,
+        });
+    };
+    let names = serde_json::from_str(&row.names)
+        .map_err(|error| StoreError::unreadable("environments.names", &error))?;
+    Ok(Names {
+        version: row.version,
+        names,
+        created_at: Some(row.created_at),
+    })
+}
+
+/// Names and values; that somebody looked is recorded.
+pub(crate) async fn reveal(
+    state: &AppState,
+    actor: &Actor,
+    project: &ProjectId,
+) -> Result<(u32, Environment), ApiError> {
+    projects::get(state, project).await?;
+    let now = platform::now();
+    state
+        .db
+        .run(activity::record(
+            now,
+            &actor.0,
+            "environment.reveal",
+            project.as_str(),
+            "",
+        ))
+        .await?;
+    match current(state, project).await? {
+        None => Ok((0, Environment::default())),
+        Some(row) => Ok((row.version, open(state, project, &row)?)),
+    }
+}
+
+fn open(state: &AppState, project: &ProjectId, row: &EnvironmentRow) -> Result<Environment, ApiError> {
+    let plain = state
+        .config
+        .data_key
+        .decrypt(&environment_context(project, row.version), &row.sealed)?;
+    Ok(serde_json::from_slice(&plain)
+        .map_err(|error| StoreError::unreadable("environments.sealed", &error))?)
+}
+
+/// What is stored of a version: ciphertext and names.
+pub(crate) fn seal(
+    state: &AppState,
+    project: &ProjectId,
+    version: u32,
+    values: &Environment,
+) -> (String, String) {
+    let plain = serde_json::to_vec(values).expect("an environment is a map of texts");
+    let names: Vec<&EnvName> = values.0.keys().collect();
+    let names = serde_json::to_string(&names).expect("names are texts");
+    let sealed = state.config.data_key.encrypt(
+        &environment_context(project, version),
+        &plain,
+        platform::entropy(),
+    );
+    (sealed, names)
+}
+
+/// What a new project starts with.
+pub(crate) fn initial(framework: Framework) -> Environment {
+    let mut values = BTreeMap::new();
+    if framework == Framework::Laravel {
+        values.insert(
+            app_key_name(),
+            format!("base64:{}", STANDARD.encode(platform::entropy::<32>())),
+        );
+    }
+    Environment(values)
+}
+
+fn app_key_name() -> EnvName {
+    "APP_KEY".parse().expect("APP_KEY is a name")
+}
+
+fn check(values: &Environment) -> Result<(), ApiError> {
+    let size: usize = values
+        .0
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 6)
+        .sum();
+    if size > ENVIRONMENT_BYTES {
+        return Err(ApiError::invalid(
+            "values",
+            format!("at most {ENVIRONMENT_BYTES} bytes in all"),
+        ));
+    }
+    match values.0.iter().find(|(_, value)| value.contains('\0')) {
+        Some((name, _)) => Err(ApiError::invalid(
+            "values",
+            format!("{name} holds a NUL, which no environment can"),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Replaces all variables; takes effect with the next deployment. Laravel's `APP_KEY` is kept where it is absent:
+/// without it every session and every encrypted column would be lost.
+pub(crate) async fn replace(
+    state: &AppState,
+    actor: &Actor,
+    project: &ProjectId,
+    mut values: Environment,
+) -> Result<u32, ApiError> {
+    check(&values)?;
+    let row = projects::get(state, project).await?;
+    let before = current(state, project).await?;
+    if row.settings()?.framework == Framework::Laravel && !values.0.contains_key(&app_key_name()) {
+        let old = before.as_ref().map(|row| open(state, project, row)).transpose()?;
+        let kept = old.and_then(|old| old.0.get(&app_key_name()).cloned());
+        let generated = || {
+            initial(Framework::Laravel)
+                .0
+                .remove(&app_key_name())
+                .unwrap_or_default()
+        };
+        values.0.insert(app_key_name(), kept.unwrap_or_else(generated));
+    }
+    let (now, version) = (platform::now(), before.map_or(0, |row| row.version) + 1);
+    let (sealed, names) = seal(state, project, version, &values);
+    let mut batch: Vec<_> = environments::insert(project, version, &sealed, &names, now).into();
+    batch.push(activity::record(
+        now,
+        &actor.0,
+        "environment.replace",
+        project.as_str(),
+        &format!("version {version}"),
+    ));
+    match state.db.batch(batch).await {
+        Ok(_) => {}
+        Err(error) if error.is_duplicate("environments.") => {
+            return Err(ApiError::Conflict(
+                "changed_meanwhile",
+                "Somebody else changed the environment just now; load it again and repeat the change."
+                    .to_owned(),
+            ));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    state.signal(None, super::topics(Some(project), None));
+    Ok(version)
+}

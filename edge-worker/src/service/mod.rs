@@ -1,0 +1,27 @@
+//! What the JSON API and the pages both do: each function checks, asks `domain`, writes one batch and signals.
+
+pub(crate) mod deliveries;
+pub(crate) mod deployments;
+pub(crate) mod envelope;
+pub(crate) mod environments;
+pub(crate) mod output;
+pub(crate) mod polls;
+pub(crate) mod projects;
+pub(crate) mod reports;
+pub(crate) mod servers;
+
+/// The topic of everything that the overview shows.
+pub(crate) const FLEET: &str = "fleet";
+
+/// The topics that a change of a project's deployment touches.
+pub(crate) fn topics(
+    project: Option<&devflow_protocol::ProjectId>,
+    deployment: Option<&devflow_protocol::DeploymentId>,
+) -> Vec<String> {
+    let project = project.map(|project| format!("project:{project}"));
+    let deployment = deployment.map(|deployment| format!("deployment:{deployment}"));
+    [Some(FLEET.to_owned()), project, deployment]
+        .into_iter()
+        .flatten()
+        .collect()
+}

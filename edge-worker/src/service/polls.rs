@@ -1,0 +1,282 @@
+//! A runner's poll: what it says about itself and its journal, then a lease, then waiting in the Hub for one.
+
+use super::envelope::{self, Seal};
+use super::{FLEET, topics};
+use crate::app::AppState;
+use crate::crypt;
+use crate::error::ApiError;
+use crate::hub::Held;
+use crate::platform;
+use crate::store::lease::{self, LeaseRequest, Materials, UnacknowledgedRow};
+use crate::store::servers::{RunnerRow, ServerState};
+use crate::store::{deployments, jobs, servers};
+use devflow_domain::queue::{self, HeldJob};
+use devflow_protocol::dsse::Envelope;
+use devflow_protocol::event::DeploymentState;
+use devflow_protocol::outcome::Outcome;
+use devflow_protocol::request::RequestClaims;
+use devflow_protocol::runner_api::{PollAnswer, PollRequest, code};
+use devflow_protocol::{RunnerSessionId, ServerId, UnixMillis};
+
+/// A job must have been acknowledged this long before a poll was signed for the poll's silence about it to count: an
+/// acknowledgement that is under way at the same time would look like a lost journal otherwise. Milliseconds.
+const JOURNAL_MARGIN_MS: i64 = 5_000;
+
+/// Refuses a runner that a newer session of the same server has taken over from.
+pub(crate) fn check_session(runner: &RunnerRow, session: &RunnerSessionId) -> Result<(), ApiError> {
+    if runner
+        .session
+        .as_deref()
+        .is_some_and(|newest| newest > session.as_str())
+    {
+        return Err(superseded());
+    }
+    Ok(())
+}
+
+fn superseded() -> ApiError {
+    ApiError::Conflict(
+        code::SESSION_SUPERSEDED,
+        "A newer run of this server's runner polls. If nobody restarted it, the server was cloned: enrol one again."
+            .to_owned(),
+    )
+}
+
+/// Answers a poll.
+pub(crate) async fn poll(
+    state: &AppState,
+    runner: &RunnerRow,
+    claims: &RequestClaims,
+    request: &PollRequest,
+) -> Result<PollAnswer, ApiError> {
+    check_session(runner, &claims.session)?;
+    arrive(state, runner, claims, request).await?;
+    let until = platform::now().plus(state.config.poll_hold_ms);
+    loop {
+        if let Some(job) = lease(state, &runner.id, request).await? {
+            return Ok(PollAnswer {
+                now: platform::now(),
+                job: Some(job),
+                wait_ms: 0,
+            });
+        }
+        let left = until.since(platform::now());
+        if left <= 0 {
+            return Ok(PollAnswer {
+                now: platform::now(),
+                job: None,
+                wait_ms: 0,
+            });
+        }
+        match state
+            .hub()
+            .wait(runner.id.as_str(), claims.session.as_str(), left)
+            .await
+        {
+            Held::Woken => {}
+            Held::TimedOut => {
+                return Ok(PollAnswer {
+                    now: platform::now(),
+                    job: None,
+                    wait_ms: 0,
+                });
+            }
+            Held::Superseded => return Err(superseded()),
+            Held::Unavailable => {
+                let random = u32::from_le_bytes(platform::entropy());
+                let wait_ms = queue::unheld_wait_ms(random);
+                return Ok(PollAnswer {
+                    now: platform::now(),
+                    job: None,
+                    wait_ms,
+                });
+            }
+        }
+    }
+}
+
+/// Takes in what a poll says: a newer session, what the machine is, that the server is back, what it works on.
+async fn arrive(
+    state: &AppState,
+    runner: &RunnerRow,
+    claims: &RequestClaims,
+    request: &PollRequest,
+) -> Result<(), ApiError> {
+    let now = platform::now();
+    let facts = request
+        .facts
+        .as_ref()
+        .and_then(|facts| serde_json::to_string(facts).ok())
+        .filter(|json| json.len() <= 8192);
+    let back = runner.state != ServerState::Online;
+    let mut batch = Vec::new();
+    if runner.session.as_deref() != Some(claims.session.as_str()) || facts.is_some() {
+        batch.push(servers::start_session(
+            &runner.id,
+            &claims.session,
+            facts.as_deref(),
+        ));
+    }
+    if back {
+        batch.push(servers::mark_online(&runner.id, now));
+    }
+    batch.push(jobs::held(&runner.id, claims.created.plus(-JOURNAL_MARGIN_MS)));
+    let answers = state.db.batch(batch).await?;
+    let held: Vec<jobs::HeldRow> = answers
+        .last()
+        .map(crate::store::Answer::rows)
+        .transpose()?
+        .unwrap_or_default();
+    let mut changed = reconcile(state, &held, request).await?;
+    if back {
+        changed.push(FLEET.to_owned());
+    }
+    if !changed.is_empty() {
+        state.signal(None, changed);
+    }
+    Ok(())
+}
+
+/// Compares the jobs that the edge thinks acknowledged with the runner's journal; gives the topics that changed.
+async fn reconcile(
+    state: &AppState,
+    held: &[jobs::HeldRow],
+    request: &PollRequest,
+) -> Result<Vec<String>, ApiError> {
+    let all = held
+        .iter()
+        .map(|row| HeldJob {
+            job: row.id.clone(),
+            attempt: row.attempt,
+        })
+        .collect();
+    let unknown = queue::unknown_to_journal(all, &request.open);
+    let mut batch = Vec::new();
+    let mut changed = Vec::new();
+    for row in held {
+        if unknown.iter().any(|job| job.job == row.id) {
+            platform::log_info(&format!(
+                "job {} is not in its runner's journal and is queued again",
+                row.id
+            ));
+            batch.extend(jobs::requeue(&row.id, row.attempt));
+        } else if row.state == "out_of_contact" {
+            batch.extend(jobs::regain_contact(&row.id, row.attempt));
+        } else {
+            continue;
+        }
+        changed.extend(topics(None, row.deployment.as_ref()));
+    }
+    if !batch.is_empty() {
+        state.db.batch(batch).await?;
+    }
+    Ok(changed)
+}
+
+/// The unacknowledged envelope of the server, or the next job's.
+async fn lease(
+    state: &AppState,
+    server: &ServerId,
+    request: &PollRequest,
+) -> Result<Option<Envelope>, ApiError> {
+    let (now, token) = (platform::now(), crypt::token(platform::entropy()));
+    let expires_at = now.plus(state.config.lease_ms);
+    let asked = LeaseRequest {
+        server,
+        lease: &token,
+        last_sequence: request.last_sequence,
+        paused: request.paused,
+        now,
+        expires_at,
+    };
+    let answers = state.db.batch(lease::lease(&asked).into()).await?;
+    let again: Option<UnacknowledgedRow> = answers
+        .get(lease::UNACKNOWLEDGED)
+        .map(crate::store::Answer::first)
+        .transpose()?
+        .flatten();
+    if let Some(row) = again {
+        let envelope = serde_json::from_str(&row.envelope);
+        return envelope
+            .map(Some)
+            .map_err(|error| ApiError::Internal(format!("job {}'s envelope: {error}", row.id)));
+    }
+    let leased: Option<Materials> = answers
+        .get(lease::LEASED)
+        .map(crate::store::Answer::first)
+        .transpose()?
+        .flatten();
+    match leased {
+        None => Ok(None),
+        Some(materials) => seal(state, server, &token, now, &materials).await,
+    }
+}
+
+/// Signs a leased job and keeps the envelope. A job that cannot be signed ends as failed, with the reason.
+async fn seal(
+    state: &AppState,
+    server: &ServerId,
+    token: &str,
+    now: UnixMillis,
+    materials: &Materials,
+) -> Result<Option<Envelope>, ApiError> {
+    let built = envelope::build(
+        materials,
+        &Seal {
+            job_key: &state.config.job_key,
+            data_key: &state.config.data_key,
+            server,
+            lease: token,
+            now,
+            expires_at: now.plus(queue::JOB_LIFE_MS),
+            entropy: platform::entropy(),
+        },
+    );
+    match built {
+        Ok(envelope) => {
+            let json =
+                serde_json::to_string(&envelope).map_err(|error| ApiError::Internal(error.to_string()))?;
+            let stored = state
+                .db
+                .run(lease::store_envelope(&materials.id, token, &json))
+                .await?;
+            state.signal(
+                None,
+                topics(materials.project.as_ref(), materials.deployment.as_ref()),
+            );
+            Ok((stored == 1).then_some(envelope))
+        }
+        Err(error) => {
+            let reason = format!("The job could not be handed out: {error}.");
+            platform::log_error(&format!("job {}: {reason}", materials.id));
+            fail(state, materials, &reason, now).await?;
+            Ok(None)
+        }
+    }
+}
+
+async fn fail(
+    state: &AppState,
+    materials: &Materials,
+    reason: &str,
+    now: UnixMillis,
+) -> Result<(), ApiError> {
+    let outcome = Outcome::Failed {
+        step: None,
+        reason: reason.to_owned(),
+    };
+    let json = serde_json::to_string(&outcome).map_err(|error| ApiError::Internal(error.to_string()))?;
+    let (job, attempt) = (&materials.id, materials.attempt);
+    state
+        .db
+        .batch(vec![
+            deployments::finish(job, attempt, DeploymentState::Failed, Some(reason), None, now),
+            jobs::finish(job, attempt, &json, now),
+        ])
+        .await?;
+    state.signal(
+        None,
+        topics(materials.project.as_ref(), materials.deployment.as_ref()),
+    );
+    Ok(())
+}

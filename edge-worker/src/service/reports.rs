@@ -1,0 +1,367 @@
+//! What a runner reports about a job that it has: that it is in the journal, what happens, how it ended.
+
+use super::topics;
+use crate::app::AppState;
+use crate::error::ApiError;
+use crate::platform;
+use crate::store::deployments::{Progress, StepRow};
+use crate::store::jobs::JobRow;
+use crate::store::projects::ProjectState;
+use crate::store::{deployments, events, jobs, projects};
+use devflow_domain::deployment::{self, DeploymentEvent, End};
+use devflow_protocol::event::{DeploymentState, Event, Happening};
+use devflow_protocol::limits::{EVENTS_PER_BATCH, REASON_BYTES};
+use devflow_protocol::outcome::Outcome;
+use devflow_protocol::request::body_sha256;
+use devflow_protocol::runner_api::{AckRequest, CompleteRequest, EventsRequest};
+use devflow_protocol::text::GitSha;
+use devflow_protocol::{JobId, ServerId};
+
+/// The job, if it is this server's in this attempt.
+async fn job(state: &AppState, server: &ServerId, id: &JobId, attempt: u32) -> Result<JobRow, ApiError> {
+    let row: Option<JobRow> = state.db.first(jobs::by_id(id)).await?;
+    row.filter(|row| {
+        row.server == *server && row.attempt == attempt && row.state != "abandoned" && row.state != "queued"
+    })
+    .ok_or_else(ApiError::lease_lost)
+}
+
+/// The job is in the runner's journal. Said twice, it is true twice.
+pub(crate) async fn acknowledge(
+    state: &AppState,
+    server: &ServerId,
+    request: &AckRequest,
+) -> Result<(), ApiError> {
+    let (id, now) = (&request.job, platform::now());
+    let batch = vec![
+        jobs::acknowledge(id, server, request.attempt, &request.lease, now),
+        jobs::by_id(id),
+    ];
+    let answers = state.db.batch(batch).await?;
+    let row: Option<JobRow> = answers
+        .last()
+        .map(crate::store::Answer::first)
+        .transpose()?
+        .flatten();
+    let held = row.filter(|row| {
+        row.server == *server
+            && row.attempt == request.attempt
+            && row.lease.as_deref() == Some(request.lease.as_str())
+            && row.acked_at.is_some()
+            && row.state != "abandoned"
+    });
+    let row = held.ok_or_else(ApiError::lease_lost)?;
+    state.signal(None, topics(row.project.as_ref(), row.deployment.as_ref()));
+    Ok(())
+}
+
+/// Takes a batch of events in: kept as it is, and applied to the deployment. Both may happen again.
+pub(crate) async fn take_events(
+    state: &AppState,
+    server: &ServerId,
+    request: &EventsRequest,
+) -> Result<(), ApiError> {
+    let (first, last) = numbers(&request.events)?;
+    let row = job(state, server, &request.job, request.attempt).await?;
+    let body =
+        serde_json::to_string(&request.events).map_err(|error| ApiError::Internal(error.to_string()))?;
+    let batch = events::NewBatch {
+        job: &request.job,
+        attempt: request.attempt,
+        first,
+        last,
+        sha256: &body_sha256(body.as_bytes()),
+        body: &body,
+        now: platform::now(),
+    };
+    state.logs.run(events::insert(&batch)).await?;
+    apply(state, &row, &request.events).await?;
+    state.signal(None, topics(row.project.as_ref(), row.deployment.as_ref()));
+    Ok(())
+}
+
+fn numbers(events: &[Event]) -> Result<(u64, u64), ApiError> {
+    let (Some(first), Some(last)) = (events.first(), events.last()) else {
+        return Err(ApiError::invalid("events", "at least one event"));
+    };
+    let consecutive = events
+        .windows(2)
+        .all(|pair| pair[0].n.checked_add(1) == Some(pair[1].n));
+    let in_range = first.n >= 1 && last.n <= u64::from(u32::MAX);
+    if events.len() > EVENTS_PER_BATCH || !consecutive || !in_range {
+        return Err(ApiError::invalid(
+            "events",
+            format!("1 to {EVENTS_PER_BATCH} events with consecutive numbers from 1"),
+        ));
+    }
+    Ok((first.n, last.n))
+}
+
+/// What a batch of events makes of a deployment.
+#[derive(Debug, PartialEq, Eq)]
+struct Folded {
+    state: DeploymentState,
+    commit: Option<(GitSha, String, String)>,
+    steps: Vec<StepRow>,
+}
+
+/// Applies events in order. What does not fit the state machine is left out: it comes of a batch sent again.
+fn fold(state: DeploymentState, steps: Vec<StepRow>, events: &[Event]) -> Folded {
+    let mut folded = Folded {
+        state,
+        commit: None,
+        steps,
+    };
+    for event in events {
+        match &event.what {
+            Happening::State { state } => {
+                folded.state = deployment::apply(folded.state, DeploymentEvent::Reported(*state))
+                    .unwrap_or(folded.state);
+            }
+            Happening::Commit { sha, subject, author } => {
+                let cut = |text: &str| text.chars().take(200).collect();
+                folded.commit = Some((sha.clone(), cut(subject), cut(author)));
+            }
+            Happening::StepStarted { step } => {
+                if !folded.steps.iter().any(|known| known.step == *step) {
+                    folded.steps.push(StepRow {
+                        step: step.clone(),
+                        outcome: None,
+                        ms: None,
+                        started_at: Some(event.at),
+                    });
+                }
+            }
+            Happening::StepFinished { step, outcome, ms } => {
+                let row = StepRow {
+                    step: step.clone(),
+                    outcome: Some(*outcome),
+                    ms: Some(*ms),
+                    started_at: None,
+                };
+                match folded.steps.iter_mut().find(|known| known.step == *step) {
+                    Some(known) => {
+                        *known = StepRow {
+                            started_at: known.started_at,
+                            ..row
+                        }
+                    }
+                    None => folded.steps.push(row),
+                }
+            }
+            Happening::Output { .. } => {}
+        }
+    }
+    folded
+}
+
+async fn apply(state: &AppState, row: &JobRow, events: &[Event]) -> Result<(), ApiError> {
+    let (Some(id), Some(seen)) = (&row.deployment, row.deployment_state) else {
+        return Ok(());
+    };
+    let told = events
+        .iter()
+        .any(|event| !matches!(event.what, Happening::Output { .. }));
+    if !told {
+        return Ok(());
+    }
+    let before: Vec<StepRow> = row
+        .deployment_steps
+        .as_deref()
+        .and_then(|json| serde_json::from_str(json).ok())
+        .unwrap_or_default();
+    let folded = fold(seen, before, events);
+    let steps =
+        serde_json::to_string(&folded.steps).map_err(|error| ApiError::Internal(error.to_string()))?;
+    let (commit, subject, author) = match &folded.commit {
+        Some((sha, subject, author)) => (Some(sha), Some(subject.as_str()), Some(author.as_str())),
+        None => (None, None, None),
+    };
+    state
+        .db
+        .run(deployments::progress(&Progress {
+            id,
+            seen,
+            state: folded.state,
+            commit,
+            subject,
+            author,
+            steps: &steps,
+        }))
+        .await?;
+    Ok(())
+}
+
+/// How a deployment ends by a job's outcome, and the sentence that is kept.
+fn end_of(outcome: &Outcome) -> (End, Option<String>) {
+    match outcome {
+        Outcome::Succeeded { .. } => (End::Live, None),
+        Outcome::Failed {
+            step: Some(step),
+            reason,
+        } => (End::Failed, Some(format!("{step}: {reason}"))),
+        Outcome::Failed { step: None, reason } | Outcome::Refused { reason } => {
+            (End::Failed, Some(reason.clone()))
+        }
+        Outcome::RolledBack { reason } => (End::RolledBack, Some(reason.clone())),
+        Outcome::Cancelled => (End::Cancelled, Some("Cancelled by a person.".to_owned())),
+        Outcome::Superseded { reason } => (End::Superseded, Some(reason.clone())),
+    }
+}
+
+/// The state that a project has after a job of this verb succeeded.
+fn project_state(verb: &str, outcome: &Outcome) -> Option<ProjectState> {
+    match (verb, outcome) {
+        ("stop", Outcome::Succeeded { .. }) => Some(ProjectState::Stopped),
+        ("deploy" | "rollback" | "restart", Outcome::Succeeded { .. }) => Some(ProjectState::Active),
+        _ => None,
+    }
+}
+
+/// Ends a job. An end that was reported before is accepted again and changes nothing.
+pub(crate) async fn complete(
+    state: &AppState,
+    server: &ServerId,
+    request: &CompleteRequest,
+) -> Result<(), ApiError> {
+    let (id, attempt, at) = (&request.job, request.attempt, request.finished_at);
+    let row = job(state, server, id, attempt).await?;
+    if row.state == "done" {
+        return Ok(());
+    }
+    let outcome =
+        serde_json::to_string(&request.outcome).map_err(|error| ApiError::Internal(error.to_string()))?;
+    let (end, reason) = end_of(&request.outcome);
+    let reason = reason.map(|text| cut_bytes(&text, REASON_BYTES));
+    let mut batch = Vec::new();
+    if let Some(seen) = row.deployment_state {
+        let manifest = match &request.outcome {
+            Outcome::Succeeded {
+                manifest: Some(manifest),
+            } => serde_json::to_string(manifest).ok(),
+            _ => None,
+        };
+        match deployment::apply(seen, DeploymentEvent::Completed(end)) {
+            Ok(next) => {
+                batch.push(deployments::finish(
+                    id,
+                    attempt,
+                    next,
+                    reason.as_deref(),
+                    manifest.as_deref(),
+                    at,
+                ));
+            }
+            Err(error) => platform::log_error(&format!("the end of job {id} does not fit: {error}")),
+        }
+    }
+    let succeeded = matches!(request.outcome, Outcome::Succeeded { .. });
+    if row.verb == "remove_project" && succeeded {
+        batch.push(projects::delete_removed(id, attempt));
+    } else if let Some(report) = &request.project {
+        batch.push(projects::report(
+            id,
+            attempt,
+            report,
+            project_state(&row.verb, &request.outcome),
+        ));
+    }
+    batch.push(jobs::finish(id, attempt, &outcome, at));
+    state.db.batch(batch).await?;
+    state.signal(
+        Some(server),
+        topics(row.project.as_ref(), row.deployment.as_ref()),
+    );
+    Ok(())
+}
+
+fn cut_bytes(text: &str, limit: usize) -> String {
+    let mut end = text.len().min(limit);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use devflow_protocol::UnixMillis;
+    use devflow_protocol::event::StepOutcome;
+
+    fn event(n: u64, what: Happening) -> Event {
+        Event {
+            n,
+            at: UnixMillis(100),
+            what,
+        }
+    }
+
+    fn sample() -> Vec<Event> {
+        let step = || "composer".parse().unwrap();
+        vec![
+            event(
+                1,
+                Happening::State {
+                    state: DeploymentState::Building,
+                },
+            ),
+            event(2, Happening::StepStarted { step: step() }),
+            event(
+                3,
+                Happening::StepFinished {
+                    step: step(),
+                    outcome: StepOutcome::Ok,
+                    ms: 40,
+                },
+            ),
+        ]
+    }
+
+    #[test]
+    fn fold_of_the_same_events_twice_changes_nothing() {
+        let once = fold(DeploymentState::Preparing, vec![], &sample());
+        let steps = vec![StepRow {
+            step: "composer".parse().unwrap(),
+            outcome: Some(StepOutcome::Ok),
+            ms: Some(40),
+            started_at: Some(UnixMillis(100)),
+        }];
+        assert_eq!(
+            once,
+            Folded {
+                state: DeploymentState::Building,
+                commit: None,
+                steps: steps.clone()
+            }
+        );
+        assert_eq!(
+            fold(DeploymentState::Switching, steps.clone(), &sample()).state,
+            DeploymentState::Switching
+        );
+        assert_eq!(fold(DeploymentState::Building, steps, &sample()), once);
+    }
+
+    #[test]
+    fn numbers_refuses_gaps_and_nothing() {
+        assert_eq!(numbers(&sample()).unwrap(), (1, 3));
+        let mut gap = sample();
+        gap.remove(1);
+        assert!(numbers(&gap).is_err() && numbers(&[]).is_err());
+        assert!(
+            numbers(&[event(
+                0,
+                Happening::State {
+                    state: DeploymentState::Building
+                }
+            )])
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn cut_bytes_keeps_whole_characters() {
+        assert_eq!(cut_bytes("aüb", 2), "a");
+        assert_eq!(cut_bytes("abc", 9), "abc");
+    }
+}

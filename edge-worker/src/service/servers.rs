@@ -1,0 +1,184 @@
+//! Servers: adding one, its enrolment, a ping.
+
+use super::FLEET;
+use crate::app::AppState;
+use crate::auth::Actor;
+use crate::crypt;
+use crate::error::ApiError;
+use crate::platform;
+use crate::store::servers::{Enrolled, Enrolment, ServerRow};
+use crate::store::{activity, jobs, servers};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use devflow_protocol::runner_api::{EnrolAnswer, EnrolRequest};
+use devflow_protocol::{JobId, ServerId, UnixMillis, dsse};
+
+/// How long an enrolment token can be used, in milliseconds.
+const ENROLMENT_MS: i64 = 60 * 60_000;
+
+/// What a person needs to enrol a server. The token is shown this once.
+pub(crate) struct Invitation {
+    pub(crate) token: String,
+    /// The job key's, to compare with what the runner pins.
+    pub(crate) fingerprint: String,
+    pub(crate) expires_at: UnixMillis,
+    /// To be run on the server.
+    pub(crate) command: String,
+}
+
+/// One server.
+pub(crate) async fn get(state: &AppState, id: &ServerId) -> Result<ServerRow, ApiError> {
+    state
+        .db
+        .first(servers::by_id(id))
+        .await?
+        .ok_or_else(|| ApiError::no_such("server"))
+}
+
+/// Adds a server, to be enrolled.
+pub(crate) async fn create(
+    state: &AppState,
+    actor: &Actor,
+    name: &str,
+) -> Result<(ServerRow, Invitation), ApiError> {
+    let name = name.trim();
+    if !(1..=60).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        return Err(ApiError::invalid(
+            "name",
+            "give the server a name of 1 to 60 characters",
+        ));
+    }
+    let (now, id) = (platform::now(), platform::new_id(ServerId::new));
+    let invitation = new_invitation(state, now);
+    let mut batch = vec![servers::insert(&id, name, now)];
+    batch.extend(servers::insert_enrolment(
+        &crypt::token_hash(&invitation.token),
+        &id,
+        invitation.expires_at,
+    ));
+    batch.push(activity::record(
+        now,
+        &actor.0,
+        "server.create",
+        id.as_str(),
+        name,
+    ));
+    match state.db.batch(batch).await {
+        Ok(_) => {}
+        Err(error) if error.is_duplicate("servers.name") => {
+            return Err(ApiError::Conflict(
+                "name_taken",
+                format!("There is a server named {name}; take another name."),
+            ));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    state.signal(None, vec![FLEET.to_owned()]);
+    Ok((get(state, &id).await?, invitation))
+}
+
+/// Makes a new enrolment token; older unused ones end. A server that is enrolled again takes over with new keys.
+pub(crate) async fn invite(state: &AppState, actor: &Actor, id: &ServerId) -> Result<Invitation, ApiError> {
+    get(state, id).await?;
+    let now = platform::now();
+    let invitation = new_invitation(state, now);
+    let mut batch: Vec<_> =
+        servers::insert_enrolment(&crypt::token_hash(&invitation.token), id, invitation.expires_at).into();
+    batch.push(activity::record(now, &actor.0, "server.invite", id.as_str(), ""));
+    state.db.batch(batch).await?;
+    Ok(invitation)
+}
+
+fn new_invitation(state: &AppState, now: UnixMillis) -> Invitation {
+    let token = crypt::token(platform::entropy());
+    let fingerprint = dsse::fingerprint(&state.config.job_key.verifying_key());
+    let edge = &state.config.public_origin;
+    Invitation {
+        command: format!("sudo host-runner enrol --edge {edge} --fingerprint {fingerprint} <<< '{token}'"),
+        token,
+        fingerprint,
+        expires_at: now.plus(ENROLMENT_MS),
+    }
+}
+
+/// Gives a server its runner's keys, for a token.
+pub(crate) async fn enrol(state: &AppState, request: &EnrolRequest) -> Result<EnrolAnswer, ApiError> {
+    for (field, key) in [
+        ("signing_key", &request.signing_key),
+        ("sealing_key", &request.sealing_key),
+    ] {
+        if STANDARD.decode(key).ok().is_none_or(|bytes| bytes.len() != 32) {
+            return Err(ApiError::invalid(field, "32 bytes in base64"));
+        }
+    }
+    let facts = serde_json::to_string(&request.facts)
+        .map_err(|error| ApiError::invalid("facts", error.to_string()))?;
+    if facts.len() > 8192 {
+        return Err(ApiError::invalid("facts", "at most 8192 bytes"));
+    }
+    let (now, token_hash) = (platform::now(), crypt::token_hash(&request.token));
+    let answers = state
+        .db
+        .batch(
+            servers::enrol(&Enrolment {
+                token_hash: &token_hash,
+                signing_key: &request.signing_key,
+                sealing_key: &request.sealing_key,
+                facts: &facts,
+                now,
+            })
+            .into(),
+        )
+        .await?;
+    let enrolled: Option<Enrolled> = answers
+        .get(1)
+        .map(super::super::store::Answer::first)
+        .transpose()?
+        .flatten();
+    let Some(enrolled) = enrolled else {
+        return Err(ApiError::Unauthenticated(
+            "wrong_token",
+            "The enrolment token is unknown, used or too old; make a new one on the server's page."
+                .to_owned(),
+        ));
+    };
+    state
+        .db
+        .run(activity::record(
+            now,
+            enrolled.id.as_str(),
+            "server.enrol",
+            enrolled.id.as_str(),
+            "",
+        ))
+        .await?;
+    state.signal(None, vec![FLEET.to_owned()]);
+    Ok(EnrolAnswer {
+        server: enrolled.id,
+        edge: enrolled.edge_id,
+        job_key: STANDARD.encode(state.config.job_key.verifying_key().as_bytes()),
+        now,
+    })
+}
+
+/// Asks a server to answer.
+pub(crate) async fn ping(state: &AppState, actor: &Actor, id: &ServerId) -> Result<JobId, ApiError> {
+    get(state, id).await?;
+    let (now, job) = (platform::now(), platform::new_id(JobId::new));
+    let new = jobs::NewJob {
+        id: &job,
+        server: id,
+        project: None,
+        verb: "ping",
+        arguments: "{}",
+        now,
+    };
+    state
+        .db
+        .batch(vec![
+            jobs::insert(&new),
+            activity::record(now, &actor.0, "server.ping", id.as_str(), job.as_str()),
+        ])
+        .await?;
+    state.signal(Some(id), vec![]);
+    Ok(job)
+}

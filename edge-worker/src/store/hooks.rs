@@ -1,0 +1,65 @@
+//! `hooks`: the addresses that providers send to.
+
+use super::projects::ProjectState;
+use super::{Statement, statement};
+use devflow_domain::webhook::Provider;
+use devflow_protocol::text::{GitSha, RefName};
+use devflow_protocol::{HookId, ProjectId, ServerId, UnixMillis};
+use serde::Deserialize;
+
+/// A hook with what is decided on.
+#[derive(Debug, Deserialize)]
+pub(crate) struct HookRow {
+    pub(crate) id: HookId,
+    pub(crate) provider: Provider,
+    /// Encrypted for `crypt::hook_context`.
+    pub(crate) secret: String,
+    pub(crate) project: ProjectId,
+    pub(crate) project_state: ProjectState,
+    pub(crate) server: ServerId,
+    pub(crate) ref_name: RefName,
+    pub(crate) last_head: Option<GitSha>,
+    /// JSON of `ProjectSettings`.
+    pub(crate) settings: String,
+}
+
+/// The hook of an address.
+pub(crate) fn by_id(id: &HookId) -> Statement {
+    statement!(
+        "-- hooks_by_id
+        SELECT h.id, h.provider, h.secret, h.project, p.state AS project_state, p.server, p.ref_name, p.last_head,
+          p.settings
+        FROM hooks h JOIN projects p ON p.id = h.project WHERE h.id = ?1",
+        id
+    )
+}
+
+/// The hook of a project.
+pub(crate) fn of_project(project: &ProjectId) -> Statement {
+    statement!(
+        "-- hooks_of_project
+        SELECT h.id, h.provider, h.secret, h.project, p.state AS project_state, p.server, p.ref_name, p.last_head,
+          p.settings
+        FROM hooks h JOIN projects p ON p.id = h.project WHERE h.project = ?1 ORDER BY h.id DESC LIMIT 1",
+        project
+    )
+}
+
+/// Adds a hook.
+pub(crate) fn insert(
+    id: &HookId,
+    project: &ProjectId,
+    provider: Provider,
+    secret: &str,
+    now: UnixMillis,
+) -> Statement {
+    statement!(
+        "-- hooks_insert
+        INSERT INTO hooks (id, project, provider, secret, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        id,
+        project,
+        provider.as_str(),
+        secret,
+        now
+    )
+}

@@ -1,0 +1,191 @@
+//! `jobs` after they were handed out, and those that are not about a deployment. Handing out is in [`super::lease`].
+
+use super::{Statement, statement};
+use devflow_protocol::event::DeploymentState;
+use devflow_protocol::{DeploymentId, JobId, ProjectId, ServerId, UnixMillis};
+use serde::Deserialize;
+
+/// A job.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct JobRow {
+    pub(crate) id: JobId,
+    pub(crate) server: ServerId,
+    pub(crate) project: Option<ProjectId>,
+    pub(crate) deployment: Option<DeploymentId>,
+    pub(crate) verb: String,
+    pub(crate) state: String,
+    pub(crate) attempt: u32,
+    pub(crate) lease: Option<String>,
+    pub(crate) created_at: UnixMillis,
+    pub(crate) leased_at: Option<UnixMillis>,
+    pub(crate) acked_at: Option<UnixMillis>,
+    pub(crate) finished_at: Option<UnixMillis>,
+    /// JSON of `Outcome`.
+    pub(crate) outcome: Option<String>,
+    pub(crate) deployment_state: Option<DeploymentState>,
+    /// JSON list of the deployment's steps.
+    pub(crate) deployment_steps: Option<String>,
+}
+
+/// One job, with where its deployment stands.
+pub(crate) fn by_id(id: &JobId) -> Statement {
+    statement!(
+        "-- jobs_by_id
+        SELECT j.id, j.server, j.project, j.deployment, j.verb, j.state, j.attempt, j.lease, j.created_at, j.leased_at,
+          j.acked_at, j.finished_at, j.outcome, d.state AS deployment_state, d.steps AS deployment_steps
+        FROM jobs j LEFT JOIN deployments d ON d.id = j.deployment WHERE j.id = ?1",
+        id
+    )
+}
+
+/// The job that does a deployment.
+pub(crate) fn of_deployment(id: &DeploymentId) -> Statement {
+    statement!(
+        "-- jobs_of_deployment
+        SELECT j.id, j.server, j.project, j.deployment, j.verb, j.state, j.attempt, j.lease, j.created_at, j.leased_at,
+          j.acked_at, j.finished_at, j.outcome, NULL AS deployment_state, NULL AS deployment_steps
+        FROM jobs j WHERE j.deployment = ?1 AND j.verb IN ('deploy', 'rollback')",
+        id
+    )
+}
+
+/// What a new job needs that is not about a deployment.
+pub(crate) struct NewJob<'a> {
+    pub(crate) id: &'a JobId,
+    pub(crate) server: &'a ServerId,
+    pub(crate) project: Option<&'a ProjectId>,
+    pub(crate) verb: &'a str,
+    /// JSON of `lease::Arguments`.
+    pub(crate) arguments: &'a str,
+    pub(crate) now: UnixMillis,
+}
+
+/// Queues a job.
+pub(crate) fn insert(job: &NewJob<'_>) -> Statement {
+    statement!(
+        "-- jobs_insert
+        INSERT INTO jobs (id, server, project, verb, arguments, state, created_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6)",
+        job.id,
+        job.server,
+        job.project,
+        job.verb,
+        job.arguments,
+        job.now
+    )
+}
+
+/// Ends what is queued for a project that is being removed, and its queued deployments.
+pub(crate) fn clear_queue(project: &ProjectId, now: UnixMillis) -> [Statement; 2] {
+    [
+        statement!(
+            "-- jobs_clear_queue
+            UPDATE jobs SET state = 'done', finished_at = ?2, outcome = '{\"outcome\":\"cancelled\"}'
+            WHERE project = ?1 AND state = 'queued' AND server = (SELECT server FROM projects WHERE id = ?1)",
+            project,
+            now
+        ),
+        statement!(
+            "-- deployments_clear_queue
+            UPDATE deployments SET state = 'cancelled', finished_at = ?2, reason = 'The project was removed.'
+            WHERE project = ?1 AND state = 'queued'",
+            project,
+            now
+        ),
+    ]
+}
+
+/// The runner has the job in its journal. Changes one row exactly where the lease still held.
+pub(crate) fn acknowledge(
+    id: &JobId,
+    server: &ServerId,
+    attempt: u32,
+    lease: &str,
+    now: UnixMillis,
+) -> Statement {
+    statement!(
+        "-- jobs_acknowledge
+        UPDATE jobs SET state = 'running', acked_at = ?5, envelope = NULL
+        WHERE id = ?1 AND server = ?2 AND attempt = ?3 AND lease = ?4 AND state = 'leased'",
+        id,
+        server,
+        attempt,
+        lease,
+        now
+    )
+}
+
+/// Ends a job. Changes one row exactly where this attempt was still open.
+pub(crate) fn finish(id: &JobId, attempt: u32, outcome: &str, finished_at: UnixMillis) -> Statement {
+    statement!(
+        "-- jobs_finish
+        UPDATE jobs SET state = 'done', outcome = ?3, finished_at = ?4, envelope = NULL
+        WHERE id = ?1 AND attempt = ?2 AND state IN ('leased', 'running', 'out_of_contact')",
+        id,
+        attempt,
+        outcome,
+        finished_at
+    )
+}
+
+/// A job that a server is thought to work on.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct HeldRow {
+    pub(crate) id: JobId,
+    pub(crate) attempt: u32,
+    pub(crate) deployment: Option<DeploymentId>,
+    pub(crate) state: String,
+}
+
+/// The jobs that a server acknowledged before `before` and has not ended.
+pub(crate) fn held(server: &ServerId, before: UnixMillis) -> Statement {
+    statement!(
+        "-- jobs_held
+        SELECT id, attempt, deployment, state FROM jobs
+        WHERE server = ?1 AND state IN ('running', 'out_of_contact') AND acked_at < ?2",
+        server,
+        before
+    )
+}
+
+/// The runner says that it does not have the job: it may be tried again, as the next attempt.
+pub(crate) fn requeue(id: &JobId, attempt: u32) -> [Statement; 2] {
+    [
+        statement!(
+            "-- deployments_requeue
+            UPDATE deployments SET state = 'queued', state_before_silence = NULL, started_at = NULL, steps = '[]'
+            WHERE id = (SELECT deployment FROM jobs WHERE id = ?1 AND attempt = ?2
+              AND state IN ('running', 'out_of_contact'))
+              AND state NOT IN ('live', 'failed', 'rolled_back', 'cancelled', 'superseded')",
+            id,
+            attempt
+        ),
+        statement!(
+            "-- jobs_requeue
+            UPDATE jobs SET state = 'queued', lease = NULL, lease_expires_at = NULL, acked_at = NULL, leased_at = NULL
+            WHERE id = ?1 AND attempt = ?2 AND state IN ('running', 'out_of_contact')",
+            id,
+            attempt
+        ),
+    ]
+}
+
+/// A server that was silent has the job still: work goes on where it stood.
+pub(crate) fn regain_contact(id: &JobId, attempt: u32) -> [Statement; 2] {
+    [
+        statement!(
+            "-- deployments_regain_contact
+            UPDATE deployments SET state = coalesce(state_before_silence, 'preparing'), state_before_silence = NULL
+            WHERE state = 'out_of_contact' AND id = (SELECT deployment FROM jobs WHERE id = ?1 AND attempt = ?2
+              AND state = 'out_of_contact')",
+            id,
+            attempt
+        ),
+        statement!(
+            "-- jobs_regain_contact
+            UPDATE jobs SET state = 'running' WHERE id = ?1 AND attempt = ?2 AND state = 'out_of_contact'",
+            id,
+            attempt
+        ),
+    ]
+}

@@ -1,0 +1,226 @@
+//! `projects`.
+
+use super::{Statement, StoreError, statement};
+use devflow_domain::settings::ProjectSettings;
+use devflow_protocol::event::DeploymentState;
+use devflow_protocol::runner_api::ProjectReport;
+use devflow_protocol::text::{GitSha, RefName, Slug};
+use devflow_protocol::{DeploymentId, JobId, ProjectId, ServerId, UnixMillis};
+use serde::{Deserialize, Serialize};
+
+/// What a project is about to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ProjectState {
+    /// Serves, or will with its first deployment.
+    Active,
+    /// Stopped by a person.
+    Stopped,
+    /// Its server is asked to remove it.
+    Removing,
+}
+
+/// A project.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct ProjectRow {
+    pub(crate) id: ProjectId,
+    pub(crate) slug: Slug,
+    pub(crate) name: String,
+    pub(crate) server: ServerId,
+    pub(crate) state: ProjectState,
+    pub(crate) ref_name: RefName,
+    /// JSON of [`ProjectSettings`], see [`Self::settings`].
+    pub(crate) settings: String,
+    pub(crate) environment_version: u32,
+    pub(crate) live_deployment: Option<DeploymentId>,
+    /// JSON list of deployment ids, see [`Self::kept`].
+    pub(crate) kept_releases: String,
+    pub(crate) created_at: UnixMillis,
+    pub(crate) updated_at: UnixMillis,
+}
+
+impl ProjectRow {
+    /// The settings.
+    pub(crate) fn settings(&self) -> Result<ProjectSettings, StoreError> {
+        read_settings(&self.settings)
+    }
+
+    /// The releases on the server, newest first.
+    pub(crate) fn kept(&self) -> Vec<DeploymentId> {
+        serde_json::from_str(&self.kept_releases).unwrap_or_default()
+    }
+}
+
+/// Reads the settings column.
+pub(crate) fn read_settings(json: &str) -> Result<ProjectSettings, StoreError> {
+    serde_json::from_str(json).map_err(|error| StoreError::unreadable("projects.settings", &error))
+}
+
+/// A project with what a card of the overview shows.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct ProjectCard {
+    #[serde(flatten)]
+    pub(crate) project: ProjectRow,
+    pub(crate) server_name: String,
+    pub(crate) server_state: super::servers::ServerState,
+    pub(crate) last_deployment: Option<DeploymentId>,
+    pub(crate) last_state: Option<DeploymentState>,
+    pub(crate) last_commit: Option<GitSha>,
+    pub(crate) last_subject: Option<String>,
+    pub(crate) last_queued_at: Option<UnixMillis>,
+    pub(crate) last_finished_at: Option<UnixMillis>,
+}
+
+/// A page of projects by slug, with their last deployment.
+pub(crate) fn cards(after_slug: &str) -> Statement {
+    statement!(
+        "-- projects_cards
+        SELECT p.id, p.slug, p.name, p.server, p.state, p.ref_name, p.settings, p.environment_version,
+          p.live_deployment, p.kept_releases, p.created_at, p.updated_at, s.name AS server_name,
+          s.state AS server_state, d.id AS last_deployment, d.state AS last_state, d.commit_sha AS last_commit,
+          d.subject AS last_subject, d.queued_at AS last_queued_at, d.finished_at AS last_finished_at
+        FROM projects p JOIN servers s ON s.id = p.server
+        LEFT JOIN deployments d ON d.id = (SELECT max(n.id) FROM deployments n WHERE n.project = p.id)
+        WHERE p.slug > ?1 ORDER BY p.slug LIMIT 51",
+        after_slug
+    )
+}
+
+/// One project as the overview shows it.
+pub(crate) fn card(id: &ProjectId) -> Statement {
+    statement!(
+        "-- projects_card
+        SELECT p.id, p.slug, p.name, p.server, p.state, p.ref_name, p.settings, p.environment_version,
+          p.live_deployment, p.kept_releases, p.created_at, p.updated_at, s.name AS server_name,
+          s.state AS server_state, d.id AS last_deployment, d.state AS last_state, d.commit_sha AS last_commit,
+          d.subject AS last_subject, d.queued_at AS last_queued_at, d.finished_at AS last_finished_at
+        FROM projects p JOIN servers s ON s.id = p.server
+        LEFT JOIN deployments d ON d.id = (SELECT max(n.id) FROM deployments n WHERE n.project = p.id)
+        WHERE p.id = ?1",
+        id
+    )
+}
+
+/// One project.
+pub(crate) fn by_id(id: &ProjectId) -> Statement {
+    statement!(
+        "-- projects_by_id
+        SELECT id, slug, name, server, state, ref_name, settings, environment_version, live_deployment,
+          kept_releases, created_at, updated_at
+        FROM projects WHERE id = ?1",
+        id
+    )
+}
+
+/// A new project.
+pub(crate) struct NewProject<'a> {
+    pub(crate) id: &'a ProjectId,
+    pub(crate) slug: &'a Slug,
+    pub(crate) name: &'a str,
+    pub(crate) server: &'a ServerId,
+    pub(crate) ref_name: &'a RefName,
+    /// JSON of checked settings.
+    pub(crate) settings: &'a str,
+    pub(crate) now: UnixMillis,
+}
+
+/// Adds a project.
+pub(crate) fn insert(project: &NewProject<'_>) -> Statement {
+    statement!(
+        "-- projects_insert
+        INSERT INTO projects (id, slug, name, server, state, ref_name, settings, created_at, updated_at)
+        VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?6, ?7, ?7)",
+        project.id,
+        project.slug.as_str(),
+        project.name,
+        project.server,
+        project.ref_name.as_str(),
+        project.settings,
+        project.now
+    )
+}
+
+/// Changes name, ref and settings, unless they were changed since `seen_at`.
+pub(crate) fn update(
+    id: &ProjectId,
+    name: &str,
+    ref_name: &RefName,
+    settings: &str,
+    seen_at: UnixMillis,
+    now: UnixMillis,
+) -> Statement {
+    statement!(
+        "-- projects_update
+        UPDATE projects SET name = ?2, ref_name = ?3, settings = ?4, updated_at = max(?6, updated_at + 1),
+          last_head = CASE WHEN ref_name = ?3 THEN last_head END
+        WHERE id = ?1 AND updated_at = ?5",
+        id,
+        name,
+        ref_name.as_str(),
+        settings,
+        seen_at,
+        now
+    )
+}
+
+/// Notes that a project is being removed: it takes no more pushes.
+pub(crate) fn mark_removing(id: &ProjectId) -> Statement {
+    statement!(
+        "-- projects_mark_removing\nUPDATE projects SET state = 'removing' WHERE id = ?1",
+        id
+    )
+}
+
+/// Deletes a project with what belongs to it, at once: for one that never reached its server.
+pub(crate) fn delete(id: &ProjectId) -> Statement {
+    statement!("-- projects_delete\nDELETE FROM projects WHERE id = ?1", id)
+}
+
+/// Deletes the project of a removal that succeeded, only together with the end of that job.
+pub(crate) fn delete_removed(job: &JobId, attempt: u32) -> Statement {
+    statement!(
+        "-- projects_delete_removed
+        DELETE FROM projects WHERE id = (SELECT project FROM jobs WHERE id = ?1 AND attempt = ?2
+          AND verb = 'remove_project' AND state IN ('leased', 'running', 'out_of_contact'))",
+        job,
+        attempt
+    )
+}
+
+/// Takes over what the runner reports at the end of a job, only together with the end of that job.
+pub(crate) fn report(
+    job: &JobId,
+    attempt: u32,
+    report: &ProjectReport,
+    state: Option<ProjectState>,
+) -> Statement {
+    let kept = serde_json::to_string(&report.kept).expect("ids are plain texts");
+    let state = state.map(|state| match state {
+        ProjectState::Active => "active",
+        ProjectState::Stopped => "stopped",
+        ProjectState::Removing => "removing",
+    });
+    statement!(
+        "-- projects_report
+        UPDATE projects SET live_deployment = ?3, kept_releases = ?4,
+          state = CASE WHEN state = 'removing' THEN state ELSE coalesce(?5, state) END
+        WHERE slug = ?6 AND id = (SELECT project FROM jobs WHERE id = ?1 AND attempt = ?2
+          AND state IN ('leased', 'running', 'out_of_contact'))",
+        job,
+        attempt,
+        report.live.as_ref(),
+        kept,
+        state,
+        report.slug.as_str()
+    )
+}
+
+/// A row where a runner has taken any job of the project, so that there may be something on its server.
+pub(crate) fn started(id: &ProjectId) -> Statement {
+    statement!(
+        "-- projects_started
+        SELECT 1 AS started FROM deployments WHERE project = ?1
+          AND (started_at IS NOT NULL OR state NOT IN ('queued', 'superseded', 'cancelled')) LIMIT 1",
+        id
+    )
+}

@@ -1,0 +1,95 @@
+//! What the cron trigger deletes, in small batches: each statement names at most a few hundred rows.
+
+use super::{Statement, statement};
+use devflow_protocol::UnixMillis;
+
+/// Deployments that are kept for each project.
+pub(crate) const DEPLOYMENTS_KEPT: i64 = 50;
+
+/// Ends sessions and enrolments that are over.
+pub(crate) fn expired_tokens(now: UnixMillis) -> [Statement; 2] {
+    [
+        statement!(
+            "-- retention_sessions\nDELETE FROM sessions WHERE expires_at <= ?1",
+            now
+        ),
+        statement!(
+            "-- retention_enrolments\nDELETE FROM enrolments WHERE expires_at <= ?1",
+            now
+        ),
+    ]
+}
+
+/// Old deliveries of a project.
+pub(crate) fn deliveries(project: &str, before: UnixMillis) -> Statement {
+    statement!(
+        "-- retention_deliveries
+        DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries
+          WHERE project = ?1 AND received_at < ?2 ORDER BY id LIMIT 100)",
+        project,
+        before
+    )
+}
+
+/// Jobs of deployments of a project that are past both limits (the newest 50, 6 months), or that are neither live
+/// nor kept on the server. A release that can be rolled back to stays, whatever its age.
+pub(crate) fn deployments_to_prune(project: &str, before: UnixMillis) -> Statement {
+    statement!(
+        "-- retention_deployments_to_prune
+        SELECT d.id AS deployment, j.id AS job FROM deployments d LEFT JOIN jobs j ON j.deployment = d.id
+        JOIN projects p ON p.id = d.project
+        WHERE d.project = ?1
+          AND d.state IN ('live', 'failed', 'rolled_back', 'cancelled', 'superseded')
+          AND d.id IS NOT p.live_deployment AND instr(p.kept_releases, d.id) = 0
+          AND (d.queued_at < ?2 OR d.id < (SELECT n.id FROM deployments n WHERE n.project = ?1
+            ORDER BY n.id DESC LIMIT 1 OFFSET ?3))
+        ORDER BY d.id LIMIT 20",
+        project,
+        before,
+        DEPLOYMENTS_KEPT - 1
+    )
+}
+
+/// A deployment to prune, with its job.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+pub(crate) struct PrunedRow {
+    pub(crate) deployment: String,
+    pub(crate) job: Option<String>,
+}
+
+/// Deletes one deployment and its job.
+pub(crate) fn delete_deployment(deployment: &str) -> [Statement; 2] {
+    [
+        statement!(
+            "-- retention_delete_jobs\nDELETE FROM jobs WHERE deployment = ?1",
+            deployment
+        ),
+        statement!(
+            "-- retention_delete_deployment\nDELETE FROM deployments WHERE id = ?1",
+            deployment
+        ),
+    ]
+}
+
+/// The next projects to look at, after a cursor.
+pub(crate) fn projects_after(cursor: &str) -> Statement {
+    statement!(
+        "-- retention_projects_after\nSELECT id FROM projects WHERE id > ?1 ORDER BY id LIMIT 10",
+        cursor
+    )
+}
+
+/// Where the last run ended.
+pub(crate) fn cursor() -> Statement {
+    statement!("-- retention_cursor\nSELECT value AS id FROM settings WHERE name = 'retention_cursor'")
+}
+
+/// Notes where this run ended.
+pub(crate) fn set_cursor(cursor: &str) -> Statement {
+    statement!(
+        "-- retention_set_cursor
+        INSERT INTO settings (name, value) VALUES ('retention_cursor', ?1)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        cursor
+    )
+}

@@ -1,0 +1,210 @@
+//! `servers` and `enrolments`.
+
+use super::{Statement, statement};
+use devflow_protocol::{RunnerSessionId, ServerId, UnixMillis};
+use serde::{Deserialize, Serialize};
+
+/// Whether a server is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ServerState {
+    /// Not enrolled yet.
+    Pending,
+    /// Polls.
+    Online,
+    /// Has not polled for too long.
+    Missing,
+}
+
+/// A server as lists and pages show it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct ServerRow {
+    pub(crate) id: ServerId,
+    pub(crate) name: String,
+    pub(crate) state: ServerState,
+    /// JSON of `ServerFacts`.
+    pub(crate) facts: Option<String>,
+    pub(crate) created_at: UnixMillis,
+    pub(crate) enrolled_at: Option<UnixMillis>,
+    /// When `state` became what it is.
+    pub(crate) state_at: UnixMillis,
+    /// Projects on this server.
+    pub(crate) projects: i64,
+}
+
+/// What a runner's request is checked against.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct RunnerRow {
+    pub(crate) id: ServerId,
+    pub(crate) state: ServerState,
+    pub(crate) signing_key: Option<String>,
+    pub(crate) session: Option<String>,
+    pub(crate) edge_id: String,
+}
+
+/// A page of servers by name.
+pub(crate) fn list(after: &str) -> Statement {
+    statement!(
+        "-- servers_list
+        SELECT id, name, state, facts, created_at, enrolled_at, state_at,
+          (SELECT count(*) FROM projects p WHERE p.server = s.id) AS projects
+        FROM servers s WHERE name > ?1 ORDER BY name LIMIT 51",
+        after
+    )
+}
+
+/// One server.
+pub(crate) fn by_id(id: &ServerId) -> Statement {
+    statement!(
+        "-- servers_by_id
+        SELECT id, name, state, facts, created_at, enrolled_at, state_at,
+          (SELECT count(*) FROM projects p WHERE p.server = s.id) AS projects
+        FROM servers s WHERE id = ?1",
+        id
+    )
+}
+
+/// Adds a server that is to enrol.
+pub(crate) fn insert(id: &ServerId, name: &str, now: UnixMillis) -> Statement {
+    statement!(
+        "-- servers_insert
+        INSERT INTO servers (id, name, state, created_at, state_at) VALUES (?1, ?2, 'pending', ?3, ?3)",
+        id,
+        name,
+        now
+    )
+}
+
+/// Adds a one-time token; older unused ones of the server end.
+pub(crate) fn insert_enrolment(
+    token_hash: &str,
+    server: &ServerId,
+    expires_at: UnixMillis,
+) -> [Statement; 2] {
+    [
+        statement!(
+            "-- enrolments_end_older\nDELETE FROM enrolments WHERE server = ?1 AND used_at IS NULL",
+            server
+        ),
+        statement!(
+            "-- enrolments_insert\nINSERT INTO enrolments (token_hash, server, expires_at) VALUES (?1, ?2, ?3)",
+            token_hash,
+            server,
+            expires_at
+        ),
+    ]
+}
+
+/// A runner's keys, as it enrols.
+pub(crate) struct Enrolment<'a> {
+    pub(crate) token_hash: &'a str,
+    pub(crate) signing_key: &'a str,
+    pub(crate) sealing_key: &'a str,
+    pub(crate) facts: &'a str,
+    pub(crate) now: UnixMillis,
+}
+
+/// Spends a token and gives its server the runner's keys. The last statement tells which server it was, and no
+/// row where the token is unknown, spent or too old. A new enrolment ends the sessions of the runner before.
+pub(crate) fn enrol(enrolment: &Enrolment<'_>) -> [Statement; 3] {
+    [
+        statement!(
+            "-- servers_enrol
+            UPDATE servers SET signing_key = ?2, sealing_key = ?3, facts = ?4, session = NULL, state = 'online',
+              enrolled_at = ?5, state_at = ?5
+            WHERE id = (SELECT server FROM enrolments WHERE token_hash = ?1 AND used_at IS NULL AND expires_at > ?5)",
+            enrolment.token_hash,
+            enrolment.signing_key,
+            enrolment.sealing_key,
+            enrolment.facts,
+            enrolment.now
+        ),
+        statement!(
+            "-- enrolments_enrolled
+            SELECT s.id, (SELECT value FROM settings WHERE name = 'edge_id') AS edge_id
+            FROM enrolments e JOIN servers s ON s.id = e.server
+            WHERE e.token_hash = ?1 AND e.used_at IS NULL AND e.expires_at > ?2",
+            enrolment.token_hash,
+            enrolment.now
+        ),
+        statement!(
+            "-- enrolments_spend
+            UPDATE enrolments SET used_at = ?2 WHERE token_hash = ?1 AND used_at IS NULL AND expires_at > ?2",
+            enrolment.token_hash,
+            enrolment.now
+        ),
+    ]
+}
+
+/// What `enrolments_enrolled` gives.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Enrolled {
+    pub(crate) id: ServerId,
+    pub(crate) edge_id: String,
+}
+
+/// The runner behind a request.
+pub(crate) fn runner(id: &ServerId) -> Statement {
+    statement!(
+        "-- servers_runner
+        SELECT id, state, signing_key, session, (SELECT value FROM settings WHERE name = 'edge_id') AS edge_id
+        FROM servers WHERE id = ?1",
+        id
+    )
+}
+
+/// Notes a newer session, and what the machine is where the poll says so. An older session changes nothing.
+pub(crate) fn start_session(id: &ServerId, session: &RunnerSessionId, facts: Option<&str>) -> Statement {
+    statement!(
+        "-- servers_start_session
+        UPDATE servers SET session = ?2, facts = coalesce(?3, facts)
+        WHERE id = ?1 AND (session IS NULL OR session <= ?2)",
+        id,
+        session,
+        facts
+    )
+}
+
+/// A server that polls again is online.
+pub(crate) fn mark_online(id: &ServerId, now: UnixMillis) -> Statement {
+    statement!(
+        "-- servers_mark_online
+        UPDATE servers SET state = 'online', state_at = ?2 WHERE id = ?1 AND state <> 'online'",
+        id,
+        now
+    )
+}
+
+/// The servers that are thought to be there.
+pub(crate) fn online() -> Statement {
+    statement!("-- servers_online\nSELECT id FROM servers WHERE state = 'online'")
+}
+
+/// An id alone.
+#[derive(Debug, Deserialize)]
+pub(crate) struct IdRow {
+    pub(crate) id: String,
+}
+
+/// A silent server is missing, and what it works on is out of contact: nothing of it is tried a second time.
+pub(crate) fn mark_missing(id: &str, now: UnixMillis) -> [Statement; 3] {
+    [
+        statement!(
+            "-- deployments_lose_contact
+            UPDATE deployments SET state_before_silence = state, state = 'out_of_contact'
+            WHERE state IN ('preparing', 'building', 'starting', 'migrating', 'checking', 'switching', 'observing')
+              AND id IN (SELECT deployment FROM jobs WHERE server = ?1 AND state = 'running')",
+            id
+        ),
+        statement!(
+            "-- jobs_lose_contact\nUPDATE jobs SET state = 'out_of_contact' WHERE server = ?1 AND state = 'running'",
+            id
+        ),
+        statement!(
+            "-- servers_mark_missing
+            UPDATE servers SET state = 'missing', state_at = ?2 WHERE id = ?1 AND state = 'online'",
+            id,
+            now
+        ),
+    ]
+}
