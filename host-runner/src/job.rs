@@ -1,6 +1,7 @@
 //! What a job's handler gets, and which handler does which verb.
 
 use crate::clock::Clock;
+use crate::deploy;
 use crate::host::Host;
 use crate::identity::Identity;
 use crate::journal::{JobKey, Journal, JournalError};
@@ -197,24 +198,45 @@ pub(crate) const SWITCHED: &str = "switched";
 /// Does a job.
 pub(crate) async fn dispatch(context: &JobContext, identity: &Identity) -> Outcome {
     match &context.job.work {
-        Work::Ping(_) => Outcome::Succeeded { manifest: None },
-        other => Outcome::Refused {
-            reason: format!(
-                "this version of the runner does not do `{}`; update it",
-                other.verb()
-            ),
+        Work::Ping(_) | Work::Cancel(_) => Outcome::Succeeded { manifest: None },
+        Work::Deploy(work) => match environment(context, work, identity) {
+            Ok(environment) => deploy::deploy(context, work, environment).await,
+            Err(reason) => Outcome::Failed { step: None, reason },
         },
+        Work::Rollback(work) => deploy::rollback(context, work).await,
+        Work::Stop(work) => deploy::stop(context, work).await,
+        Work::Restart(work) => deploy::restart(context, work).await,
+        Work::RemoveProject(work) => deploy::remove(context, work).await,
     }
 }
 
 /// Ends a job that was running when the process ended.
 pub(crate) async fn recover(context: &JobContext, identity: &Identity) -> Outcome {
-    dispatch(context, identity).await
+    if let Work::Deploy(work) = &context.job.work
+        && let Err(reason) = environment(context, work, identity)
+    {
+        // The secrets cannot be hidden, but nothing of the environment is needed to finish or undo.
+        tracing::warn!(job.id = %context.job.id, reason, "recovering without the environment");
+    }
+    deploy::recover(context).await
 }
 
 /// Where the project of a job stands now; None for jobs about no project.
-pub(crate) async fn report(_host: &Host, _work: &Work) -> Option<ProjectReport> {
-    None
+pub(crate) async fn report(host: &Host, work: &Work) -> Option<ProjectReport> {
+    let slug = match work {
+        Work::Deploy(work) => &work.spec.slug,
+        Work::Rollback(work) => &work.spec.slug,
+        Work::Stop(work) | Work::Restart(work) => &work.slug,
+        Work::RemoveProject(work) => &work.slug,
+        Work::Cancel(_) | Work::Ping(_) => return None,
+    };
+    match deploy::report(host, slug) {
+        Ok(report) => Some(report),
+        Err(error) => {
+            tracing::warn!(project = %slug, %error, "the state of the project cannot be reported");
+            None
+        }
+    }
 }
 
 /// The outcome's name for the log.

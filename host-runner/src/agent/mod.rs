@@ -4,6 +4,7 @@
 //! journal only, and [`reporter`] brings what is in it to the edge.
 
 mod intake;
+mod keeper;
 mod poll;
 mod reporter;
 mod shutdown;
@@ -157,6 +158,8 @@ async fn serve(agent: &Rc<Agent>, deploy_key: Option<String>) -> Result<Ending, 
     resume(agent)?;
     let reporter = Rc::clone(agent);
     tokio::task::spawn_local(async move { reporter::run(&reporter).await });
+    let keeper = Rc::clone(agent);
+    tokio::task::spawn_local(async move { keeper::run(&keeper).await });
     let poller = Rc::clone(agent);
     tokio::task::spawn_local(async move { poll::run(&poller, deploy_key).await });
     tokio::select! {

@@ -1,1 +1,44 @@
-//! x
+//! Deployments: from a job to a release that serves, or back to the one that did.
+//!
+//! The steps, and what undoes each of them:
+//!
+//! | step | does | undone by |
+//! | --- | --- | --- |
+//! | fetch, checkout | the commit's files in `releases/<id>/app` | removing the release's folder |
+//! | the project's commands | run in one container of the release | removing the container |
+//! | link | shared paths, environment | removing the release's folder |
+//! | start, boot, migrate, ready | PHP-FPM of the release, asked whether it is well | removing the container |
+//! | vhost | the web server's configuration, tested | the vhost before |
+//! | switch | one `rename(2)` of `current` | the same, back |
+//! | workers, observe | workers of the release; watching it through Nginx | the old workers, the old release |
+//! | retire, prune | drains and removes the old containers; removes old releases | nothing: the release is live |
+//!
+//! So before the switch everything is undone by removing what carries the release's id ([`live::abandon`]), and a
+//! restarted runner ([`recover`]) does the same as a deployment that fails.
+
+mod complaint;
+mod containers;
+mod control;
+mod engine;
+mod environment;
+mod layout;
+mod live;
+mod pipeline;
+mod prepare;
+mod prune;
+mod ready;
+mod reconcile;
+mod record;
+mod recover;
+mod render;
+mod rollback;
+mod run;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use control::{remove, report, restart, stop};
+pub(crate) use engine::deploy;
+pub(crate) use reconcile::{bring_up, projects, run_scheduler};
+pub(crate) use record::{load, save};
+pub(crate) use recover::recover;
+pub(crate) use rollback::rollback;

@@ -20,7 +20,7 @@ impl HostError {
 }
 
 /// What the tools of this server answer.
-pub(crate) type Result<T> = std::result::Result<T, HostError>;
+pub(crate) type Result<T, E = HostError> = std::result::Result<T, E>;
 
 /// Adds to an error what was being done.
 pub(crate) trait Doing<T> {

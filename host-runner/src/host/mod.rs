@@ -2,6 +2,7 @@
 //!
 //! Each tool is one file and knows nothing of deployments; `deploy` puts them together.
 
+pub(crate) mod databases;
 pub(crate) mod docker;
 pub(crate) mod error;
 pub(crate) mod exec;
@@ -9,6 +10,7 @@ pub(crate) mod fastcgi;
 pub(crate) mod git;
 pub(crate) mod nginx;
 pub(crate) mod process;
+mod redis;
 pub(crate) mod tree;
 pub(crate) mod vhost;
 

@@ -4,7 +4,7 @@
 //! cannot be led out of the folder (openat2 with `RESOLVE_BENEATH`, or the same by hand), and the last part of a
 //! path is never followed.
 
-use super::error::{Doing, HostError, Result};
+use super::error::{Doing, Result};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, MetadataExt, OpenOptions, OpenOptionsExt};
 use devflow_protocol::text::RelPath;
@@ -110,6 +110,15 @@ impl Tree {
         put().doing(|| format!("link `{path}` in the release"))
     }
 
+    /// Moves what is at `path` into another folder of the same owner.
+    ///
+    /// # Errors
+    /// It is not there, or the folders are on two file systems.
+    pub(crate) fn move_to(&self, path: &RelPath, target: &Self, to: &RelPath) -> io::Result<()> {
+        self.parent(path)?
+            .rename(last(path), &target.parent(to)?, last(to))
+    }
+
     /// Makes a folder, and those above it.
     ///
     /// # Errors
@@ -157,6 +166,22 @@ impl Tree {
             Ok::<_, io::Error>(text)
         };
         read().map(Some).doing(|| format!("read `{path}` in the release"))
+    }
+
+    /// The names of the files right in a folder that end so, sorted; none where there is no such folder.
+    pub(crate) fn file_names(&self, path: &RelPath, ending: &str) -> Vec<String> {
+        let Some((dir, name)) = self.look(path).filter(|_| self.has_dir(path)) else {
+            return Vec::new();
+        };
+        let entries = open_dir(&dir, name).and_then(|dir| dir.entries());
+        let mut names: Vec<String> = entries
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter_map(|name| name.strip_suffix(ending).map(str::to_owned))
+            .collect();
+        names.sort_unstable();
+        names
     }
 
     /// Feeds names and contents of files and folders into a hash; what is missing counts too.
@@ -316,15 +341,4 @@ impl Write for HashWriter<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Refuses a path of the environment that lies inside a release: the next one would lose it.
-///
-/// # Errors
-/// Always, with the sentence that says where it should be.
-pub(crate) fn refuse_inside_release(name: &str, value: &str) -> HostError {
-    HostError::new(format!(
-        "{name} names `{value}`, which lies inside a release and would be lost with the next one; \
-         put it below a shared folder such as `database/`"
-    ))
 }

@@ -1,0 +1,141 @@
+//! Stopping, restarting and removing a project, and what is true of it on this server.
+
+use super::layout::Layout;
+use super::live::{Old, apply_vhost};
+use super::record::{Project, load_manifest};
+use super::run::sentence;
+use crate::host::docker::Role;
+use crate::host::{Doing, Host, HostError, Result, databases};
+use crate::job::JobContext;
+use devflow_protocol::DeploymentId;
+use devflow_protocol::job::{ProjectOnly, RemoveProject};
+use devflow_protocol::outcome::Outcome;
+use devflow_protocol::runner_api::ProjectReport;
+use devflow_protocol::text::Slug;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// Stops a project's containers; visitors get 503.
+pub(crate) async fn stop(job: &JobContext, work: &ProjectOnly) -> Outcome {
+    done(stop_project(&job.host, &work.slug).await)
+}
+
+/// Starts or restarts a project's containers from the live release.
+pub(crate) async fn restart(job: &JobContext, work: &ProjectOnly) -> Outcome {
+    done(restart_project(&job.host, &work.slug).await)
+}
+
+/// Removes a project from this server.
+pub(crate) async fn remove(job: &JobContext, work: &RemoveProject) -> Outcome {
+    done(remove_project(&job.host, &work.slug, work.purge).await)
+}
+
+fn done(result: Result<()>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Succeeded { manifest: None },
+        Err(error) => Outcome::Failed {
+            step: None,
+            reason: sentence(&error.to_string()),
+        },
+    }
+}
+
+fn live_of<'a>(host: &'a Host, layout: &'a Layout) -> Result<(Project, Old<'a>)> {
+    let missing = || {
+        HostError::new(format!(
+            "the project `{}` has no live release on this server; deploy it first",
+            layout.slug()
+        ))
+    };
+    let project = Project::load(layout)?.ok_or_else(missing)?;
+    let old = Old::live(host, layout, project.uid)?.ok_or_else(missing)?;
+    Ok((project, old))
+}
+
+async fn stop_project(host: &Host, slug: &Slug) -> Result<()> {
+    let layout = Layout::new(host, slug);
+    let (mut project, live) = live_of(host, &layout)?;
+    // First on disk, so that the reconcile loop does not start again what is being stopped.
+    project.stopped = true;
+    project.save(&layout)?;
+    apply_vhost(host, &layout, &live.record.spec, true).await?;
+    live.retire().await
+}
+
+async fn restart_project(host: &Host, slug: &Slug) -> Result<()> {
+    let layout = Layout::new(host, slug);
+    let (mut project, live) = live_of(host, &layout)?;
+    project.stopped = false;
+    project.save(&layout)?;
+    let found = super::live::containers_of(host, &layout, &live.release.id).await?;
+    for web in found.iter().filter(|it| it.role == Role::Web && it.running) {
+        // PHP-FPM takes its configuration and its code up anew and keeps its socket: no request is lost.
+        host.docker.signal(&web.id, "SIGUSR2").await?;
+    }
+    live.stop_workers().await?;
+    live.remove_containers(|role| role == Role::Worker).await?;
+    live.ensure_running().await?;
+    apply_vhost(host, &layout, &live.record.spec, false).await
+}
+
+async fn remove_project(host: &Host, slug: &Slug, purge: bool) -> Result<()> {
+    let layout = Layout::new(host, slug);
+    host.nginx.remove(slug).await?;
+    for found in host.docker.list(Some(slug.as_str())).await? {
+        host.docker.remove(&found.id).await?;
+    }
+    host.docker.remove_network(layout.network()).await?;
+    layout.unswitch()?;
+    for folder in [layout.releases(), layout.mirror(), layout.cache()] {
+        remove_folder(folder).await?;
+    }
+    if purge {
+        databases::drop_all(host, layout.dir(), slug).await?;
+        remove_folder(layout.dir().to_owned()).await?;
+    }
+    Ok(())
+}
+
+async fn remove_folder(folder: std::path::PathBuf) -> Result<()> {
+    super::run::blocking(move || match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(HostError::because(format!("remove {}", folder.display()), error))
+        }
+        _ => Ok(()),
+    })
+    .await
+}
+
+/// Where a project stands on this server now.
+///
+/// # Errors
+/// Its folder cannot be read.
+pub(crate) fn report(host: &Host, slug: &Slug) -> Result<ProjectReport> {
+    let layout = Layout::new(host, slug);
+    let mut kept = kept_releases(&layout, &layout.releases())?;
+    kept.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(ProjectReport {
+        slug: slug.clone(),
+        live: layout.live()?,
+        kept,
+    })
+}
+
+fn kept_releases(layout: &Layout, folder: &Path) -> Result<Vec<DeploymentId>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(HostError::because(format!("read {}", folder.display()), error)),
+    };
+    let mut kept = Vec::new();
+    for entry in entries {
+        let name = entry.doing(|| format!("read {}", folder.display()))?.file_name();
+        if let Some(id) = name.to_str().and_then(|name| name.parse().ok())
+            && load_manifest(&layout.release(&id))?.is_some()
+        {
+            kept.push(id);
+        }
+    }
+    Ok(kept)
+}

@@ -1,0 +1,357 @@
+//! The deployment itself: the order of its steps, and what happens when one of them fails.
+
+use super::environment;
+use super::layout::Layout;
+use super::live::{Old, abandon, apply_vhost, remove_containers};
+use super::prepare::{Fetched, check_room};
+use super::prune::prune;
+use super::record::{Project, ReleaseRecord, load_manifest, save_manifest, save_previous};
+use super::run::{Failure, Run, blocking, sentence, step_name};
+use crate::host::tree::Tree;
+use crate::host::{Host, Result, databases};
+use crate::job::{self, JobContext};
+use crate::mask;
+use devflow_protocol::event::DeploymentState;
+use devflow_protocol::job::Deploy;
+use devflow_protocol::outcome::{Manifest, Outcome};
+use devflow_protocol::project::{Environment, Phase};
+use devflow_protocol::text::GitSha;
+use tokio::sync::SemaphorePermit;
+
+/// The journal's mark for a release that turned bad after the switch.
+pub(crate) const GOING_BACK: &str = "going-back";
+
+/// What a release that is ready was made of.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) build: String,
+    pub(crate) image: String,
+}
+
+/// Makes a release of a commit and switches to it.
+pub(crate) async fn deploy(job: &JobContext, work: &Deploy, own: Environment) -> Outcome {
+    let layout = Layout::new(&job.host, &work.spec.slug);
+    let run = match begin(job, work, &layout, &own).await {
+        Ok(run) => run,
+        Err(error) => return Failure::from(error).outcome("nothing was changed"),
+    };
+    match run.to_live(work).await {
+        Ok(manifest) => Outcome::Succeeded {
+            manifest: Some(manifest),
+        },
+        Err(ended) => ended,
+    }
+}
+
+async fn begin<'a>(
+    job: &'a JobContext,
+    work: &'a Deploy,
+    layout: &Layout,
+    own: &Environment,
+) -> Result<Run<'a>> {
+    let host = &job.host;
+    check_room(host)?;
+    let project = Project::ensure(host, layout)?;
+    let services = databases::ensure(host, layout.dir(), &work.spec).await?;
+    job.events.mask(mask::secrets(&services));
+    let release = layout.release(&work.deployment);
+    let environment = environment::compose(&work.spec, layout, &release, own, &services)?;
+    let run = Run::new(job, layout.clone(), release, &work.spec, environment, project.uid);
+    run.make_folders()?;
+    Ok(run)
+}
+
+impl Run<'_> {
+    async fn to_live(&self, work: &Deploy) -> Result<Manifest, Outcome> {
+        let ready = self.to_ready(work).await;
+        let (made, fetched, _slot) = match ready {
+            Ok(ready) => ready,
+            Err(failure) => return Err(self.unwind(failure).await),
+        };
+        let manifest = self.manifest(fetched.commit, made.image, work.environment.version);
+        self.go_live(&made.build, manifest).await
+    }
+
+    fn manifest(&self, commit: GitSha, image_digest: String, environment_version: u32) -> Manifest {
+        Manifest {
+            release: self.release.id.clone(),
+            commit,
+            image_digest,
+            environment_version,
+            migrations: self.migrations(),
+            steps: self.times(),
+        }
+    }
+
+    /// The manifest of a release that was switched to before the runner was restarted.
+    pub(crate) fn restored_manifest(&self, mine: &Old<'_>) -> Result<Manifest, Failure> {
+        let record = &mine.record;
+        let manifest = self.manifest(
+            record.commit.clone(),
+            record.image_digest.clone(),
+            record.environment_version,
+        );
+        save_manifest(&self.release, &manifest)?;
+        Ok(manifest)
+    }
+
+    /// Everything before the switch. What it leaves behind on failure, [`Self::unwind`] takes away.
+    async fn to_ready(&self, work: &Deploy) -> Result<(Made, Fetched, SemaphorePermit<'_>), Failure> {
+        self.state(DeploymentState::Preparing);
+        let (source, container) = tokio::join!(self.source(work), self.start_build());
+        // The fetch first: a push that is overtaken is no failure, whatever else went wrong.
+        let (fetched, made) = (source?, container?);
+        let record = ReleaseRecord {
+            spec: self.spec.clone(),
+            ref_name: work.ref_name.clone(),
+            commit: fetched.commit.clone(),
+            subject: fetched.subject.clone(),
+            environment_version: work.environment.version,
+            image_digest: made.image.clone(),
+        };
+        record.save(&self.release)?;
+        self.state(DeploymentState::Building);
+        self.phase(Phase::Dependencies, &made.build, &made.image).await?;
+        self.phase(Phase::Build, &made.build, &made.image).await?;
+        self.step("link", self.link()).await?;
+        let slot = self.slot().await?;
+        // PHP-FPM starts beside the preparation: it reads no code before the first request.
+        let (prepared, web) = tokio::join!(
+            self.phase(Phase::Prepare, &made.build, &made.image),
+            self.start_web()
+        );
+        prepared?;
+        self.state(DeploymentState::Starting);
+        self.step("start", async { self.await_fpm(&web?).await }).await?;
+        self.phase(Phase::Boot, &made.build, &made.image).await?;
+        self.state(DeploymentState::Migrating);
+        self.phase(Phase::Migrate, &made.build, &made.image).await?;
+        self.ready().await?;
+        Ok((made, fetched, slot))
+    }
+
+    async fn source(&self, work: &Deploy) -> Result<Fetched, Failure> {
+        let fetched = self.step("fetch", self.fetch(work)).await?;
+        self.step("checkout", self.checkout(&fetched.commit)).await?;
+        Ok(fetched)
+    }
+
+    /// Starts the container that the deployment's commands run in.
+    pub(crate) async fn start_build(&self) -> Result<Made> {
+        let docker = &self.host().docker;
+        let image = docker.image_id(self.spec.image.as_str()).await?;
+        docker.ensure_network(self.layout.network()).await?;
+        let build = docker.start_new(&self.blueprint().build()).await?;
+        Ok(Made { build, image })
+    }
+
+    /// Starts PHP-FPM of the release; nothing reaches it before the switch.
+    pub(crate) async fn start_web(&self) -> Result<String> {
+        self.host().docker.start_new(&self.blueprint().web()).await
+    }
+
+    /// Waits until no other deployment of this server is between its start and the end of the old release.
+    pub(crate) async fn slot(&self) -> Result<SemaphorePermit<'_>, Failure> {
+        tokio::select! {
+            permit = self.host().release_slot.acquire() => {
+                permit.map_err(|_| Failure::Other("the runner is shutting down".into()))
+            }
+            () = self.cancel().cancelled() => Err(Failure::Cancelled),
+        }
+    }
+
+    /// The last questions before the switch, and what has to be in place for it.
+    pub(crate) async fn ready(&self) -> Result<(), Failure> {
+        self.state(DeploymentState::Checking);
+        self.step("ready", async {
+            self.check_public_dir()?;
+            self.readiness().await?;
+            self.carry_over().await
+        })
+        .await?;
+        self.step("vhost", apply_vhost(self.host(), &self.layout, self.spec, false))
+            .await
+    }
+
+    async fn carry_over(&self) -> Result<()> {
+        let (Some(live), folders) = (self.layout.live()?, self.spec.carry_over.clone()) else {
+            return Ok(());
+        };
+        let (from, to, uid) = (self.layout.release(&live).app(), self.release.app(), self.uid);
+        let copied = blocking(move || {
+            let (from, to) = (Tree::open(&from, uid)?, Tree::open(&to, uid)?);
+            folders
+                .iter()
+                .try_fold(0, |count, folder| Ok(count + to.carry_over(&from, folder)?))
+        })
+        .await?;
+        if copied > 0 {
+            self.note(
+                &step_name("ready"),
+                &format!("{copied} assets of the release before were carried over"),
+            );
+        }
+        Ok(())
+    }
+
+    /// From the switch on. A cancellation comes too late here.
+    pub(crate) async fn go_live(&self, build: &str, mut manifest: Manifest) -> Result<Manifest, Outcome> {
+        let host: &Host = self.host();
+        let old = match Old::live(host, &self.layout, self.uid) {
+            Ok(old) => old,
+            Err(error) => return Err(self.unwind(error.into()).await),
+        };
+        self.state(DeploymentState::Switching);
+        if let Err(failure) = self.point_of_no_return(old.as_ref()) {
+            return Err(self.unwind(failure).await);
+        }
+        if let Err(failure) = self.late("switch", async { self.switch() }).await {
+            // The rename may have happened all the same.
+            return Err(self.switch_back(old.as_ref(), failure).await);
+        }
+        self.state(DeploymentState::Observing);
+        let watched = self.take_over(build, old.as_ref()).await;
+        if let Err(failure) = watched {
+            return Err(self.switch_back(old.as_ref(), failure).await);
+        }
+        manifest.steps = self.times();
+        if let Err(failure) = save_manifest(&self.release, &manifest) {
+            return Err(self.switch_back(old.as_ref(), failure.into()).await);
+        }
+        self.finish(build, old.as_ref()).await;
+        manifest.steps = self.times();
+        Ok(manifest)
+    }
+
+    /// From here on a cancellation is refused, and what a restarted runner needs for the way back is on disk.
+    fn point_of_no_return(&self, old: Option<&Old<'_>>) -> Result<(), Failure> {
+        save_previous(&self.release, old.map(|old| &old.release.id))?;
+        self.mark(job::SWITCHED)?;
+        if self.cancel().is_cancelled() {
+            Err(Failure::Cancelled)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Restarts what runs beside the web container and watches the whole.
+    async fn take_over(&self, build: &str, old: Option<&Old<'_>>) -> Result<(), Failure> {
+        let workers = async {
+            self.late_phase(build, |_| true).await?;
+            if self.has_workers() {
+                self.late("workers", self.start_workers()).await?;
+            }
+            self.late("observe", self.observe()).await
+        };
+        let stopping = async {
+            match old {
+                Some(old) => old.stop_workers().await,
+                None => Ok(()),
+            }
+        };
+        let (watched, stopped) = tokio::join!(workers, stopping);
+        if let Err(error) = stopped {
+            tracing::warn!(job.id = %self.job.job.id, %error, "workers of the old release did not stop");
+        }
+        watched
+    }
+
+    /// Ends the old release. The new one is live: what fails here is the reconcile loop's to repeat.
+    pub(crate) async fn finish(&self, build: &str, old: Option<&Old<'_>>) {
+        let retire = async {
+            if let Some(old) = old.filter(|old| old.release.id != self.release.id) {
+                old.retire().await?;
+            }
+            self.host().docker.remove(build).await
+        };
+        let retired = self.late("retire", retire).await;
+        let pruned = self.late("prune", async {
+            prune(self.host(), &self.layout, self.spec.release.keep)
+                .await
+                .map(drop)
+        });
+        for failure in [retired.err(), pruned.await.err()].into_iter().flatten() {
+            tracing::warn!(job.id = %self.job.job.id, ?failure, "the release is live, but the old one is not gone yet");
+        }
+    }
+
+    /// Undoes all that was done before the switch.
+    pub(crate) async fn unwind(&self, failure: Failure) -> Outcome {
+        let serves = match self.layout.live() {
+            Ok(Some(_)) => "the release before it serves on",
+            _ => "there is no release before it",
+        };
+        if let Err(error) = self.restore_vhost().await {
+            tracing::error!(job.id = %self.job.job.id, %error, "the vhost of the live release is not back");
+        }
+        if let Err(error) = self.take_away().await {
+            tracing::error!(job.id = %self.job.job.id, %error, "a failed release is not removed yet");
+        }
+        failure.outcome(serves)
+    }
+
+    /// Removes what is there of a release that does not serve; one that was live and well before stays on disk.
+    async fn take_away(&self) -> Result<()> {
+        if load_manifest(&self.release)?.is_some() {
+            remove_containers(self.host(), &self.layout, &self.release).await
+        } else {
+            abandon(self.host(), &self.layout, &self.release).await
+        }
+    }
+
+    async fn restore_vhost(&self) -> Result<()> {
+        let stopped = Project::load(&self.layout)?.is_some_and(|project| project.stopped);
+        match Old::live(self.host(), &self.layout, self.uid)? {
+            Some(live) => apply_vhost(self.host(), &self.layout, &live.record.spec, stopped).await,
+            None => self.host().nginx.remove(self.layout.slug()).await,
+        }
+    }
+
+    /// Makes the old release serve again after the switch.
+    pub(crate) async fn switch_back(&self, old: Option<&Old<'_>>, failure: Failure) -> Outcome {
+        let why = match &failure {
+            Failure::Step { step, reason } => format!("step `{step}` failed after the switch: {reason}"),
+            other => format!("it failed after the switch: {other:?}"),
+        };
+        let Some(old) = old.filter(|old| old.release.id != self.release.id) else {
+            if let Err(error) = self.layout.unswitch() {
+                tracing::error!(job.id = %self.job.job.id, %error, "a failed first release is still `current`");
+            }
+            return self.unwind(failure).await;
+        };
+        self.note(&step_name("observe"), &format!("{why}; switching back"));
+        if let Err(failure) = self.mark(GOING_BACK) {
+            tracing::warn!(job.id = %self.job.job.id, ?failure, "going back without a note in the journal");
+        }
+        if let Err(error) = old.serve_again().await {
+            return Outcome::Failed {
+                step: None,
+                reason: sentence(&format!(
+                    "{why}; and the release before it does not come up: {error}"
+                )),
+            };
+        }
+        let mine = Old::of(self.host(), &self.layout, &self.release.id, self.uid);
+        if let Ok(mine) = mine
+            && let Err(error) = mine.retire().await
+        {
+            tracing::warn!(job.id = %self.job.job.id, %error, "the release that went back did not drain");
+        }
+        if let Err(error) = self.take_away().await {
+            tracing::error!(job.id = %self.job.job.id, %error, "the release that went back is not removed yet");
+        }
+        Outcome::RolledBack {
+            reason: sentence(&format!("{why}; the release before it serves again")),
+        }
+    }
+
+    /// The migrations that the release brings, which have all run when this is asked.
+    fn migrations(&self) -> Vec<String> {
+        if !self.spec.steps.iter().any(|step| step.phase == Phase::Migrate) {
+            return Vec::new();
+        }
+        Tree::open(&self.release.app(), self.uid)
+            .map(|tree| tree.file_names(&super::prepare::rel("database/migrations"), ".php"))
+            .unwrap_or_default()
+    }
+}

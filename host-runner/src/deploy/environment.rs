@@ -1,0 +1,110 @@
+//! The environment of a release: what the project set, what the server adds, and where each kind of application reads
+//! it from.
+
+use super::layout::{Layout, ReleaseDir};
+use crate::host::{HostError, Result};
+use devflow_protocol::project::{Environment, Framework, ProjectSpec};
+use devflow_protocol::text::EnvName;
+use std::path::Path;
+
+/// Where a project's `SQLite` database goes when nothing else is set, below `shared/`.
+pub(crate) const SQLITE_FILE: &str = "database/database.sqlite";
+
+/// Puts the environment of a release together. The project's own values win over `services`.
+///
+/// # Errors
+/// A database file inside a release: the next one would lose it.
+pub(crate) fn compose(
+    spec: &ProjectSpec,
+    layout: &Layout,
+    release: &ReleaseDir,
+    own: &Environment,
+    services: &Environment,
+) -> Result<Environment> {
+    let mut values = services.0.clone();
+    if spec.framework == Framework::Laravel && wants_sqlite(spec, own) {
+        let file = layout.shared().join(SQLITE_FILE);
+        values.insert(name("DB_CONNECTION"), "sqlite".into());
+        values.insert(name("DB_DATABASE"), file.to_string_lossy().into_owned());
+    }
+    values.extend(own.0.clone());
+    values.insert(name("DEVFLOW_RELEASE"), release.id.to_string());
+    let all = Environment(values);
+    refuse_lost_database(spec, layout, &all)?;
+    Ok(all)
+}
+
+fn name(text: &'static str) -> EnvName {
+    text.parse().expect("the names of this file are variable names")
+}
+
+fn get<'e>(environment: &'e Environment, wanted: &'static str) -> Option<&'e str> {
+    environment
+        .0
+        .get(&name(wanted))
+        .map(String::as_str)
+        .filter(|value| !value.is_empty())
+}
+
+// Laravel's own default is a file inside the release.
+fn wants_sqlite(spec: &ProjectSpec, own: &Environment) -> bool {
+    match get(own, "DB_CONNECTION") {
+        Some(connection) => connection == "sqlite",
+        None => {
+            !spec.services.mariadb
+                && ["DB_URL", "DATABASE_URL", "DB_HOST", "DB_SOCKET"]
+                    .iter()
+                    .all(|n| get(own, n).is_none())
+        }
+    }
+}
+
+/// True where the release uses the database file in the shared folder.
+pub(crate) fn uses_shared_sqlite(layout: &Layout, environment: &Environment) -> bool {
+    get(environment, "DB_CONNECTION") == Some("sqlite")
+        && get(environment, "DB_DATABASE").map(Path::new) == Some(layout.shared().join(SQLITE_FILE).as_path())
+}
+
+fn refuse_lost_database(spec: &ProjectSpec, layout: &Layout, all: &Environment) -> Result<()> {
+    if get(all, "DB_CONNECTION") != Some("sqlite") {
+        return Ok(());
+    }
+    let Some(file) = get(all, "DB_DATABASE").filter(|file| !file.contains(":memory:")) else {
+        return Ok(());
+    };
+    let path = Path::new(file);
+    let in_shared_path = |below: &Path| {
+        spec.shared
+            .iter()
+            .any(|shared| below.starts_with(shared.path.as_str()))
+    };
+    let lost = if path.is_relative() {
+        !in_shared_path(path)
+    } else if let Ok(below) = path.strip_prefix(layout.app()) {
+        !in_shared_path(below)
+    } else {
+        path.starts_with(layout.releases()) || path.starts_with(layout.current())
+    };
+    if lost {
+        return Err(HostError::new(format!(
+            "DB_DATABASE is `{file}`, a file inside the release, which the next release would not have; \
+             remove the variable (the server then keeps the file in the project's shared folder) or name a path in {}",
+            layout.shared().display()
+        )));
+    }
+    Ok(())
+}
+
+/// The variables of the project's containers. Plain PHP reads the whole environment there, byte for byte; Laravel has
+/// its `.env` and must not find the values twice, because a cached configuration would then differ from what it says.
+pub(crate) fn for_containers(spec: &ProjectSpec, release: &ReleaseDir, all: &Environment) -> Vec<String> {
+    let mut list = vec![
+        "PHP_INI_SCAN_DIR=:/etc/devflow/php.d".to_owned(),
+        format!("DEVFLOW_RELEASE={}", release.id),
+        "HOME=/tmp".to_owned(),
+    ];
+    if spec.framework == Framework::Php {
+        list.extend(all.0.iter().map(|(name, value)| format!("{name}={value}")));
+    }
+    list
+}

@@ -1,0 +1,286 @@
+//! The moment of the switch and what follows: vhost, `current`, workers, draining the old release, and the way back.
+
+use super::containers::Blueprint;
+use super::layout::{Layout, ReleaseDir};
+use super::ready::ping;
+use super::record::{Project, ReleaseRecord, load_environment};
+use super::run::Run;
+use crate::host::docker::{Container, Found, Role};
+use crate::host::vhost::{Vhost, htpasswd_line};
+use crate::host::{Host, HostError, Result};
+use devflow_protocol::DeploymentId;
+use devflow_protocol::project::{Environment, ProcessKind, ProjectSpec};
+use futures_util::future::join_all;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// Between the switch and the drain: requests for which Nginx had opened the old path by then have reached the queue.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// Renders and applies a project's vhost.
+///
+/// # Errors
+/// Nginx refuses it; the one before stays.
+pub(crate) async fn apply_vhost(
+    host: &Host,
+    layout: &Layout,
+    spec: &ProjectSpec,
+    stopped: bool,
+) -> Result<()> {
+    let line = spec
+        .web
+        .basic_auth
+        .as_ref()
+        .map(|auth| htpasswd_line(&auth.user, &auth.password_hash))
+        .transpose()?;
+    let htpasswd = host.nginx.htpasswd_path(layout.slug());
+    let vhost = Vhost {
+        spec,
+        project_dir: layout.dir(),
+        listen: host.nginx.listen(),
+        acme_dir: &host.acme_dir(),
+        htpasswd: line.is_some().then_some(htpasswd.as_path()),
+        stopped,
+    };
+    host.nginx
+        .apply(layout.slug(), &vhost.render()?, line.as_deref())
+        .await
+        .map(drop)
+}
+
+/// The containers of one release.
+pub(crate) async fn containers_of(
+    host: &Host,
+    layout: &Layout,
+    release: &DeploymentId,
+) -> Result<Vec<Found>> {
+    let mut all = host.docker.list(Some(layout.slug().as_str())).await?;
+    all.retain(|found| found.release == release.as_str());
+    Ok(all)
+}
+
+impl Run<'_> {
+    /// Points `current` to the new release.
+    pub(crate) fn switch(&self) -> Result<()> {
+        self.layout.switch(&self.release)?;
+        Project {
+            uid: self.uid,
+            stopped: false,
+        }
+        .save(&self.layout)
+    }
+
+    /// Starts the release's own workers.
+    pub(crate) async fn start_workers(&self) -> Result<()> {
+        for process in self
+            .spec
+            .processes
+            .iter()
+            .filter(|process| process.kind == ProcessKind::Worker)
+        {
+            self.blueprint().start_worker(process).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A release that was live until now.
+#[derive(Debug)]
+pub(crate) struct Old<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) layout: &'a Layout,
+    pub(crate) release: ReleaseDir,
+    pub(crate) record: ReleaseRecord,
+    pub(crate) uid: u32,
+}
+
+impl<'a> Old<'a> {
+    /// Looks up the release that serves; None before the first one.
+    ///
+    /// # Errors
+    /// Its record is gone.
+    pub(crate) fn live(host: &'a Host, layout: &'a Layout, uid: u32) -> Result<Option<Self>> {
+        layout
+            .live()?
+            .map(|id| Self::of(host, layout, &id, uid))
+            .transpose()
+    }
+
+    /// Looks up a release that is kept.
+    ///
+    /// # Errors
+    /// Its record is gone.
+    pub(crate) fn of(host: &'a Host, layout: &'a Layout, id: &DeploymentId, uid: u32) -> Result<Self> {
+        let release = layout.release(id);
+        let record = ReleaseRecord::load(&release)?.ok_or_else(|| {
+            HostError::new(format!(
+                "the release {id} is not on this server any more; deploy again"
+            ))
+        })?;
+        Ok(Self {
+            host,
+            layout,
+            release,
+            record,
+            uid,
+        })
+    }
+
+    /// Stops the workers with their grace. They stay, to be started again by a switch back.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub(crate) async fn stop_workers(&self) -> Result<()> {
+        let workers = self.of_role(Role::Worker).await?;
+        let wait = |found: &Found| {
+            let named = |process: &&devflow_protocol::project::Process| {
+                found
+                    .name
+                    .contains(&format!("-{}-", process.name.as_str().replace(':', ".")))
+            };
+            let process = self.record.spec.processes.iter().find(named);
+            process.map_or(10, |process| u32::from(process.stop_wait_s))
+        };
+        let stops = workers
+            .iter()
+            .map(|found| self.host.docker.stop(&found.id, wait(found)));
+        join_all(stops).await.into_iter().collect()
+    }
+
+    /// Lets PHP-FPM answer all that it has accepted, then removes the release's containers. Its files stay.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub(crate) async fn retire(&self) -> Result<()> {
+        let wait = u32::from(self.record.spec.release.drain_s.max(1)) + 5;
+        let web = self.of_role(Role::Web).await?;
+        if web.iter().any(|found| found.running) {
+            sleep(SETTLE).await;
+            // The queue is first in, first out: with this answer all requests before it have been taken up. An error
+            // means that the pool is gone already.
+            let flushed = ping(&self.release, Duration::from_secs(u64::from(wait))).await;
+            tracing::debug!(release = %self.release.id, ?flushed, "the old release has taken up its queue");
+        }
+        join_all(web.iter().map(|found| self.host.docker.stop(&found.id, wait)))
+            .await
+            .into_iter()
+            .collect::<Result<()>>()?;
+        self.stop_workers().await?;
+        self.remove_containers(|role| role != Role::Scheduler).await
+    }
+
+    /// Removes containers of the release.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub(crate) async fn remove_containers(&self, which: impl Fn(Role) -> bool) -> Result<()> {
+        let found = containers_of(self.host, self.layout, &self.release.id).await?;
+        let removals = found
+            .iter()
+            .filter(|it| which(it.role))
+            .map(|it| self.host.docker.remove(&it.id));
+        join_all(removals).await.into_iter().collect()
+    }
+
+    /// The containers that the release has while it is live.
+    fn wanted(&self, environment: &Environment) -> Vec<Container> {
+        let blueprint = Blueprint {
+            host: self.host,
+            layout: self.layout,
+            release: &self.release,
+            spec: &self.record.spec,
+            environment,
+            uid: self.uid,
+        };
+        let mut wanted = vec![blueprint.web()];
+        for process in self
+            .record
+            .spec
+            .processes
+            .iter()
+            .filter(|process| process.kind == ProcessKind::Worker)
+        {
+            wanted.extend((1..=process.count).map(|number| blueprint.worker(process, number)));
+        }
+        wanted
+    }
+
+    /// True where all that the release has while it is live was running in `seen`.
+    pub(crate) fn is_up(&self, seen: &[Found]) -> bool {
+        let wanted = self.wanted(&Environment::default());
+        wanted
+            .iter()
+            .all(|container| seen.iter().any(|it| it.running && it.name == container.name))
+    }
+
+    /// Brings web container and workers of the release up, whether they are there, stopped, or gone.
+    ///
+    /// # Errors
+    /// One of them does not start.
+    pub(crate) async fn ensure_running(&self) -> Result<()> {
+        let found = containers_of(self.host, self.layout, &self.release.id).await?;
+        let wanted = self.wanted(&load_environment(&self.release)?);
+        let missing = wanted
+            .iter()
+            .any(|container| !found.iter().any(|it| it.name == container.name));
+        if missing {
+            self.host.docker.ensure_network(self.layout.network()).await?;
+        }
+        for container in &wanted {
+            match found.iter().find(|it| it.name == container.name) {
+                Some(it) if it.running => {}
+                Some(it) => self.host.docker.start(&it.id).await?,
+                None => self.host.docker.start_new(container).await.map(drop)?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn of_role(&self, role: Role) -> Result<Vec<Found>> {
+        let mut found = containers_of(self.host, self.layout, &self.release.id).await?;
+        found.retain(|it| it.role == role);
+        Ok(found)
+    }
+
+    /// Makes this release the one that serves again: its containers first, then `current`, then its vhost.
+    ///
+    /// # Errors
+    /// It does not come up; the message says what to look at.
+    pub(crate) async fn serve_again(&self) -> Result<()> {
+        self.ensure_running().await?;
+        self.layout.switch(&self.release)?;
+        apply_vhost(self.host, self.layout, &self.record.spec, false).await
+    }
+}
+
+/// Takes away everything of a release that is not live: its containers and its folder.
+///
+/// # Errors
+/// The engine or the file system refuses; calling it again goes on.
+pub(crate) async fn abandon(host: &Host, layout: &Layout, release: &ReleaseDir) -> Result<()> {
+    remove_containers(host, layout, release).await?;
+    remove_release(release).await
+}
+
+/// Removes all containers of a release.
+///
+/// # Errors
+/// The engine refuses; calling it again goes on.
+pub(crate) async fn remove_containers(host: &Host, layout: &Layout, release: &ReleaseDir) -> Result<()> {
+    for found in containers_of(host, layout, &release.id).await? {
+        host.docker.remove(&found.id).await?;
+    }
+    Ok(())
+}
+
+/// Removes a release's folder, which may hold anything but is only ever unlinked.
+pub(crate) async fn remove_release(release: &ReleaseDir) -> Result<()> {
+    let dir = release.dir.clone();
+    super::run::blocking(move || match std::fs::remove_dir_all(&dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(HostError::because(format!("remove {}", dir.display()), error))
+        }
+        _ => Ok(()),
+    })
+    .await
+}

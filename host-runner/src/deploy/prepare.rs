@@ -1,0 +1,241 @@
+//! From a job to a release on disk: checks of the server, fetch, checkout, shared paths, environment, configuration.
+
+use super::environment::{SQLITE_FILE, uses_shared_sqlite};
+use super::layout::Layout;
+use super::record::{ReleaseRecord, make_dir, save_environment};
+use super::render;
+use super::run::{Failure, Run, blocking};
+use crate::host::tree::Tree;
+use crate::host::{Doing, Host, HostError, Result};
+use devflow_domain::env_file::render_dotenv;
+use devflow_protocol::job::{Deploy, Trigger};
+use devflow_protocol::project::{Framework, SharedKind};
+use devflow_protocol::text::{GitSha, RelPath};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+
+/// Free disk that a deployment asks for, in MiB, and free inodes.
+const DISK_MIB: u64 = 1024;
+const INODES: u64 = 20_000;
+/// Free memory that a deployment asks for, in MiB.
+const MEMORY_MIB: u64 = 256;
+
+/// A commit that is fetched.
+#[derive(Clone, Debug)]
+pub(crate) struct Fetched {
+    pub(crate) commit: GitSha,
+    pub(crate) subject: String,
+}
+
+/// Refuses to begin what the server has no room for.
+///
+/// # Errors
+/// Too little disk, inodes or memory is free.
+pub(crate) fn check_room(host: &Host) -> Result<()> {
+    let projects = &host.config.projects_dir;
+    let disk =
+        rustix::fs::statvfs(projects).doing(|| format!("look at the disk of {}", projects.display()))?;
+    let free_mib = disk.f_bavail.saturating_mul(disk.f_frsize) / (1024 * 1024);
+    if free_mib < DISK_MIB {
+        return Err(HostError::new(format!(
+            "{free_mib} MiB are free on the disk of {}, a deployment needs {DISK_MIB}; keep fewer releases or free some",
+            projects.display()
+        )));
+    }
+    if disk.f_files > 0 && disk.f_favail < INODES {
+        return Err(HostError::new(format!(
+            "{} inodes are free on the disk of {}, a deployment needs {INODES}; keep fewer releases or remove files",
+            disk.f_favail,
+            projects.display()
+        )));
+    }
+    let memory = fs::read_to_string("/proc/meminfo").doing(|| "read /proc/meminfo")?;
+    let available = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = available.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    match kib {
+        Some(kib) if kib / 1024 < MEMORY_MIB => Err(HostError::new(format!(
+            "{} MiB of memory are available, a deployment needs {MEMORY_MIB}; stop something or take a larger server",
+            kib / 1024
+        ))),
+        _ => Ok(()),
+    }
+}
+
+impl Run<'_> {
+    /// Makes the release's own folders, empty.
+    pub(crate) fn make_folders(&self) -> Result<()> {
+        let group = self.host().nginx.group();
+        make_dir(&self.release.dir, 0o750, Some(0), Some(group))?;
+        make_dir(&self.release.app(), 0o755, Some(0), Some(0))?;
+        // The set-group-id bit gives FPM's socket to the web server's group.
+        make_dir(&self.release.run(), 0o2770, Some(self.uid), Some(group))?;
+        make_dir(&self.release.conf(), 0o550, Some(self.uid), Some(self.uid))?;
+        make_dir(
+            &self.release.conf().join("php.d"),
+            0o550,
+            Some(self.uid),
+            Some(self.uid),
+        )?;
+        self.write_conf("fpm.conf", &render::pool(self.spec))?;
+        self.write_conf("php.d/devflow.ini", &render::php_ini(self.spec)?)
+    }
+
+    fn write_conf(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.release.conf().join(name);
+        fs::write(&path, text)
+            .and_then(|()| chown(&path, Some(self.uid), Some(self.uid)))
+            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o440)))
+            .doing(|| format!("write {}", path.display()))
+    }
+
+    /// Fetches the ref and says which commit is deployed.
+    ///
+    /// # Errors
+    /// The repository cannot be reached, or a push is overtaken by what is live.
+    pub(crate) async fn fetch(&self, job: &Deploy) -> Result<Fetched, Failure> {
+        let (git, mirror) = (&self.host().git, self.layout.mirror());
+        let commit = job.commit.as_ref();
+        let (sha, tip) = git
+            .fetch(
+                &mirror,
+                &self.spec.repository,
+                &job.ref_name,
+                commit,
+                self.cancel(),
+            )
+            .await?;
+        let commit = git.commit(&mirror, &sha, self.cancel()).await?;
+        self.job
+            .events
+            .commit(&commit.sha, &commit.subject, &commit.author);
+        if job.trigger == Trigger::Push
+            && let Some(live) = self.live_commit_of(job)?
+            && live != sha
+            && git.is_ancestor(&mirror, &sha, &live, self.cancel()).await?
+            // After a forced push back to an older commit what is live is not in the ref any more.
+            && git.is_ancestor(&mirror, &live, &tip, self.cancel()).await?
+        {
+            return Err(Failure::Superseded(format!(
+                "{} is older than {}, which is live already",
+                sha.short(),
+                live.short()
+            )));
+        }
+        Ok(Fetched {
+            commit: sha,
+            subject: commit.subject,
+        })
+    }
+
+    fn live_commit_of(&self, job: &Deploy) -> Result<Option<GitSha>> {
+        let Some(live) = self.layout.live()? else {
+            return Ok(None);
+        };
+        let record = ReleaseRecord::load(&self.layout.release(&live))?;
+        Ok(record
+            .filter(|record| record.ref_name == job.ref_name)
+            .map(|record| record.commit))
+    }
+
+    /// Writes the commit's files and gives them to the project's user.
+    pub(crate) async fn checkout(&self, commit: &GitSha) -> Result<()> {
+        let app = self.release.app();
+        self.host()
+            .git
+            .checkout(&self.layout.mirror(), commit, &app, self.cancel())
+            .await?;
+        let (uid, framework) = (self.uid, self.spec.framework);
+        blocking(move || {
+            let tree = Tree::open(&app, uid)?;
+            tree.give_all()?;
+            if framework == Framework::Laravel {
+                for path in ["bootstrap/cache", "storage/framework/views"] {
+                    tree.ensure_dir(&rel(path))?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Puts shared paths, environment and configuration in place.
+    pub(crate) async fn link(&self) -> Result<()> {
+        save_environment(&self.release, &self.environment)?;
+        let dotenv = match self.spec.framework {
+            Framework::Laravel => {
+                Some(render_dotenv(&self.environment).map_err(|error| HostError::new(error.to_string()))?)
+            }
+            Framework::Php => None,
+        };
+        let sqlite = uses_shared_sqlite(&self.layout, &self.environment);
+        let (layout, app, uid, shared) = (
+            self.layout.clone(),
+            self.release.app(),
+            self.uid,
+            self.spec.shared.clone(),
+        );
+        blocking(move || {
+            let tree = Tree::open(&app, uid)?;
+            for path in &shared {
+                share(&layout, &app, &tree, &path.path, path.kind, uid)?;
+            }
+            if sqlite {
+                ensure_sqlite(&layout, uid)?;
+            }
+            if let Some(text) = dotenv {
+                tree.put_file(&rel(".env"), text.as_bytes(), 0o600)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Refuses a document root that leads somewhere else: Nginx checks links only below the release.
+    pub(crate) fn check_public_dir(&self) -> Result<()> {
+        let Some(public) = &self.spec.web.public_dir else {
+            return Ok(());
+        };
+        if Tree::open(&self.release.app(), self.uid)?.has_dir(public) {
+            return Ok(());
+        }
+        Err(HostError::new(format!(
+            "the release has no folder `{public}`, which the settings name as the document root; correct the setting"
+        )))
+    }
+}
+
+/// Links a path of the release to the shared folder. What the repository has there is taken as the first content.
+fn share(layout: &Layout, app: &Path, tree: &Tree, path: &RelPath, kind: SharedKind, uid: u32) -> Result<()> {
+    let shared = Tree::open(&layout.shared(), uid)?;
+    let target = layout.shared().join(path.as_str());
+    if !shared.has(path) {
+        match kind {
+            SharedKind::Dir if tree.has_dir(path) => {
+                tree.move_to(path, &shared, path)
+                    .doing(|| format!("share `{path}` of {}", app.display()))?;
+            }
+            SharedKind::Dir => shared.ensure_dir(path)?,
+            SharedKind::File => {
+                let content = tree.read(path)?.unwrap_or_default();
+                shared.put_file(path, content.as_bytes(), 0o640)?;
+            }
+        }
+    }
+    tree.put_link(path, &target)
+}
+
+fn ensure_sqlite(layout: &Layout, uid: u32) -> Result<()> {
+    let shared = Tree::open(&layout.shared(), uid)?;
+    let file = rel(SQLITE_FILE);
+    if shared.has(&file) {
+        Ok(())
+    } else {
+        shared.put_file(&file, b"", 0o640)
+    }
+}
+
+/// A relative path that this crate's own code writes.
+pub(crate) fn rel(text: &'static str) -> RelPath {
+    text.parse().expect("paths in the code are relative")
+}

@@ -1,0 +1,171 @@
+//! Going back to a release that is kept: the same pipeline without the build.
+//!
+//! The release's own folder, environment and configuration are used as they are. Migrations are never run down; where
+//! one that may have destroyed something lies between, it takes a person's word.
+
+use super::layout::Layout;
+use super::live::Old;
+use super::prepare::check_room;
+use super::record::{Project, load_environment, load_manifest};
+use super::run::{Failure, Run, sentence};
+use crate::host::tree::Tree;
+use crate::host::{HostError, Result};
+use crate::job::JobContext;
+use crate::mask;
+use devflow_protocol::event::DeploymentState;
+use devflow_protocol::job::Rollback;
+use devflow_protocol::outcome::{Manifest, Outcome};
+use devflow_protocol::project::Phase;
+
+/// Switches to a release that is kept.
+pub(crate) async fn rollback(job: &JobContext, work: &Rollback) -> Outcome {
+    let layout = Layout::new(&job.host, &work.spec.slug);
+    match back(job, work, &layout).await {
+        Ok(outcome) => outcome,
+        Err(error) => Outcome::Failed {
+            step: None,
+            reason: sentence(&format!("{error}; nothing was changed")),
+        },
+    }
+}
+
+async fn back(job: &JobContext, work: &Rollback, layout: &Layout) -> Result<Outcome> {
+    let host = &job.host;
+    check_room(host)?;
+    let project = Project::load(layout)?
+        .ok_or_else(|| HostError::new("the project is not on this server; deploy it first"))?;
+    let target = Old::of(host, layout, &work.release, project.uid)?;
+    let manifest = load_manifest(&target.release)?.ok_or_else(|| {
+        HostError::new(format!(
+            "the release {} was never live; deploy again",
+            work.release
+        ))
+    })?;
+    if layout.live()?.as_ref() == Some(&work.release) {
+        return Ok(Outcome::Succeeded {
+            manifest: Some(manifest),
+        });
+    }
+    let environment = load_environment(&target.release)?;
+    job.events.mask(mask::secrets(&environment));
+    job.events
+        .commit(&target.record.commit, &target.record.subject, "");
+    let spec = target.record.spec.clone();
+    let run = Run::new(
+        job,
+        layout.clone(),
+        target.release.clone(),
+        &spec,
+        environment,
+        project.uid,
+    );
+    Ok(run.rolled(work, manifest).await)
+}
+
+impl Run<'_> {
+    async fn rolled(&self, work: &Rollback, manifest: Manifest) -> Outcome {
+        let begun = async {
+            self.state(DeploymentState::Preparing);
+            let between = self.step("schema", self.destructive_between(&manifest)).await?;
+            if let Some(migration) = between.filter(|_| !work.force) {
+                return Err(Failure::Other(format!(
+                    "the migration `{migration}` came after that release and may have removed what its code needs; \
+                     roll back with force if the code can do without it"
+                )));
+            }
+            let slot = self.slot().await?;
+            self.state(DeploymentState::Starting);
+            let made = self.start_build().await?;
+            let web = self.start_web().await?;
+            self.step("start", self.await_fpm(&web)).await?;
+            self.phase(Phase::Boot, &made.build, &made.image).await?;
+            self.ready().await?;
+            Ok::<_, Failure>((made, slot))
+        };
+        match begun.await {
+            Ok((made, _slot)) => match self.go_live(&made.build, manifest).await {
+                Ok(manifest) => Outcome::Succeeded {
+                    manifest: Some(manifest),
+                },
+                Err(ended) => ended,
+            },
+            Err(failure) => self.unwind(failure).await,
+        }
+    }
+
+    /// The first migration that the live release has, the target has not, and that may have destroyed something.
+    async fn destructive_between(&self, target: &Manifest) -> Result<Option<String>> {
+        let Some(live) = self.layout.live()? else {
+            return Ok(None);
+        };
+        let live = self.layout.release(&live);
+        let Some(manifest) = load_manifest(&live)? else {
+            return Ok(None);
+        };
+        let tree = Tree::open(&live.app(), self.uid)?;
+        for migration in manifest
+            .migrations
+            .iter()
+            .filter(|name| !target.migrations.contains(name))
+        {
+            let text = match format!("database/migrations/{migration}.php").parse() {
+                Ok(path) => tree.read(&path)?,
+                Err(_) => None,
+            };
+            if text.is_none_or(|text| destructive(&text)) {
+                return Ok(Some(migration.clone()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether a migration's `up` may take something away from code that does not know it. What cannot be read counts as
+/// destructive.
+fn destructive(text: &str) -> bool {
+    const SIGNS: [&str; 8] = [
+        "drop",
+        "rename",
+        "->change(",
+        "statement(",
+        "unprepared(",
+        "truncate",
+        "delete(",
+        "->update(",
+    ];
+    let lower = text.to_ascii_lowercase();
+    let Some((_, up)) = lower.split_once("function up") else {
+        return true;
+    };
+    let up = up.split("function down").next().unwrap_or(up);
+    SIGNS.iter().any(|sign| up.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn destructive_looks_at_up_only() {
+        let migration = |up: &str, down: &str| {
+            format!(
+                "return new class {{ public function up() {{ {up} }} public function down() {{ {down} }} }};"
+            )
+        };
+        assert!(!destructive(&migration(
+            "Schema::create('a', fn ($t) => $t->id());",
+            "Schema::dropIfExists('a');"
+        )));
+        assert!(destructive(&migration(
+            "Schema::table('a', fn ($t) => $t->dropColumn('b'));",
+            ""
+        )));
+        assert!(destructive(&migration("$t->renameColumn('a', 'b');", "")));
+        assert!(destructive(&migration(
+            "$t->string('a')->nullable()->change();",
+            ""
+        )));
+        assert!(destructive(&migration("DB::statement('…');", "")));
+        assert!(destructive("return 1;"));
+    }
+}

@@ -1,0 +1,81 @@
+//! Users of Redis, by its own protocol (RESP 2) over a Unix socket: three commands, one connection each time.
+
+use super::error::{Doing, HostError, Result};
+use std::path::Path;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Gives a user this password, the keys and channels below `<user>:`, and every command but those that see or touch
+/// what is not its own.
+///
+/// # Errors
+/// Redis is not reachable or refuses.
+pub(crate) async fn set_user(socket: &Path, user: &str, password: &str) -> Result<()> {
+    let (secret, keys, channels) = (format!(">{password}"), format!("~{user}:*"), format!("&{user}:*"));
+    let rules = [
+        "ACL",
+        "SETUSER",
+        user,
+        "reset",
+        "on",
+        &secret,
+        &keys,
+        &channels,
+        "+@all",
+        "-@admin",
+        "-@dangerous",
+        "-scan",
+        "-randomkey",
+        "-dbsize",
+        "+info",
+    ];
+    call(socket, &rules).await.map(drop)
+}
+
+/// Removes a user and its keys.
+///
+/// # Errors
+/// Redis is not reachable or refuses.
+pub(crate) async fn remove_user(socket: &Path, user: &str) -> Result<()> {
+    const UNLINK: &str = "local cursor = '0'; repeat local found = redis.call('SCAN', cursor, 'MATCH', ARGV[1], 'COUNT', 500); \
+                          cursor = found[1]; for _, key in ipairs(found[2]) do redis.call('UNLINK', key) end until cursor == '0'; return 1";
+    call(socket, &["ACL", "DELUSER", user]).await?;
+    call(socket, &["EVAL", UNLINK, "0", &format!("{user}:*")])
+        .await
+        .map(drop)
+}
+
+async fn call(socket: &Path, words: &[&str]) -> Result<String> {
+    let answer = tokio::time::timeout(LIMIT, exchange(socket, words))
+        .await
+        .map_err(|_| HostError::new(format!("Redis at {} gave no answer", socket.display())))?
+        .doing(|| format!("talk to Redis at {}", socket.display()))?;
+    match answer.strip_prefix('-') {
+        Some(refusal) => Err(HostError::because(
+            format!("set up Redis at {}", socket.display()),
+            refusal,
+        )),
+        None => Ok(answer),
+    }
+}
+
+// All commands here are answered with one line.
+async fn exchange(socket: &Path, words: &[&str]) -> std::io::Result<String> {
+    let mut stream = UnixStream::connect(socket).await?;
+    let mut message = format!("*{}\r\n", words.len());
+    for word in words {
+        message.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+    }
+    stream.write_all(message.as_bytes()).await?;
+    let mut line = String::new();
+    BufReader::new(stream.take(64 * 1024))
+        .read_line(&mut line)
+        .await?;
+    if line.is_empty() {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(line.trim_end().to_owned())
+}
