@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long running jobs may go on undisturbed.
-const FINISH: Duration = Duration::from_secs(60);
+const FINISH: Duration = Duration::from_mins(1);
 /// How long ended jobs may take to put things back.
 const UNWIND: Duration = Duration::from_secs(90);
 /// How long the last results may take to reach the edge.

@@ -16,9 +16,13 @@ use std::process::ExitCode;
 pub(crate) const SUPERSEDED: u8 = 3;
 const DEFAULT_CONFIG: &str = "/etc/devflow/runner.toml";
 
-/// Does the work of DevFlow Pro on this server.
 #[derive(Debug, Parser)]
-#[command(name = "host-runner", version, max_term_width = 100)]
+#[command(
+    name = "host-runner",
+    version,
+    about = "Does the work of DevFlow Pro on this server",
+    max_term_width = 100
+)]
 struct Arguments {
     /// The configuration file
     #[arg(long, global = true, default_value = DEFAULT_CONFIG)]
@@ -63,7 +67,7 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let config = read_config(&arguments.config)?;
     match &arguments.command {
         Command::Enrol(enrol) => enrol.execute(&config),
-        Command::Run => run::execute(config),
+        Command::Run => run::execute(&config),
         Command::Status(status) => status.execute(&config),
         Command::Doctor(doctor) => doctor.execute(&config),
         Command::Policy(command) => command.execute(&config),

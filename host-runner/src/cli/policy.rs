@@ -49,6 +49,7 @@ impl Command {
 }
 
 fn describe(policy: &Policy, pins: &[(String, String)]) -> String {
+    use std::fmt::Write as _;
     let mut text = section("All projects", &policy.general);
     for (slug, rules) in &policy.projects {
         text.push_str(&section(&format!("Project {slug}"), rules));
@@ -58,7 +59,7 @@ fn describe(policy: &Policy, pins: &[(String, String)]) -> String {
         text.push_str("  none yet: a project's first live release pins its repository\n");
     }
     for (slug, repository) in pins {
-        text.push_str(&format!("  {slug}: {repository}\n"));
+        let _ = writeln!(text, "  {slug}: {repository}");
     }
     text
 }

@@ -14,11 +14,11 @@ use std::fs::File;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-pub(super) fn execute(config: Config) -> anyhow::Result<ExitCode> {
+pub(super) fn execute(config: &Config) -> anyhow::Result<ExitCode> {
     let identity = Identity::load(&config.state_dir)?;
     files::private_dir(&config.state_dir)
         .with_context(|| format!("cannot use {}", config.state_dir.display()))?;
-    let _alone = lock(&config)?;
+    let _alone = lock(config)?;
     let journal = Journal::open(&config.state_dir)?;
     let policy = Policy::load(&config.policy_file)?.unwrap_or_else(|| {
         tracing::info!(path = %config.policy_file.display(), "there is no policy file; the built-in policy holds");
@@ -33,7 +33,7 @@ pub(super) fn execute(config: Config) -> anyhow::Result<ExitCode> {
         journal,
         deploy_key: Some(deploy_key),
     };
-    match super::runtime()?.block_on(agent::run(&config, parts))? {
+    match super::runtime()?.block_on(agent::run(config, parts))? {
         Ending::Stopped => Ok(ExitCode::SUCCESS),
         Ending::Superseded => {
             tracing::error!(

@@ -14,7 +14,7 @@ pub(crate) enum Acceptance {
     /// It was not known and is now an intent.
     New,
     /// This attempt is known already and must not be run again.
-    Known(Entry),
+    Known(Box<Entry>),
 }
 
 /// How a job ended, as it is reported.
@@ -128,7 +128,7 @@ impl Journal {
             return Ok(Acceptance::New);
         }
         match self.entry(&ticket.key)? {
-            Some(entry) => Ok(Acceptance::Known(entry)),
+            Some(entry) => Ok(Acceptance::Known(Box::new(entry))),
             None => Err(rusqlite::Error::QueryReturnedNoRows.into()),
         }
     }

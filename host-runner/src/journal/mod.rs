@@ -117,3 +117,6 @@ fn connect(path: &Path, synchronous: &str) -> Result<Connection, JournalError> {
     connection.pragma_update(None, "journal_size_limit", 4 * 1024 * 1024)?;
     Ok(connection)
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,6 +36,10 @@ pub(crate) enum Told {
 }
 
 /// What goes wrong on purpose.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "faults are on or off, each by itself"
+)]
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     /// Every request is answered by something that is no edge.

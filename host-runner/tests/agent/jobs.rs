@@ -145,10 +145,8 @@ async fn jobs_that_cannot_be_trusted_are_dropped_and_answered_to_nobody() {
     let (_server, _runner) = started(&edge).await;
     edge.until("the good job's end", |edge| !edge.completions().is_empty())
         .await;
-    assert_eq!(
-        edge.acks().iter().map(|ack| ack.job.clone()).collect::<Vec<_>>(),
-        [good.id.clone()]
-    );
+    let acknowledged: Vec<_> = edge.acks().into_iter().map(|ack| ack.job).collect();
+    assert_eq!(acknowledged, [good.id]);
     assert_eq!(edge.completions().len(), 1);
 }
 
