@@ -25,10 +25,10 @@ impl Nginx {
             fs::create_dir_all(folder.join(part))?;
         }
         fs::write(folder.join("nginx.conf"), configuration(folder)).context("cannot write nginx.conf")?;
-        // One vhost of our own keeps the port open while there is no project.
+        // Keeps the port open until the runner has written its default vhost.
         fs::write(
             folder.join("base.conf"),
-            format!("server {{ listen 127.0.0.1:{port} default_server; server_name _; return 404; }}\n"),
+            format!("server {{ listen 127.0.0.1:{port}; server_name base.invalid; return 404; }}\n"),
         )?;
         let process = Process::start(
             "nginx",

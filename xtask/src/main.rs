@@ -11,6 +11,7 @@ mod test;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 /// Everything that developers run.
 #[derive(Parser)]
@@ -51,20 +52,31 @@ enum Command {
     },
 }
 
-fn main() -> Result<()> {
-    match Arguments::parse().command {
-        Command::Setup => setup::everything().map(drop),
-        Command::Demo { once } => demo::demo(once),
-        Command::BuildEdge => {
-            setup::for_edge()?;
-            build_edge::build()
-        }
-        Command::Bench { name, json } => bench::bench(name, json),
-        Command::Test { fast, filter } => {
-            if !test::test(fast, filter.as_deref()) {
-                std::process::exit(1);
-            }
-            Ok(())
+fn main() -> ExitCode {
+    match execute(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("\n✗ {error:#}");
+            ExitCode::FAILURE
         }
     }
+}
+
+fn execute(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Setup => setup::everything().map(drop)?,
+        Command::Demo { once } => demo::demo(once)?,
+        Command::BuildEdge => {
+            setup::for_edge()?;
+            build_edge::build()?;
+        }
+        Command::Bench { name, json } => bench::bench(name, json)?,
+        // Its last line is the count, so nothing more is said of a failure.
+        Command::Test { fast, filter } => {
+            if !test::test(fast, filter.as_deref()) {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
