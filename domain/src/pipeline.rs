@@ -47,11 +47,12 @@ fn laravel() -> Defaults {
         steps: vec![
             composer_install(),
             assets_build(),
-            artisan("storage-link", Phase::Prepare, &["storage:link", "--force"]),
+            // Alone: all others read what it writes.
             artisan("config-cache", Phase::Prepare, &["config:cache"]),
-            artisan("event-cache", Phase::Prepare, &["event:cache"]),
-            artisan("route-cache", Phase::Prepare, &["route:cache"]),
-            artisan("view-cache", Phase::Prepare, &["view:cache"]),
+            artisan("storage-link", Phase::Prepare, &["storage:link", "--force"]),
+            beside(artisan("event-cache", Phase::Prepare, &["event:cache"])),
+            beside(artisan("route-cache", Phase::Prepare, &["route:cache"])),
+            beside(artisan("view-cache", Phase::Prepare, &["view:cache"])),
             artisan("boot", Phase::Boot, &["env"]),
             Step {
                 timeout_s: 1800,
@@ -176,7 +177,12 @@ fn step(step_name: &str, phase: Phase, argv: &[&str], timeout_s: u32) -> Step {
         needs: vec![],
         cache: None,
         timeout_s,
+        beside: false,
     }
+}
+
+fn beside(step: Step) -> Step {
+    Step { beside: true, ..step }
 }
 
 fn words(argv: &[&str]) -> Vec<String> {

@@ -110,6 +110,9 @@ pub struct Step {
     pub cache: Option<StepCache>,
     /// Longest time, in seconds.
     pub timeout_s: u32,
+    /// True when it may run at the same time as the step before it in its phase.
+    #[serde(default)]
+    pub beside: bool,
 }
 
 /// A tree that is kept between deployments.

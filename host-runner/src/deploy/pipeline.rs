@@ -8,6 +8,7 @@ use crate::host::{HostError, Result};
 use devflow_protocol::event::StepOutcome;
 use devflow_protocol::project::{Phase, Step, StepCache};
 use devflow_protocol::text::StepName;
+use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -21,14 +22,28 @@ const RESTORE: &str = r#"rm -rf -- "$2" && mkdir -p -- "$(dirname -- "$2")" && c
 const KEEP: &str = r#"[ -d "$1" ] || exit 0; rm -rf -- "$2.part" && cp -a --reflink=auto -- "$1" "$2.part" && touch -- "$2.part" && mv -T -- "$2.part" "$2" && cd "$(dirname -- "$2")" && ls -1dt -- "$3"-* | tail -n +6 | while read -r old; do rm -rf -- "$old"; done"#;
 
 impl Run<'_> {
-    /// Runs the commands of a phase.
+    /// Runs the commands of a phase, those that may run beside each other at once.
     ///
     /// # Errors
     /// The first command that fails, with its own words.
     pub(crate) async fn phase(&self, phase: Phase, container: &str, image: &str) -> Result<(), Failure> {
-        for step in self.spec.steps.iter().filter(|step| step.phase == phase) {
-            self.named_step(&step.name, self.one(step, container, image, self.cancel()))
-                .await?;
+        let steps: Vec<&Step> = self
+            .spec
+            .steps
+            .iter()
+            .filter(|step| step.phase == phase)
+            .collect();
+        for group in steps.chunk_by(|_, next| next.beside) {
+            let runs = group.iter().map(|step| {
+                self.named_step(
+                    &step.name,
+                    self.one(step, container, image, self.cancel(), group.len() > 1),
+                )
+            });
+            join_all(runs)
+                .await
+                .into_iter()
+                .collect::<Result<(), Failure>>()?;
         }
         Ok(())
     }
@@ -49,7 +64,7 @@ impl Run<'_> {
             .iter()
             .filter(|step| step.phase == Phase::AfterSwitch);
         for step in steps.filter(|step| wanted(&step.name)) {
-            self.timed(&step.name, self.one(step, container, "", &never))
+            self.timed(&step.name, self.one(step, container, "", &never, false))
                 .await?;
         }
         Ok(())
@@ -61,6 +76,7 @@ impl Run<'_> {
         container: &str,
         image: &str,
         cancel: &CancellationToken,
+        grouped: bool,
     ) -> Result<((), StepOutcome)> {
         let tree = Tree::open(&self.release.app(), self.uid)?;
         if let Some(missing) = step.needs.iter().find(|path| !tree.has(path)) {
@@ -68,7 +84,14 @@ impl Run<'_> {
             return Ok(((), StepOutcome::Skipped));
         }
         let Some(cache) = &step.cache else {
-            self.command(step, container, cancel).await?;
+            let first = self.command(step, container, cancel).await;
+            if first.is_err() && grouped && !cancel.is_cancelled() {
+                // It may have read a file that one beside it was just writing.
+                self.note(&step.name, "failed beside other commands; once more");
+                self.command(step, container, cancel).await?;
+            } else {
+                first?;
+            }
             return Ok(((), StepOutcome::Ok));
         };
         let kept = self.kept_path(step, cache, tree, image).await?;

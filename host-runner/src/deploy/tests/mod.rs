@@ -3,6 +3,7 @@
 //! (`cargo test -p host-runner -- --ignored`), and fail where a part is missing.
 
 mod lab;
+mod laravel;
 mod plain;
 
 use lab::Lab;

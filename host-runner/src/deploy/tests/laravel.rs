@@ -1,0 +1,109 @@
+//! Laravel: migrations, workers and scheduler, caches, assets carried over, and how long a warm deployment takes.
+
+use super::lab::{Lab, commit, eventually, sh, version};
+use crate::deploy;
+use devflow_protocol::job::Work;
+use devflow_protocol::outcome::Outcome;
+use devflow_protocol::project::Framework;
+
+/// A key that encrypts nothing of worth.
+const KEY: (&str, &str) = ("APP_KEY", "base64:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=");
+
+#[tokio::test]
+#[ignore = "needs Docker, Nginx and root"]
+async fn laravel_second_release_takes_over_with_its_workers_and_scheduler() {
+    let lab = Lab::new();
+    let work = lab.repository("laravel");
+    let spec = lab.spec("orders", Framework::Laravel, &work);
+    let outcome = lab.deploy(&spec, &[KEY]).await;
+    let Outcome::Succeeded {
+        manifest: Some(manifest),
+    } = outcome
+    else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(manifest.migrations, ["2026_01_01_000000_create_order_tables"]);
+    let page = lab.get("orders", "/").await;
+    assert!(page.body.contains("Orders, version 1"), "{page:?}");
+    let style = page
+        .body
+        .split('"')
+        .find(|part| part.starts_with("/build/"))
+        .expect("a style sheet")
+        .to_owned();
+    assert_eq!(lab.get("orders", &style).await.status, 200);
+    assert_eq!(lab.get("orders", "/build/missing.css").await.status, 404);
+    assert_eq!(lab.get("orders", "/.env").await.status, 404);
+
+    version(&work, "2");
+    sh(
+        &work,
+        "echo 'h1 { color: #7c2d12; }' >> resources/assets/site.css",
+    );
+    commit(&work, "Another colour");
+    let context = lab.context(Work::Deploy(Box::new(lab.work(&spec))));
+    let outcome = lab.deploy_in(&context, &[KEY]).await;
+    assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
+    let page = lab.get("orders", "/").await;
+    assert!(
+        page.body.contains("Orders, version 2") && !page.body.contains(&style),
+        "{page:?}"
+    );
+    assert_eq!(
+        lab.get("orders", &style).await.status,
+        200,
+        "a page loaded before still gets its style sheet"
+    );
+    assert_eq!(lab.running("orders").await, ["Web", "Worker"]);
+
+    assert_eq!(lab.get("orders", "/queue").await.status, 200);
+    eventually("the job", async || {
+        lab.get("orders", "/recorded")
+            .await
+            .body
+            .contains("job-of-version-2")
+    })
+    .await;
+    deploy::run_scheduler(&lab.host, &spec.slug)
+        .await
+        .expect("the scheduler starts");
+    eventually("the schedule", async || {
+        lab.get("orders", "/recorded")
+            .await
+            .body
+            .contains("scheduled-by-version-2")
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs Docker, Nginx and root"]
+async fn laravel_deployment_with_unchanged_lock_files_is_warm() {
+    let lab = Lab::new();
+    let work = lab.repository("laravel");
+    let spec = lab.spec("warm", Framework::Laravel, &work);
+    assert!(matches!(
+        lab.deploy(&spec, &[KEY]).await,
+        Outcome::Succeeded { .. }
+    ));
+    version(&work, "2");
+    let begun = std::time::Instant::now();
+    let context = lab.context(Work::Deploy(Box::new(lab.work(&spec))));
+    let (outcome, switched) = tokio::join!(lab.deploy_in(&context, &[KEY]), async {
+        eventually("version 2", async || {
+            lab.get("warm", "/").await.body.contains("version 2")
+        })
+        .await;
+        begun.elapsed()
+    });
+    assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
+    println!(
+        "warm deployment: {} ms to the first answer of the new release",
+        switched.as_millis()
+    );
+    assert!(
+        lab.transcript(&context).contains("< assets skipped"),
+        "{}",
+        lab.transcript(&context)
+    );
+}
