@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// Exit code when a newer runner with the same identity polls: starting again would only push that one out.
 pub(crate) const SUPERSEDED: u8 = 3;
@@ -88,17 +89,22 @@ fn read_config(path: &Path) -> anyhow::Result<Config> {
 
 fn log(verbose: u8) {
     use std::io::IsTerminal as _;
-    let level = match verbose {
-        0 => tracing::Level::INFO,
-        1 => tracing::Level::DEBUG,
-        _ => tracing::Level::TRACE,
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+    // What libraries say in detail is about bytes and sockets, and could hold what is not for a log.
+    let (own, others) = match verbose {
+        0 => (LevelFilter::INFO, LevelFilter::WARN),
+        1 => (LevelFilter::DEBUG, LevelFilter::WARN),
+        _ => (LevelFilter::TRACE, LevelFilter::INFO),
     };
-    tracing_subscriber::fmt()
+    let filter = Targets::new()
+        .with_default(others)
+        .with_target("host_runner", own);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_max_level(level)
-        .with_target(false)
-        .init();
+        .with_target(false);
+    tracing_subscriber::registry().with(lines).with(filter).init();
 }
 
 /// A runtime on this thread, as every command that talks to something needs.

@@ -51,7 +51,38 @@ pub(super) async fn checks(config: &Config) -> Vec<Check> {
             ),
         )
     };
-    vec![valid, included]
+    let mut checks = vec![valid, included];
+    let dump = String::from_utf8_lossy(&output.stdout);
+    if let Some(file) = other_default(&dump, &nginx.listen, &nginx.vhost_dir.display().to_string()) {
+        checks.push(Check::fail(
+            "default site",
+            format!("{file} is the default server of a port that projects listen on; the runner has its own, which \
+                     answers for names that no project has"),
+            format!("take `default_server` out of {file}, or remove it (Debian: rm /etc/nginx/sites-enabled/default)"),
+        ));
+    }
+    checks
+}
+
+/// The file outside `vhost_dir` that has a default server on one of the projects' ports.
+fn other_default<'d>(dump: &'d str, listen: &[String], vhost_dir: &str) -> Option<&'d str> {
+    let mut file = "";
+    for line in dump.lines() {
+        if let Some(name) = line.strip_prefix("# configuration file ") {
+            file = name.trim_end_matches(':');
+            continue;
+        }
+        let mut words = line.trim().trim_end_matches(';').split_whitespace();
+        let is_default = words.next() == Some("listen")
+            && words
+                .next()
+                .is_some_and(|address| listen.iter().any(|ours| ours == address))
+            && words.any(|word| word == "default_server");
+        if is_default && !file.starts_with(vhost_dir) {
+            return Some(file);
+        }
+    }
+    None
 }
 
 /// `-T` tests and prints the whole configuration.
@@ -78,6 +109,20 @@ fn includes(dump: &str, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_default_names_the_file_that_is_in_the_way() {
+        let dump = "# configuration file /etc/nginx/devflow/000_default.conf:\n    listen 80 default_server;\n\
+                    # configuration file /etc/nginx/sites-enabled/default:\n    listen 8080 default_server;\n    \
+                    listen 80 default_server;\n";
+        let listen = ["80".to_owned()];
+        let found = other_default(dump, &listen, "/etc/nginx/devflow");
+        assert_eq!(found, Some("/etc/nginx/sites-enabled/default"));
+        assert_eq!(
+            other_default(dump, &["81".to_owned()], "/etc/nginx/devflow"),
+            None
+        );
+    }
 
     #[test]
     fn includes_reads_the_directive_and_not_a_comment() {
