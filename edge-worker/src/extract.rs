@@ -97,14 +97,13 @@ impl<T: DeserializeOwned> FromRequest<AppState> for CsrfForm<T> {
     type Rejection = axum::response::Response;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Self::Rejection> {
-        use axum::response::IntoResponse as _;
         let (mut parts, body) = request.into_parts();
         let signed_in = SignedIn::from_request_parts(&mut parts, state)
             .await
             .map_err(axum::response::IntoResponse::into_response)?;
         let form = csrf_form(&parts.headers, body, &signed_in)
             .await
-            .map_err(|error| error.into_response())?;
+            .map_err(axum::response::IntoResponse::into_response)?;
         Ok(Self { signed_in, form })
     }
 }

@@ -12,7 +12,7 @@
 //
 // Prints one line, {"ready":true,"url":"http://127.0.0.1:PORT"}, on stdout when the Worker answers and its
 // migrations are applied; everything else goes to stderr. Ends when stdin closes, or on SIGTERM or SIGINT.
-// `GET /cdn-cgi/handler/scheduled` runs the cron trigger at once.
+// `GET /cdn-cgi/local/scheduled` runs the cron trigger at once.
 import { readFile, readdir, mkdir } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -115,7 +115,7 @@ try {
   if (config.cron ?? true) {
     setInterval(() => {
       miniflare
-        .dispatchFetch(`${url}/cdn-cgi/handler/scheduled?cron=*+*+*+*+*`)
+        .dispatchFetch(`${url}/cdn-cgi/local/scheduled?cron=*+*+*+*+*`)
         .then((answer) => answer.text())
         .catch((error) => console.error("the cron trigger failed:", error));
     }, 60_000).unref();

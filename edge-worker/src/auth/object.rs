@@ -1,6 +1,5 @@
 //! The Durable Object that computes password hashes: an object has 30 s of CPU, where a request of the free plan has
 //! 10 ms. It also counts failed attempts, in memory: a lock that ends early with the object does little harm.
-#![expect(missing_docs, reason = "the macro's exports are for the runtime")]
 
 use super::password::{self, Attempts};
 use crate::platform;
@@ -68,12 +67,11 @@ impl Auth {
         if let Some(seconds) = attempts.wait_s(account, address, now) {
             return Reply::Wait { seconds };
         }
-        let ok = match stored {
-            Some(stored) => password::verify(password, stored),
-            None => {
-                password::hash(password, platform::entropy());
-                false
-            }
+        let ok = if let Some(stored) = stored {
+            password::verify(password, stored)
+        } else {
+            password::hash(password, platform::entropy());
+            false
         };
         if ok {
             attempts.succeeded(account, address);

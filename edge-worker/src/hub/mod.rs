@@ -11,9 +11,9 @@ use worker::{Env, Method, Request, RequestInit, Response};
 const WAIT: &str = "/wait";
 /// Path of a signal.
 const SIGNAL: &str = "/signal";
-/// Path of a WebSocket.
+/// Path of a live socket.
 const LIVE: &str = "/live";
-/// Path that closes the WebSockets of a sign-in.
+/// Path that closes the live sockets of a sign-in.
 const CLOSE: &str = "/close";
 
 /// Why a held poll came back.
@@ -89,7 +89,7 @@ impl<'a> Hub<'a> {
         }
     }
 
-    /// Hands a WebSocket over to the Hub.
+    /// Hands a live socket over to the Hub.
     pub(crate) async fn live(&self, login: &str, topics: &[String]) -> worker::Result<Response> {
         let mut url = worker::Url::parse(&format!("https://hub{LIVE}"))?;
         url.query_pairs_mut()
@@ -107,7 +107,7 @@ impl<'a> Hub<'a> {
             .await
     }
 
-    /// Closes the WebSockets of a sign-in that has ended.
+    /// Closes the live sockets of a sign-in that has ended.
     pub(crate) async fn close(&self, login: &str) {
         if let Err(error) = self.send(CLOSE, &[("login", login)]).await {
             platform::log_error(&format!("the Hub could not close a session's sockets: {error}"));

@@ -1,6 +1,5 @@
-//! The Hub's Durable Object: held polls, wake-ups, notices over hibernating WebSockets, and an alarm that finds
+//! The Hub's Durable Object: held polls, wake-ups, notices over hibernating sockets, and an alarm that finds
 //! silent servers. What it knows is in memory; nothing is lost with it, for the truth is in the database.
-#![expect(missing_docs, reason = "the macro's exports are for the runtime")]
 
 use super::waiters::{Waiters, Wake};
 use super::{CLOSE, LIVE, SIGNAL, WAIT};

@@ -15,10 +15,10 @@ use devflow_protocol::text::EnvName;
 use devflow_protocol::{ProjectId, UnixMillis};
 use std::collections::BTreeMap;
 
-/// The names of a project's variables, without their values.
+/// The names of a project's variables, without their values, and since when.
 pub(crate) struct Names {
     pub(crate) version: u32,
-    pub(crate) names: Vec<String>,
+    pub(crate) list: Vec<String>,
     pub(crate) created_at: Option<UnixMillis>,
 }
 
@@ -32,15 +32,15 @@ pub(crate) async fn names(state: &AppState, project: &ProjectId) -> Result<Names
     let Some(row) = current(state, project).await? else {
         return Ok(Names {
             version: 0,
-            names: vec![],
+            list: vec![],
             created_at: None,
         });
     };
-    let names = serde_json::from_str(&row.names)
+    let list = serde_json::from_str(&row.names)
         .map_err(|error| StoreError::unreadable("environments.names", &error))?;
     Ok(Names {
         version: row.version,
-        names,
+        list,
         created_at: Some(row.created_at),
     })
 }

@@ -17,16 +17,16 @@ pub(crate) async fn after(
     after: u64,
 ) -> Result<(Vec<Event>, u64), ApiError> {
     super::deployments::get(state, id).await?;
-    let Some(job) = state.db.first::<jobs::JobRow>(jobs::of_deployment(id)).await? else {
+    let Some(work) = state.db.first::<jobs::JobRow>(jobs::of_deployment(id)).await? else {
         return Ok((vec![], after));
     };
     let from = i64::try_from(after).unwrap_or(i64::MAX).min(1 << 52);
-    let batches: Vec<BatchRow> = state
+    let stored: Vec<BatchRow> = state
         .logs
-        .all(events::after(&job.id, job.attempt, from, BATCHES))
+        .all(events::after(&work.id, work.attempt, from, BATCHES))
         .await?;
     let mut found: Vec<Event> = Vec::new();
-    for batch in batches {
+    for batch in stored {
         let list: Vec<Event> = serde_json::from_str(&batch.body)
             .map_err(|error| StoreError::unreadable("deployment_events.body", &error))?;
         let last = found.last().map_or(after, |event| event.n);

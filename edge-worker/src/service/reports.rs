@@ -87,7 +87,7 @@ fn numbers(events: &[Event]) -> Result<(u64, u64), ApiError> {
     let consecutive = events
         .windows(2)
         .all(|pair| pair[0].n.checked_add(1) == Some(pair[1].n));
-    let in_range = first.n >= 1 && last.n <= u64::from(u32::MAX);
+    let in_range = first.n >= 1 && u32::try_from(last.n).is_ok();
     if events.len() > EVENTS_PER_BATCH || !consecutive || !in_range {
         return Err(ApiError::invalid(
             "events",

@@ -190,8 +190,7 @@ pub(crate) fn servers_with_queued_jobs() -> Statement {
     statement!(
         "-- lease_servers_with_queued_jobs
         SELECT DISTINCT j.server AS id FROM jobs j
-        WHERE j.state IN ('queued', 'leased', 'running', 'out_of_contact') AND (j.state = 'queued' OR j.state = 'leased')
-        LIMIT 200"
+        WHERE j.state = 'queued' LIMIT 200"
     )
 }
 
@@ -202,7 +201,7 @@ pub(crate) fn release_all_expired(now: UnixMillis) -> [Statement; 2] {
             "-- lease_release_all_deployments
             UPDATE deployments SET state = 'queued', started_at = NULL
             WHERE state = 'preparing' AND id IN (SELECT deployment FROM jobs
-              WHERE state = 'leased' AND state IN ('leased', 'running', 'out_of_contact') AND lease_expires_at <= ?1)",
+              WHERE state = 'leased' AND lease_expires_at <= ?1)",
             now
         ),
         statement!(

@@ -1,7 +1,7 @@
 //! The databases: every SQL statement of the Worker, named and in one place for each table.
 //!
 //! A statement is made by a pure function (text and values) and run by [`Db`]. So the tests run the very same
-//! statements natively on SQLite, against the real migrations. Several writes that belong together are one
+//! statements natively on `SQLite`, against the real migrations. Several writes that belong together are one
 //! [`Db::batch`], which D1 runs as one transaction.
 
 pub(crate) mod activity;
@@ -19,6 +19,8 @@ pub(crate) mod users;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 use serde::de::DeserializeOwned;
 use std::fmt;

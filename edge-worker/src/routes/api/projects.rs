@@ -166,7 +166,7 @@ async fn show_environment(
     }
     let names = environments::names(&state, &id).await?;
     Ok(Json(
-        json!({ "version": names.version, "names": names.names, "created_at": names.created_at }),
+        json!({ "version": names.version, "names": names.list, "created_at": names.created_at }),
     ))
 }
 

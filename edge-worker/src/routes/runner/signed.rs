@@ -35,7 +35,7 @@ async fn verify<T: DeserializeOwned>(request: Request, state: &AppState) -> Resu
         .get(HEADER)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let unverified = UnverifiedRequest::from_header(header).map_err(refused)?;
+    let unverified = UnverifiedRequest::from_header(header).map_err(|error| refused(&error))?;
     let body = read_body(&parts.headers, body, REQUEST_BODY_BYTES).await?;
     let runner: RunnerRow = state
         .db
@@ -49,7 +49,7 @@ async fn verify<T: DeserializeOwned>(request: Request, state: &AppState) -> Resu
         body: &body,
         now: platform::now(),
     };
-    let claims = unverified.verify(&key, seen).map_err(refused)?;
+    let claims = unverified.verify(&key, seen).map_err(|error| refused(&error))?;
     Ok(Signed {
         runner,
         claims,
@@ -74,12 +74,11 @@ fn unknown() -> ApiError {
     )
 }
 
-fn refused(error: RequestError) -> ApiError {
+fn refused(error: &RequestError) -> ApiError {
+    let words = format!("{error}.");
     match error {
-        RequestError::ClockSkew(ms) => ApiError::ClockSkew(ms),
+        RequestError::ClockSkew(ms) => ApiError::ClockSkew(*ms),
         RequestError::Envelope(_) => unknown(),
-        RequestError::Header | RequestError::Mismatch(_) => {
-            ApiError::Unauthenticated("bad_signature", format!("{error}."))
-        }
+        RequestError::Header | RequestError::Mismatch(_) => ApiError::Unauthenticated("bad_signature", words),
     }
 }

@@ -1,0 +1,120 @@
+//! Deliveries and what follows from them: once for each id, newest wins among the queued.
+
+use crate::store::deliveries::{self, DeliveryRow, NewDelivery};
+use crate::store::deployments::{self, NewDeployment};
+use crate::store::testing::{TestDb, commit, hook, id, main_ref, project, server};
+use devflow_domain::webhook::Provider;
+use devflow_protocol::UnixMillis;
+use devflow_protocol::job::Trigger;
+
+/// One push as the hooks route writes it; ids are made of `number`. Gives what each statement changed.
+fn push(db: &TestDb, number: i64, key: &str, digit: char) -> Vec<usize> {
+    let (delivery, deployment) = (id!(DeliveryId, number), id!(DeploymentId, number));
+    let now = UnixMillis(number);
+    let mut batch = vec![
+        deliveries::insert(&NewDelivery {
+            id: &delivery,
+            provider: Provider::Github,
+            hook: &hook(),
+            project: &project(),
+            delivery_key: key,
+            event_name: "push",
+            event: "{}",
+            decision: "deploy",
+            reason: "A deployment was queued.",
+            deployment: Some(&deployment),
+            now,
+        }),
+        deliveries::note_head(&project(), &main_ref(), &commit(digit), &delivery),
+    ];
+    batch.extend(deployments::supersede_queued(
+        &project(),
+        &main_ref(),
+        &deployment,
+        &delivery,
+        now,
+    ));
+    batch.extend(deployments::queue(
+        &NewDeployment {
+            id: &deployment,
+            job: &id!(JobId, number),
+            project: &project(),
+            server: &server(),
+            trigger: Trigger::Push,
+            ref_name: &main_ref(),
+            commit: Some(&commit(digit)),
+            subject: Some("Subject"),
+            author: Some("Author"),
+            delivery: Some(&delivery),
+            target: None,
+            force: false,
+            now,
+        },
+        Some(&delivery),
+    ));
+    db.batch(batch)
+}
+
+fn states(job: &str, deployment: &str) -> (String, String) {
+    (job.to_owned(), deployment.to_owned())
+}
+
+#[test]
+fn delivery_that_arrives_again_changes_nothing() {
+    let db = TestDb::with_project();
+    assert_eq!(push(&db, 10, "key-1", 'a'), [1, 1, 0, 0, 1, 1]);
+    assert_eq!(push(&db, 11, "key-1", 'a'), [0, 0, 0, 0, 0, 0]);
+    let first: DeliveryRow = db
+        .first(deliveries::by_key(Provider::Github, &hook(), "key-1"))
+        .unwrap();
+    assert_eq!(
+        (first.id, first.deployment),
+        (id!(DeliveryId, 10), Some(id!(DeploymentId, 10)))
+    );
+    assert_eq!(db.states(10), states("queued", "queued"));
+}
+
+#[test]
+fn newer_push_supersedes_queued_pushes_and_nothing_else() {
+    let db = TestDb::with_project();
+    push(&db, 10, "key-1", 'a');
+    db.queue(11, 1, Trigger::Manual);
+    db.queue(12, 1, Trigger::Replay);
+    push(&db, 13, "key-2", 'b');
+    assert_eq!(db.states(10), states("done", "superseded"));
+    for number in [11, 12, 13] {
+        assert_eq!(db.states(number), states("queued", "queued"));
+    }
+    assert_eq!(db.text("SELECT last_head FROM projects"), "b".repeat(40));
+}
+
+#[test]
+fn late_duplicate_of_an_older_push_does_not_supersede_the_newer_one() {
+    let db = TestDb::with_project();
+    push(&db, 10, "key-1", 'a');
+    push(&db, 11, "key-2", 'b');
+    push(&db, 12, "key-1", 'a');
+    assert_eq!(db.states(11), states("queued", "queued"));
+}
+
+#[test]
+fn push_never_touches_a_running_deployment() {
+    let db = TestDb::with_project();
+    push(&db, 10, "key-1", 'a');
+    db.batch([
+        crate::store::statement!("UPDATE deployments SET state = 'building'"),
+        crate::store::statement!("UPDATE jobs SET state = 'running', lease = 't'"),
+    ]);
+    push(&db, 11, "key-2", 'b');
+    assert_eq!(db.states(10), states("running", "building"));
+    assert_eq!(db.states(11), states("queued", "queued"));
+}
+
+#[test]
+fn second_running_deployment_of_a_project_is_refused_by_the_database() {
+    let db = TestDb::with_project();
+    db.queue(10, 1, Trigger::Manual);
+    db.queue(11, 1, Trigger::Manual);
+    let both = crate::store::statement!("UPDATE deployments SET state = 'preparing'");
+    assert!(db.try_batch([both]).is_err());
+}

@@ -1,0 +1,8 @@
+//! The Worker's statements on `SQLite`, against the real migrations.
+
+mod inbox;
+mod leases;
+mod people;
+mod plans;
+mod reports;
+mod servers;

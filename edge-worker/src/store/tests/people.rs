@@ -1,0 +1,79 @@
+//! Accounts, sessions, and what is deleted in time.
+
+use crate::store::retention::{self, PrunedRow};
+use crate::store::testing::{TestDb, id};
+use crate::store::users::{self, CallerRow, NewOwner};
+use crate::store::{activity, statement};
+use devflow_protocol::UnixMillis;
+use devflow_protocol::job::Trigger;
+
+fn owner(number: i64, email: &str) -> crate::store::Statement {
+    users::insert_owner(&NewOwner {
+        id: &id!(UserId, number),
+        email,
+        password_hash: "x",
+        now: UnixMillis(1),
+    })
+}
+
+#[test]
+fn second_owner_is_refused_by_the_database() {
+    let db = TestDb::core();
+    db.run(owner(1, "a@shop.test"));
+    assert!(db.try_batch([owner(2, "b@shop.test")]).is_err());
+}
+
+#[test]
+fn session_ends_when_idle_and_at_its_end() {
+    let db = TestDb::core();
+    db.run(owner(1, "a@shop.test"));
+    let start = UnixMillis(1_000);
+    db.run(users::insert_session(
+        "hash",
+        &id!(LoginId, 1),
+        &id!(UserId, 1),
+        start,
+    ));
+    let holds = |at: UnixMillis| db.first::<CallerRow>(users::session("hash", at)).is_some();
+    assert!(holds(start) && !holds(start.plus(users::IDLE_MS)));
+    db.run(users::touch_session("hash", start.plus(users::ABSOLUTE_MS - 1)));
+    assert!(holds(start.plus(users::ABSOLUTE_MS - 1)) && !holds(start.plus(users::ABSOLUTE_MS)));
+}
+
+#[test]
+fn activity_is_only_added_to() {
+    let db = TestDb::core();
+    db.run(activity::record(
+        UnixMillis(1),
+        "usr",
+        "project.create",
+        "prj",
+        "",
+    ));
+    assert!(
+        db.try_batch([statement!("UPDATE activity_logs SET actor = 'else'")])
+            .is_err()
+    );
+}
+
+#[test]
+fn retention_keeps_the_newest_fifty_and_what_can_be_rolled_back_to() {
+    let db = TestDb::with_project();
+    for number in 100..155 {
+        db.queue(number, 1, Trigger::Manual);
+    }
+    db.run(statement!("UPDATE deployments SET state = 'failed'"));
+    let kept = format!("[\"{}\"]", id!(DeploymentId, 101));
+    db.run(statement!("UPDATE projects SET kept_releases = ?1", kept));
+    let pruned: Vec<PrunedRow> = db.all(retention::deployments_to_prune(
+        crate::store::testing::project().as_str(),
+        UnixMillis(0),
+    ));
+    let names: Vec<String> = pruned.iter().map(|row| row.deployment.clone()).collect();
+    let expected: Vec<String> = [100, 102, 103, 104]
+        .iter()
+        .map(|n| id!(DeploymentId, *n).to_string())
+        .collect();
+    assert_eq!(names, expected);
+    assert_eq!(db.batch(retention::delete_deployment(&names[0])), [1, 1]);
+}

@@ -1,0 +1,62 @@
+//! The statements that run for every poll and every page use an index: none reads a whole table.
+
+use crate::store::lease::{self, LeaseRequest};
+use crate::store::testing::{TestDb, hook, id, main_ref, project, server};
+use crate::store::{Statement, deliveries, deployments, jobs, projects, servers, users};
+use devflow_domain::webhook::Provider;
+use devflow_protocol::UnixMillis;
+
+fn hot_statements() -> Vec<Statement> {
+    let now = UnixMillis(1);
+    let mut statements: Vec<Statement> = lease::lease(&LeaseRequest {
+        server: &server(),
+        lease: "t",
+        last_sequence: 0,
+        paused: false,
+        now,
+        expires_at: now,
+    })
+    .into();
+    let (deployment, delivery) = (id!(DeploymentId, 1), id!(DeliveryId, 1));
+    statements.extend(deployments::supersede_queued(
+        &project(),
+        &main_ref(),
+        &deployment,
+        &delivery,
+        now,
+    ));
+    statements.extend(jobs::requeue(&id!(JobId, 1), 1));
+    statements.extend(deployments::cancel_unacknowledged(&deployment, now));
+    statements.extend([
+        jobs::held(&server(), now),
+        jobs::by_id(&id!(JobId, 1)),
+        jobs::of_deployment(&deployment),
+        deliveries::by_key(Provider::Github, &hook(), "k"),
+        deliveries::of_project(&project(), "~"),
+        deployments::of_project(&project(), "~"),
+        projects::cards(""),
+        projects::card(&project()),
+        servers::runner(&server()),
+        users::session("h", now),
+    ]);
+    statements
+}
+
+#[test]
+fn hot_statements_search_and_never_scan() {
+    let db = TestDb::with_project();
+    for statement in hot_statements() {
+        let plan = db.plan(&statement);
+        let scans: Vec<&str> = plan
+            .lines()
+            .filter(|line| {
+                line.starts_with("SCAN") && !line.contains("USING INDEX") && !line.contains("CONSTANT ROW")
+            })
+            .collect();
+        assert!(
+            scans.is_empty(),
+            "{} reads a whole table: {scans:?}\n{plan}",
+            statement.name()
+        );
+    }
+}

@@ -1,0 +1,158 @@
+//! The end of a job: fenced by its attempt, with its deployment and its project in one batch.
+
+use crate::store::projects::{self, ProjectState};
+use crate::store::testing::{TestDb, id, server};
+use crate::store::{deployments, events, jobs, servers, statement};
+use devflow_protocol::UnixMillis;
+use devflow_protocol::event::DeploymentState;
+use devflow_protocol::job::Trigger;
+use devflow_protocol::runner_api::ProjectReport;
+
+fn running(db: &TestDb, number: i64) {
+    db.queue(number, 1, Trigger::Manual);
+    db.batch([
+        statement!(
+            "UPDATE jobs SET state = 'running', lease = 't', attempt = 2, acked_at = 5 WHERE state = 'queued'"
+        ),
+        statement!("UPDATE deployments SET state = 'switching' WHERE state = 'queued'"),
+    ]);
+}
+
+fn complete(db: &TestDb, number: i64, attempt: u32) -> Vec<usize> {
+    let job = id!(JobId, number);
+    let report = ProjectReport {
+        slug: "shop".parse().unwrap(),
+        live: Some(id!(DeploymentId, number)),
+        kept: vec![id!(DeploymentId, number)],
+    };
+    db.batch([
+        deployments::finish(
+            &job,
+            attempt,
+            DeploymentState::Live,
+            None,
+            Some("{}"),
+            UnixMillis(9),
+        ),
+        projects::report(&job, attempt, &report, Some(ProjectState::Active)),
+        jobs::finish(&job, attempt, "{}", UnixMillis(9)),
+    ])
+}
+
+#[test]
+fn completion_counts_once_and_only_for_its_attempt() {
+    let db = TestDb::with_project();
+    running(&db, 10);
+    assert_eq!(complete(&db, 10, 1), [0, 0, 0]);
+    assert_eq!(complete(&db, 10, 2), [1, 1, 1]);
+    assert_eq!(complete(&db, 10, 2), [0, 0, 0]);
+    assert_eq!(db.states(10), ("done".to_owned(), "live".to_owned()));
+    assert_eq!(
+        db.text("SELECT live_deployment FROM projects"),
+        id!(DeploymentId, 10).to_string()
+    );
+}
+
+#[test]
+fn completion_after_a_person_gave_up_changes_nothing() {
+    let db = TestDb::with_project();
+    running(&db, 10);
+    db.batch(servers::mark_missing(server().as_str(), UnixMillis(20)));
+    assert_eq!(
+        db.states(10),
+        ("out_of_contact".to_owned(), "out_of_contact".to_owned())
+    );
+    assert_eq!(
+        db.batch(deployments::abandon(&id!(DeploymentId, 10), UnixMillis(21))),
+        [1, 1]
+    );
+    assert_eq!(complete(&db, 10, 2), [0, 0, 0]);
+    assert_eq!(db.states(10), ("abandoned".to_owned(), "failed".to_owned()));
+}
+
+#[test]
+fn deployment_that_ended_while_its_server_was_silent_is_taken_over() {
+    let db = TestDb::with_project();
+    running(&db, 10);
+    db.batch(servers::mark_missing(server().as_str(), UnixMillis(20)));
+    assert_eq!(complete(&db, 10, 2), [1, 1, 1]);
+    assert_eq!(db.states(10), ("done".to_owned(), "live".to_owned()));
+}
+
+#[test]
+fn regained_contact_goes_on_where_it_stood() {
+    let db = TestDb::with_project();
+    running(&db, 10);
+    db.batch(servers::mark_missing(server().as_str(), UnixMillis(20)));
+    assert_eq!(db.batch(jobs::regain_contact(&id!(JobId, 10), 2)), [1, 1]);
+    assert_eq!(db.states(10), ("running".to_owned(), "switching".to_owned()));
+}
+
+#[test]
+fn cancel_ends_at_once_only_what_no_runner_has_acknowledged() {
+    let db = TestDb::with_project();
+    running(&db, 10);
+    assert_eq!(
+        db.batch(deployments::cancel_unacknowledged(
+            &id!(DeploymentId, 10),
+            UnixMillis(30)
+        )),
+        [0, 0]
+    );
+    db.queue(11, 1, Trigger::Manual);
+    assert_eq!(
+        db.batch(deployments::cancel_unacknowledged(
+            &id!(DeploymentId, 11),
+            UnixMillis(30)
+        )),
+        [1, 1]
+    );
+    assert_eq!(db.states(11), ("done".to_owned(), "cancelled".to_owned()));
+}
+
+#[test]
+fn removal_that_succeeded_takes_the_project_along() {
+    let db = TestDb::with_project();
+    db.run(jobs::insert(&jobs::NewJob {
+        id: &id!(JobId, 10),
+        server: &server(),
+        project: Some(&id!(ProjectId, 1)),
+        verb: "remove_project",
+        arguments: "{}",
+        now: UnixMillis(10),
+    }));
+    db.run(statement!(
+        "UPDATE jobs SET state = 'running', lease = 't', attempt = 1"
+    ));
+    assert_eq!(db.run(projects::delete_removed(&id!(JobId, 10), 2)), 0);
+    assert!(db.run(projects::delete_removed(&id!(JobId, 10), 1)) > 0);
+    assert_eq!(db.text("SELECT cast(count(*) AS TEXT) FROM hooks"), "0");
+}
+
+#[test]
+fn event_batch_that_arrives_again_is_one_row() {
+    let db = TestDb::logs();
+    let job = id!(JobId, 1);
+    let batch = |first, last, body| {
+        events::insert(&events::NewBatch {
+            job: &job,
+            attempt: 1,
+            first,
+            last,
+            sha256: "x",
+            body,
+            now: UnixMillis(1),
+        })
+    };
+    assert_eq!(
+        db.batch([batch(1, 3, "a"), batch(1, 3, "b"), batch(4, 4, "c")]),
+        [1, 0, 1]
+    );
+    let rows: Vec<events::BatchRow> = db.all(events::after(&job, 1, 2, 10));
+    assert_eq!(
+        rows.iter()
+            .map(|row| (row.first, row.body.as_str()))
+            .collect::<Vec<_>>(),
+        [(1, "a"), (4, "c")]
+    );
+}
