@@ -2,8 +2,10 @@
 //! `DEVFLOW_DOCKER_SOCKET` names, with the image `devflow/php:8.4`; so they only run when they are asked for
 //! (`cargo test -p host-runner -- --ignored`), and fail where a part is missing.
 
+mod failures;
 mod lab;
 mod laravel;
 mod plain;
+mod recovery;
 
 use lab::Lab;
