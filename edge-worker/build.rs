@@ -1,6 +1,7 @@
 //! Turns the names of the bundled assets (`dist/assets.json`, written by `ui/build.mjs`) into constants.
 //! Without that file plain names are used, so that checks and tests need no Node.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
@@ -21,14 +22,12 @@ fn value<'a>(manifest: &'a str, key: &str) -> Option<&'a str> {
 fn main() {
     println!("cargo::rerun-if-changed=dist/assets.json");
     let manifest = fs::read_to_string("dist/assets.json").unwrap_or_default();
-    let constants: String = ASSETS
-        .iter()
-        .map(|(constant, name)| {
-            let plain = format!("/assets/{name}");
-            let path = value(&manifest, name).unwrap_or(&plain);
-            format!("pub(crate) const {constant}: &str = {path:?};\n")
-        })
-        .collect();
+    let mut constants = String::new();
+    for (constant, name) in ASSETS {
+        let plain = format!("/assets/{name}");
+        let path = value(&manifest, name).unwrap_or(&plain);
+        writeln!(constants, "pub(crate) const {constant}: &str = {path:?};").expect("a text takes every line");
+    }
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR for build scripts");
     fs::write(Path::new(&out).join("assets.rs"), constants).expect("OUT_DIR can be written");
 }

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::error::{ApiError, problem};
 use crate::store::Db;
-use crate::{hub, routes};
+use crate::{hub, pages, routes};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -73,6 +73,7 @@ impl AppState {
 pub(crate) fn router(state: AppState) -> Router {
     Router::new()
         .merge(routes::router())
+        .merge(pages::router())
         .fallback(not_found)
         .layer(axum::middleware::from_fn_with_state(state.clone(), surround))
         .with_state(state)

@@ -130,6 +130,18 @@ async fn csrf_form<T: DeserializeOwned>(
     serde_urlencoded::from_str(&encoded).map_err(|error| ApiError::invalid("form", error.to_string()))
 }
 
+/// A form of somebody who is not signed in, with the request's headers. What it does must not need a session.
+pub(crate) async fn form<T: DeserializeOwned>(request: Request) -> Result<(HeaderMap, T), ApiError> {
+    let (parts, body) = request.into_parts();
+    if !media_type(&parts.headers).eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(ApiError::UnsupportedMedia("application/x-www-form-urlencoded"));
+    }
+    let bytes = read_body(&parts.headers, body, REQUEST_BODY_BYTES).await?;
+    let form =
+        serde_urlencoded::from_bytes(&bytes).map_err(|error| ApiError::invalid("form", error.to_string()))?;
+    Ok((parts.headers, form))
+}
+
 /// The one id in a path. What is no id of the kind is simply not there.
 pub(crate) struct Id<T>(pub(crate) T);
 

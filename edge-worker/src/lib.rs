@@ -12,7 +12,6 @@ mod crypt;
 mod error;
 mod extract;
 mod hub;
-#[cfg_attr(not(test), allow(dead_code, reason = "its routes come with the store"))]
 mod pages;
 mod platform;
 mod routes;

@@ -1,9 +1,20 @@
 //! Who did what, newest first.
 
 use super::moment::Moment;
-use super::shell::Shell;
+use super::shell::{Section, Shell};
+use super::web::{self, PageError, Visitor};
 use super::{assets, icon};
+use crate::app::AppState;
+use crate::error::ApiError;
+use crate::extract::{Paging, Query};
+use crate::platform;
+use crate::service::FLEET;
+use crate::store::Page;
+use crate::store::dashboard::{self, FeedRow};
 use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use devflow_protocol::time::UnixMillis;
 
 /// One thing that was done.
 pub(crate) struct Row {
@@ -22,4 +33,106 @@ pub(crate) struct ActivityPage {
     pub(crate) shell: Shell,
     pub(crate) rows: Vec<Row>,
     pub(crate) next: Option<String>,
+}
+
+/// What an action is called.
+fn sentence(action: &str) -> String {
+    let known = match action {
+        "user.set_up" => "Set up DevFlow Pro",
+        "session.start" => "Signed in",
+        "session.end" => "Signed out",
+        "project.create" => "Made the project",
+        "project.update" => "Changed the settings of",
+        "project.stop" => "Stopped",
+        "project.restart" => "Restarted",
+        "project.remove" => "Removed the project",
+        "environment.replace" => "Changed the environment of",
+        "environment.reveal" => "Looked at the environment of",
+        "hook.reveal" => "Looked at the webhook secret of",
+        "deployment.start" => "Deployed",
+        "deployment.redeploy" => "Deployed again",
+        "deployment.roll_back" => "Rolled back",
+        "deployment.cancel" => "Cancelled a deployment of",
+        "deployment.abandon" => "Gave up on a deployment of",
+        "delivery.replay" => "Replayed a delivery of",
+        "server.create" => "Added the server",
+        "server.invite" => "Made a new command for the server",
+        "server.enrol" => "Connected the server",
+        "server.ping" => "Tested the connection of",
+        "key.create" => "Made an API key",
+        "key.revoke" => "Revoked an API key",
+        other => return other.replace(['.', '_'], " "),
+    };
+    known.to_owned()
+}
+
+/// The page of what was done something to.
+fn link(row: &FeedRow) -> Option<String> {
+    row.subject_name.as_ref()?;
+    match row.subject.split('_').next()? {
+        "prj" => Some(format!("/projects/{}", row.subject)),
+        "srv" => Some(format!("/servers/{}", row.subject)),
+        "dep" => Some(format!("/deployments/{}", row.subject)),
+        _ => None,
+    }
+}
+
+fn actor(row: &FeedRow) -> String {
+    let name = row.actor_name.clone();
+    match row.actor.split('_').next() {
+        Some("key") => name.map_or_else(
+            || "an API key that is gone".to_owned(),
+            |name| format!("API key “{name}”"),
+        ),
+        Some("srv") => name.map_or_else(
+            || "a server that is gone".to_owned(),
+            |name| format!("server {name}"),
+        ),
+        _ => name.unwrap_or_else(|| "somebody who is gone".to_owned()),
+    }
+}
+
+fn list_row(row: &FeedRow, now: UnixMillis) -> Row {
+    let is_id = |text: &str| {
+        text.split_once('_')
+            .is_some_and(|(prefix, rest)| prefix.len() == 3 && rest.len() == 26)
+    };
+    Row {
+        sentence: sentence(&row.action),
+        subject: row.subject_name.clone().unwrap_or_default(),
+        link: link(row),
+        actor: actor(row),
+        detail: if is_id(&row.detail) {
+            String::new()
+        } else {
+            row.detail.clone()
+        },
+        when: Moment::new(row.at, now),
+    }
+}
+
+/// `GET /activity`
+#[worker::send]
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    Query(paging): Query<Paging>,
+) -> Result<Response, PageError> {
+    let before = match paging.cursor.as_deref().map(str::parse::<i64>) {
+        None => i64::MAX >> 11,
+        Some(Ok(before)) => before,
+        Some(Err(_)) => {
+            return Err(ApiError::invalid("cursor", "the place in the list that a page named").into());
+        }
+    };
+    let rows: Vec<FeedRow> = state.db.all(dashboard::feed(before)).await?;
+    let page = Page::new(rows, |row| row.id.to_string());
+    let now = platform::now();
+    visitor.page(&ActivityPage {
+        shell: visitor.shell("Activity", Section::Activity, Some(FLEET.to_owned())),
+        rows: page.items.iter().map(|row| list_row(row, now)).collect(),
+        next: page
+            .next
+            .map(|next| web::query("/activity", &[("cursor", &next)])),
+    })
 }

@@ -22,9 +22,6 @@ pub(crate) const OK: Icon = Icon("M3 8.5l3.2 3L13 4.5");
 pub(crate) const FAILED: Icon = Icon("M4 4l8 8M12 4l-8 8");
 pub(crate) const RUNNING: Icon = Icon("M8 2.5A5.5 5.5 0 1 1 2.5 8");
 pub(crate) const SKIPPED: Icon = Icon("M4 8h8");
-pub(crate) const BRANCH: Icon = Icon(
-    "M4.5 5.5v5M4.5 5.5a1.5 1.5 0 1 0 0-3 1.5 1.5 0 0 0 0 3zM4.5 13.5a1.5 1.5 0 1 0 0-3 1.5 1.5 0 0 0 0 3zM11.5 7a1.5 1.5 0 1 0 0-3 1.5 1.5 0 0 0 0 3zM11.5 7c0 2.5-4.5 2-6.8 3.6",
-);
 pub(crate) const OPEN: Icon = Icon("M6.5 3.5h-3v9h9v-3M9 3h4v4M13 3 7.5 8.5");
 pub(crate) const INBOX: Icon = Icon("M2.5 9 4.5 3h7l2 6v4h-11zM2.5 9H6l1 1.5h2L10 9h3.5");
 pub(crate) const LIGHT: Icon = Icon(

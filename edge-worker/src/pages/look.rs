@@ -1,6 +1,9 @@
 //! How states look: a tone and a word, the same on every page.
 
+use crate::store::projects::ProjectState;
+use crate::store::servers::ServerState;
 use askama::filters::HtmlSafe;
+use devflow_domain::deployment::is_running;
 use devflow_protocol::event::DeploymentState;
 use std::fmt;
 
@@ -66,4 +69,112 @@ pub(crate) fn deployment(state: DeploymentState) -> Badge {
         S::OutOfContact => (Tone::Warn, "Out of contact"),
     };
     Badge { tone, word }
+}
+
+/// The look of a server's state.
+pub(crate) fn server(state: ServerState) -> Badge {
+    let (tone, word) = match state {
+        ServerState::Pending => (Tone::Idle, "Not connected"),
+        ServerState::Online => (Tone::Good, "Online"),
+        ServerState::Missing => (Tone::Warn, "Out of contact"),
+    };
+    Badge { tone, word }
+}
+
+/// The look of a job's state, by its name in the database.
+pub(crate) fn job(state: &str) -> Badge {
+    let (tone, word) = match state {
+        "queued" => (Tone::Idle, "Waits"),
+        "leased" => (Tone::Busy, "Handed out"),
+        "running" => (Tone::Busy, "Running"),
+        "out_of_contact" => (Tone::Warn, "Out of contact"),
+        "abandoned" => (Tone::Idle, "Abandoned"),
+        _ => (Tone::Good, "Done"),
+    };
+    Badge { tone, word }
+}
+
+/// What a project's look depends on.
+#[derive(Clone, Copy)]
+pub(crate) struct ProjectFacts {
+    pub(crate) state: ProjectState,
+    pub(crate) server: ServerState,
+    pub(crate) live: bool,
+    pub(crate) last: Option<DeploymentState>,
+}
+
+/// The look of a project: what a person would want to know first.
+pub(crate) fn project(facts: ProjectFacts) -> Badge {
+    use DeploymentState as S;
+    match facts.state {
+        ProjectState::Removing => {
+            return Badge {
+                tone: Tone::Warn,
+                word: "Removing",
+            };
+        }
+        ProjectState::Stopped => {
+            return Badge {
+                tone: Tone::Idle,
+                word: "Stopped",
+            };
+        }
+        ProjectState::Active => {}
+    }
+    let failed = matches!(facts.last, Some(S::Failed | S::RolledBack));
+    let (tone, word) = match facts.last {
+        Some(state) if is_running(state) => return deployment(state),
+        _ if facts.server == ServerState::Missing => (Tone::Warn, "Out of contact"),
+        _ if facts.live && failed => (Tone::Warn, "Last deployment failed"),
+        _ if facts.live => (Tone::Good, "Online"),
+        Some(S::Queued) => (Tone::Idle, "Queued"),
+        _ if failed => (Tone::Bad, "Failed"),
+        _ => (Tone::Idle, "Not deployed"),
+    };
+    Badge { tone, word }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn project_look_tells_the_most_urgent_first() {
+        use DeploymentState as S;
+        let look = |state, server, live, last| {
+            project(ProjectFacts {
+                state,
+                server,
+                live,
+                last,
+            })
+            .word
+        };
+        let (active, online, missing) = (ProjectState::Active, ServerState::Online, ServerState::Missing);
+        let cases = [
+            (look(active, online, false, None), "Not deployed"),
+            (look(active, online, false, Some(S::Queued)), "Queued"),
+            (look(active, online, false, Some(S::Failed)), "Failed"),
+            (look(active, online, true, Some(S::Live)), "Online"),
+            (look(active, online, true, Some(S::Queued)), "Online"),
+            (look(active, online, true, Some(S::Building)), "Building"),
+            (
+                look(active, online, true, Some(S::RolledBack)),
+                "Last deployment failed",
+            ),
+            (look(active, online, true, Some(S::Cancelled)), "Online"),
+            (look(active, missing, true, Some(S::Live)), "Out of contact"),
+            (
+                look(ProjectState::Stopped, online, true, Some(S::Live)),
+                "Stopped",
+            ),
+            (
+                look(ProjectState::Removing, missing, true, Some(S::Live)),
+                "Removing",
+            ),
+        ];
+        for (shown, expected) in cases {
+            assert_eq!(shown, expected);
+        }
+    }
 }

@@ -17,3 +17,34 @@ mod shell;
 mod sign_in;
 #[cfg(test)]
 mod tests;
+mod web;
+
+use crate::app::AppState;
+use axum::Router;
+use axum::routing::{get, post};
+
+/// All pages and what their forms are sent to.
+pub(crate) fn router() -> Router<AppState> {
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/sign-in", get(sign_in::sign_in).post(sign_in::enter))
+        .route("/sign-out", post(sign_in::leave))
+        .route("/set-up", get(sign_in::set_up).post(sign_in::make_owner))
+        .route("/theme", post(sign_in::choose_theme))
+        .route("/activity", get(activity::list))
+        .route("/keys", get(keys::list).post(keys::create))
+        .route("/keys/{id}/revoke", post(keys::revoke))
+        .route("/servers", get(servers::list).post(servers::create))
+        .route("/servers/new", get(servers::new))
+        .route("/servers/{id}", get(servers::show))
+        .route("/servers/{id}/enrol", post(servers::enrol))
+        .route("/servers/{id}/ping", post(servers::ping))
+        .route("/deliveries/{id}/replay", post(project::actions::replay))
+        .route("/deployments/{id}", get(deployment::show))
+        .route("/deployments/{id}/output", get(output::show))
+        .route("/deployments/{id}/cancel", post(deployment::cancel))
+        .route("/deployments/{id}/abandon", post(deployment::abandon))
+        .route("/deployments/{id}/redeploy", post(deployment::redeploy))
+        .route("/deployments/{id}/rollback", post(deployment::roll_back))
+        .merge(project::router())
+}

@@ -88,6 +88,12 @@ impl fmt::Display for Length {
 
 impl HtmlSafe for Length {}
 
+/// A moment in full.
+pub(crate) fn exact(at: UnixMillis) -> String {
+    let (date, time) = calendar(at);
+    format!("{date} {time} UTC")
+}
+
 /// Date and time of day in UTC: days since the epoch to a date by Howard Hinnant's `civil_from_days`.
 fn calendar(at: UnixMillis) -> (String, String) {
     let days = at.0.div_euclid(DAY) + 719_468;

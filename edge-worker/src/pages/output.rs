@@ -2,13 +2,25 @@
 
 use super::ansi;
 use super::moment::Length;
+use super::web::{self, PageError, Visitor};
+use crate::app::AppState;
+use crate::error::ApiError;
+use crate::extract::{Id, Query};
+use crate::service::output;
 use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use devflow_protocol::DeploymentId;
 use devflow_protocol::event::{Event, Happening, StepOutcome, Stream};
+use serde::Deserialize;
 
 /// A line; its number is that of its event, so a link to it stays true.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) n: u64,
+    /// What a link to it names: its number, or the step that failed there.
+    pub(crate) id: String,
     pub(crate) class: &'static str,
     /// Escaped, see [`ansi::to_html`].
     pub(crate) html: String,
@@ -20,9 +32,9 @@ pub(crate) struct Output {
     pub(crate) lines: Vec<Line>,
     /// The number of the last event that was looked at.
     pub(crate) last: u64,
-    /// True where more are there already.
+    /// True where more may be there already.
     pub(crate) more: bool,
-    /// The address that shows the lines before these.
+    /// The address that shows the first lines, where these are not.
     pub(crate) earlier: Option<String>,
 }
 
@@ -64,8 +76,13 @@ fn line(event: &Event) -> Option<Line> {
         ),
         Happening::State { .. } | Happening::StepFinished { .. } => return None,
     };
+    let id = match &event.what {
+        Happening::StepFinished { step, .. } => format!("failed-{step}"),
+        _ => format!("L{}", event.n),
+    };
     Some(Line {
         n: event.n,
+        id,
         class,
         html,
     })
@@ -76,6 +93,36 @@ fn line(event: &Event) -> Option<Line> {
 #[template(path = "output.html")]
 pub(crate) struct OutputFragment {
     pub(crate) output: Output,
+}
+
+/// Reads what comes after event `after`.
+pub(crate) async fn read(state: &AppState, id: &DeploymentId, after: u64) -> Result<Output, ApiError> {
+    let (events, last) = output::after(state, id, after).await?;
+    Ok(Output {
+        lines: lines(&events),
+        last,
+        more: !events.is_empty(),
+        earlier: (after > 0).then(|| format!("/deployments/{id}")),
+    })
+}
+
+/// Where to go on.
+#[derive(Deserialize)]
+pub(crate) struct After {
+    #[serde(default)]
+    after: u64,
+}
+
+/// `GET /deployments/{id}/output?after=N`: a part of the page.
+#[worker::send]
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    _visitor: Visitor,
+    Id(id): Id<DeploymentId>,
+    Query(after): Query<After>,
+) -> Result<Response, PageError> {
+    let output = read(&state, &id, after.after).await?;
+    web::html(StatusCode::OK, &OutputFragment { output })
 }
 
 #[cfg(test)]

@@ -1,22 +1,24 @@
 //! The overview: counts, and a card for each project.
 
-use super::assets;
-use super::icon;
-use super::look::Badge;
+use super::look::{self, Badge};
 use super::moment::Moment;
-use super::shell::Shell;
+use super::project;
+use super::shell::{Mood, Section, Shell};
+use super::web::{PageError, Visitor};
+use super::{assets, icon};
+use crate::app::AppState;
+use crate::extract::Query;
+use crate::platform;
+use crate::service::FLEET;
+use crate::store::dashboard::{self, Counts};
+use crate::store::projects::{ProjectCard, ProjectState};
+use crate::store::servers::ServerState;
+use crate::store::{Page, StoreError};
 use askama::Template;
-
-/// The figures on top.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Counts {
-    pub(crate) projects: u32,
-    pub(crate) servers: u32,
-    pub(crate) servers_online: u32,
-    pub(crate) servers_missing: u32,
-    pub(crate) running: u32,
-    pub(crate) failed: u32,
-}
+use axum::extract::State;
+use axum::response::Response;
+use devflow_protocol::time::UnixMillis;
+use serde::Deserialize;
 
 /// The newest deployment of a project.
 pub(crate) struct Last {
@@ -58,4 +60,110 @@ pub(crate) struct OverviewPage {
     pub(crate) cards: Vec<Card>,
     pub(crate) search: String,
     pub(crate) next: Option<String>,
+}
+
+/// How far back the count of failures looks, in milliseconds.
+const FAILED_WITHIN_MS: i64 = 24 * 3_600_000;
+
+/// What is looked for, and where the page begins.
+#[derive(Deserialize)]
+pub(crate) struct Search {
+    #[serde(default)]
+    q: String,
+    cursor: Option<String>,
+}
+
+/// `GET /`
+#[worker::send]
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    Query(search): Query<Search>,
+) -> Result<Response, PageError> {
+    let now = platform::now();
+    let text: String = search.q.trim().chars().take(100).collect();
+    let after = search.cursor.unwrap_or_default();
+    let answers = state
+        .db
+        .batch(vec![
+            dashboard::counts(now.plus(-FAILED_WITHIN_MS)),
+            dashboard::cards_matching(&after, &text),
+        ])
+        .await?;
+    let counts = answers
+        .first()
+        .map(crate::store::Answer::first)
+        .transpose()?
+        .flatten()
+        .unwrap_or_default();
+    let rows: Vec<ProjectCard> = answers
+        .get(1)
+        .map(crate::store::Answer::rows)
+        .transpose()?
+        .unwrap_or_default();
+    let page = Page::new(rows, |card| card.project.slug.to_string());
+    let cards: Vec<Card> = page
+        .items
+        .iter()
+        .map(|row| card(row, now))
+        .collect::<Result<_, _>>()?;
+    let mut shell = visitor.shell(title(&counts), Section::Projects, Some(FLEET.to_owned()));
+    shell.mood = mood(&counts);
+    visitor.page(&OverviewPage {
+        shell,
+        counts,
+        cards,
+        next: page
+            .next
+            .map(|cursor| super::web::query("/", &[("q", &text), ("cursor", &cursor)])),
+        search: text,
+    })
+}
+
+fn title(counts: &Counts) -> String {
+    match counts.running {
+        0 => "Projects".to_owned(),
+        running => format!("({running} deploying) Projects"),
+    }
+}
+
+fn mood(counts: &Counts) -> Mood {
+    if counts.running > 0 {
+        Mood::Busy
+    } else {
+        Mood::Calm
+    }
+}
+
+fn card(row: &ProjectCard, now: UnixMillis) -> Result<Card, StoreError> {
+    let settings = row.project.settings()?;
+    let branch = row.project.ref_name.short().to_owned();
+    let last = row
+        .last_deployment
+        .as_ref()
+        .zip(row.last_state)
+        .map(|(id, state)| Last {
+            id: id.to_string(),
+            subject: row
+                .last_subject
+                .clone()
+                .unwrap_or_else(|| format!("The tip of {branch}")),
+            commit: row.last_commit.as_ref().map(|commit| commit.short().to_owned()),
+            word: look::deployment(state).word.to_lowercase(),
+            when: Moment::new(row.last_finished_at.or(row.last_queued_at).unwrap_or(now), now),
+        });
+    Ok(Card {
+        id: row.project.id.to_string(),
+        name: row.project.name.clone(),
+        badge: project::badge(row),
+        domain: settings.domains.first().map(ToString::to_string),
+        kind: project::kind(&settings),
+        server: row.server_name.clone(),
+        server_missing: row.server_state == ServerState::Missing,
+        branch,
+        last,
+        can_run: row.project.live_deployment.is_some(),
+        stopped: row.project.state == ProjectState::Stopped,
+        removing: row.project.state == ProjectState::Removing,
+    })
 }

@@ -1,10 +1,27 @@
 //! Servers: the list, adding one, and one server.
 
-use super::look::Badge;
-use super::moment::Moment;
-use super::shell::Shell;
+use super::look::{self, Badge, ProjectFacts};
+use super::moment::{self, Moment};
+use super::shell::{Section, Shell};
+use super::web::{self, PageError, Visitor};
 use super::{assets, icon};
+use crate::app::AppState;
+use crate::error::ApiError;
+use crate::extract::{CsrfForm, Id, Paging, Query};
+use crate::platform;
+use crate::service::{FLEET, servers};
+use crate::store::dashboard::{self, OpenJob, ServerProject};
+use crate::store::projects::read_settings;
+use crate::store::servers::{self as store, ServerRow, ServerState};
+use crate::store::{Page, StoreError, jobs};
 use askama::Template;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use devflow_protocol::runner_api::ServerFacts;
+use devflow_protocol::time::UnixMillis;
+use devflow_protocol::{JobId, ServerId};
+use serde::Deserialize;
 
 /// A server in the list.
 pub(crate) struct Row {
@@ -14,7 +31,7 @@ pub(crate) struct Row {
     pub(crate) hostname: String,
     /// System, cores, memory.
     pub(crate) machine: String,
-    pub(crate) projects: u32,
+    pub(crate) projects: i64,
 }
 
 #[derive(Template)]
@@ -55,7 +72,7 @@ pub(crate) struct ProjectRow {
 /// A job of a server.
 pub(crate) struct JobRow {
     pub(crate) badge: Badge,
-    pub(crate) verb: &'static str,
+    pub(crate) verb: String,
     pub(crate) detail: String,
     pub(crate) when: Moment,
 }
@@ -76,4 +93,300 @@ pub(crate) struct ServerPage {
     pub(crate) deploy_key: Option<String>,
     pub(crate) projects: Vec<ProjectRow>,
     pub(crate) jobs: Vec<JobRow>,
+    /// How the connection test that was just asked for went.
+    pub(crate) test: Option<String>,
+}
+
+fn facts(row: &ServerRow) -> Option<ServerFacts> {
+    serde_json::from_str(row.facts.as_deref()?).ok()
+}
+
+/// Memory as people buy it.
+fn memory(mib: u64) -> String {
+    if mib < 1_024 {
+        format!("{mib} MB")
+    } else {
+        format!("{}.{} GB", mib / 1_024, mib % 1_024 * 10 / 1_024)
+    }
+}
+
+fn cores(cpus: u16) -> String {
+    if cpus == 1 {
+        "1 core".to_owned()
+    } else {
+        format!("{cpus} cores")
+    }
+}
+
+fn list_row(row: &ServerRow) -> Row {
+    let facts = facts(row);
+    Row {
+        id: row.id.to_string(),
+        badge: look::server(row.state),
+        name: row.name.clone(),
+        hostname: facts
+            .as_ref()
+            .map(|facts| facts.hostname.clone())
+            .unwrap_or_default(),
+        machine: facts
+            .map(|facts| {
+                format!(
+                    "{} · {} · {}",
+                    facts.os,
+                    cores(facts.cpus),
+                    memory(facts.memory_mib)
+                )
+            })
+            .unwrap_or_default(),
+        projects: row.projects,
+    }
+}
+
+/// `GET /servers`
+#[worker::send]
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    Query(paging): Query<Paging>,
+) -> Result<Response, PageError> {
+    let rows: Vec<ServerRow> = state
+        .db
+        .all(store::list(paging.cursor.as_deref().unwrap_or_default()))
+        .await?;
+    let page = Page::new(rows, |row| row.name.clone());
+    visitor.page(&ServersPage {
+        shell: visitor.shell("Servers", Section::Servers, Some(FLEET.to_owned())),
+        rows: page.items.iter().map(list_row).collect(),
+        next: page.next.map(|next| web::query("/servers", &[("cursor", &next)])),
+    })
+}
+
+/// `GET /servers/new`
+#[worker::send]
+pub(crate) async fn new(visitor: Visitor) -> Result<Response, PageError> {
+    let shell = visitor.shell("Add a server", Section::Servers, None);
+    visitor.page(&NewServerPage {
+        shell,
+        name: String::new(),
+        problem: None,
+    })
+}
+
+/// A server to add.
+#[derive(Deserialize)]
+pub(crate) struct NewServer {
+    name: String,
+}
+
+/// `POST /servers`
+#[worker::send]
+pub(crate) async fn create(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    form: CsrfForm<NewServer>,
+) -> Result<Response, PageError> {
+    let CsrfForm { signed_in, form } = form;
+    let actor = signed_in.actor();
+    let visitor = Visitor::new(signed_in, &headers, "/servers");
+    match servers::create(&state, &actor, &form.name).await {
+        Ok((server, invitation)) => enrol_page(&visitor, &server, &invitation),
+        Err(ApiError::Invalid(problems)) => {
+            let text = problems
+                .into_iter()
+                .next()
+                .map(|(_, text)| text)
+                .unwrap_or_default();
+            refuse(&visitor, form.name, text)
+        }
+        Err(ApiError::Conflict(_, text)) => refuse(&visitor, form.name, text),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn refuse(visitor: &Visitor, name: String, problem: String) -> Result<Response, PageError> {
+    let shell = visitor.shell("Add a server", Section::Servers, None);
+    web::refused(&NewServerPage {
+        shell,
+        name,
+        problem: Some(problem),
+    })
+}
+
+fn enrol_page(
+    visitor: &Visitor,
+    server: &ServerRow,
+    invitation: &servers::Invitation,
+) -> Result<Response, PageError> {
+    visitor.page(&EnrolPage {
+        shell: visitor.shell(format!("Connect {}", server.name), Section::Servers, None),
+        id: server.id.to_string(),
+        name: server.name.clone(),
+        command: invitation.command.clone(),
+        expires: moment::exact(invitation.expires_at),
+    })
+}
+
+/// `POST /servers/{id}/enrol`
+#[worker::send]
+pub(crate) async fn enrol(
+    State(state): State<AppState>,
+    Id(id): Id<ServerId>,
+    headers: HeaderMap,
+    form: CsrfForm<super::project::actions::Press>,
+) -> Result<Response, PageError> {
+    let invitation = servers::invite(&state, &form.signed_in.actor(), &id).await?;
+    let server = servers::get(&state, &id).await?;
+    enrol_page(
+        &Visitor::new(form.signed_in, &headers, "/servers"),
+        &server,
+        &invitation,
+    )
+}
+
+/// `POST /servers/{id}/ping`
+#[worker::send]
+pub(crate) async fn ping(
+    State(state): State<AppState>,
+    Id(id): Id<ServerId>,
+    form: CsrfForm<super::project::actions::Press>,
+) -> Result<Response, PageError> {
+    let job = servers::ping(&state, &form.signed_in.actor(), &id).await?;
+    Ok(web::go(&format!("/servers/{id}?test={job}")))
+}
+
+/// The connection test to tell about.
+#[derive(Deserialize)]
+pub(crate) struct Test {
+    test: Option<String>,
+}
+
+/// `GET /servers/{id}`
+#[worker::send]
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    Id(id): Id<ServerId>,
+    Query(test): Query<Test>,
+) -> Result<Response, PageError> {
+    let row = servers::get(&state, &id).await?;
+    let answers = state
+        .db
+        .batch(vec![
+            dashboard::projects_of_server(&id),
+            dashboard::open_jobs(&id),
+        ])
+        .await?;
+    let projects: Vec<ServerProject> = answers
+        .first()
+        .map(crate::store::Answer::rows)
+        .transpose()?
+        .unwrap_or_default();
+    let open: Vec<OpenJob> = answers
+        .get(1)
+        .map(crate::store::Answer::rows)
+        .transpose()?
+        .unwrap_or_default();
+    let job = match test.test.and_then(|text| text.parse::<JobId>().ok()) {
+        Some(job) => state
+            .db
+            .first::<jobs::JobRow>(jobs::by_id(&job))
+            .await?
+            .filter(|job| job.server == id),
+        None => None,
+    };
+    let page = view(&visitor, &row, &projects, &open, job.as_ref())?;
+    visitor.page(&page)
+}
+
+fn view(
+    visitor: &Visitor,
+    row: &ServerRow,
+    projects: &[ServerProject],
+    open: &[OpenJob],
+    test: Option<&jobs::JobRow>,
+) -> Result<ServerPage, StoreError> {
+    let now = platform::now();
+    let (badge, facts) = (look::server(row.state), facts(row));
+    let projects = projects.iter().map(project_row).collect::<Result<Vec<_>, _>>()?;
+    Ok(ServerPage {
+        shell: visitor.shell(
+            format!("{}: {}", row.name, badge.word),
+            Section::Servers,
+            Some(FLEET.to_owned()),
+        ),
+        id: row.id.to_string(),
+        name: row.name.clone(),
+        badge,
+        pending: row.state == ServerState::Pending,
+        missing: row.state == ServerState::Missing,
+        since: match row.state {
+            ServerState::Pending => "Added",
+            ServerState::Online => "Came online",
+            ServerState::Missing => "Went out of contact",
+        },
+        since_when: Moment::new(row.state_at, now),
+        deploy_key: facts.as_ref().and_then(|facts| facts.deploy_key.clone()),
+        facts: facts.map(fact_list).unwrap_or_default(),
+        projects,
+        jobs: open.iter().map(|job| job_row(job, now)).collect(),
+        test: test.map(|job| test_sentence(job, &row.name)),
+    })
+}
+
+fn fact_list(facts: ServerFacts) -> Vec<(&'static str, String)> {
+    vec![
+        ("Host name", facts.hostname),
+        ("System", facts.os),
+        ("Processor", cores(facts.cpus)),
+        ("Memory", memory(facts.memory_mib)),
+        ("Runner", facts.runner_version),
+    ]
+}
+
+fn project_row(row: &ServerProject) -> Result<ProjectRow, StoreError> {
+    let badge = look::project(ProjectFacts {
+        state: row.state,
+        server: row.server_state,
+        live: row.live_deployment.is_some(),
+        last: row.last_state,
+    });
+    let domain = read_settings(&row.settings)?
+        .domains
+        .first()
+        .map(ToString::to_string);
+    Ok(ProjectRow {
+        id: row.id.to_string(),
+        badge,
+        name: row.name.clone(),
+        domain: domain.unwrap_or_default(),
+    })
+}
+
+fn job_row(job: &OpenJob, now: UnixMillis) -> JobRow {
+    let verb = match job.verb.as_str() {
+        "deploy" => "Deployment",
+        "rollback" => "Rollback",
+        "cancel" => "Cancellation",
+        "stop" => "Stop",
+        "restart" => "Restart",
+        "remove_project" => "Removal",
+        "ping" => "Connection test",
+        other => other,
+    };
+    JobRow {
+        badge: look::job(&job.state),
+        verb: verb.to_owned(),
+        detail: job.project_name.clone().unwrap_or_default(),
+        when: Moment::new(job.created_at, now),
+    }
+}
+
+fn test_sentence(job: &jobs::JobRow, server: &str) -> String {
+    match job.finished_at {
+        Some(finished) => format!(
+            "{server} answered after {}.",
+            moment::Length(finished.since(job.created_at).max(0))
+        ),
+        None => format!("{server} was asked to answer; this page shows when it does."),
+    }
 }

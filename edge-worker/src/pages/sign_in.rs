@@ -1,8 +1,18 @@
 //! The pages before sign-in: set-up and sign-in.
 
 use super::assets;
+use super::project::actions::Press;
 use super::shell::Theme;
+use super::web::{self, PageError};
+use crate::app::AppState;
+use crate::auth::{self, SignedIn};
+use crate::error::ApiError;
+use crate::extract::{CsrfForm, Query, form};
 use askama::Template;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::Deserialize;
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -21,4 +31,150 @@ pub(crate) struct SetUpPage {
     pub(crate) problem: Option<String>,
     pub(crate) email: String,
     pub(crate) token: String,
+}
+
+/// The owner's first key, shown once.
+#[derive(Template)]
+#[template(path = "set_up_done.html")]
+struct SetUpDonePage {
+    theme: Theme,
+    key: String,
+}
+
+/// Where to go after signing in.
+#[derive(Deserialize)]
+pub(crate) struct Next {
+    next: Option<String>,
+}
+
+/// `GET /sign-in`
+#[worker::send]
+pub(crate) async fn sign_in(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Query(next): Query<Next>,
+) -> Result<Response, PageError> {
+    let next = web::back_or(next.next.as_deref(), "/");
+    if SignedIn::of(&state, &headers).await?.is_some() {
+        return Ok(web::go(&next));
+    }
+    let page = SignInPage {
+        theme: web::theme(&headers),
+        problem: None,
+        email: String::new(),
+        next,
+    };
+    web::html(StatusCode::OK, &page)
+}
+
+/// What a person signs in with.
+#[derive(Deserialize)]
+struct Credentials {
+    email: String,
+    password: String,
+    next: Option<String>,
+}
+
+/// `POST /sign-in`
+#[worker::send]
+pub(crate) async fn enter(State(state): State<AppState>, request: Request) -> Result<Response, PageError> {
+    let (headers, credentials): (HeaderMap, Credentials) = form(request).await?;
+    let next = web::back_or(credentials.next.as_deref(), "/");
+    let error = match auth::sign_in(&state, &headers, &credentials.email, &credentials.password).await {
+        Ok(cookie) => return web::go_with_cookie(&next, &cookie),
+        Err(error @ (ApiError::Unauthenticated(..) | ApiError::RateLimited(_))) => error,
+        Err(error) => return Err(error.into()),
+    };
+    let page = SignInPage {
+        theme: web::theme(&headers),
+        problem: Some(error.detail()),
+        email: credentials.email,
+        next,
+    };
+    web::html(error.status(), &page)
+}
+
+/// `POST /sign-out`
+#[worker::send]
+pub(crate) async fn leave(
+    State(state): State<AppState>,
+    form: CsrfForm<Press>,
+) -> Result<Response, PageError> {
+    let cookie = auth::sign_out(&state, &form.signed_in).await?;
+    web::go_with_cookie("/sign-in", &cookie)
+}
+
+/// The set-up token.
+#[derive(Deserialize)]
+pub(crate) struct Token {
+    #[serde(default)]
+    token: String,
+}
+
+/// `GET /set-up?token=…`
+#[worker::send]
+pub(crate) async fn set_up(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Query(token): Query<Token>,
+) -> Result<Response, PageError> {
+    auth::check_setup(&state, &token.token).await?;
+    let page = SetUpPage {
+        theme: web::theme(&headers),
+        problem: None,
+        email: String::new(),
+        token: token.token,
+    };
+    web::html(StatusCode::OK, &page)
+}
+
+/// `POST /set-up`
+#[worker::send]
+pub(crate) async fn make_owner(
+    State(state): State<AppState>,
+    request: Request,
+) -> Result<Response, PageError> {
+    let (headers, setup): (HeaderMap, auth::SetUp) = form(request).await?;
+    let theme = web::theme(&headers);
+    let made = match auth::set_up(&state, &setup).await {
+        Ok(made) => made,
+        Err(error @ ApiError::Invalid(_)) => {
+            let page = SetUpPage {
+                theme,
+                problem: Some(error.detail()),
+                email: setup.email,
+                token: setup.token,
+            };
+            return web::html(error.status(), &page);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let cookie = auth::sign_in(&state, &headers, &made.email, &setup.password).await?;
+    let mut response = web::html(
+        StatusCode::CREATED,
+        &SetUpDonePage {
+            theme,
+            key: made.api_key,
+        },
+    )?;
+    let cookie = HeaderValue::from_str(&cookie).map_err(|error| ApiError::Internal(error.to_string()))?;
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// The theme to keep.
+#[derive(Deserialize)]
+pub(crate) struct Choice {
+    theme: String,
+    back: Option<String>,
+}
+
+/// `POST /theme`
+#[worker::send]
+pub(crate) async fn choose_theme(form: CsrfForm<Choice>) -> Result<Response, PageError> {
+    let theme = Theme::from_name(&form.form.theme).unwrap_or_default();
+    web::go_with_cookie(
+        &web::back_or(form.form.back.as_deref(), "/"),
+        &web::theme_cookie(theme),
+    )
 }

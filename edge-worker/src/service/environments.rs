@@ -6,6 +6,7 @@ use crate::error::ApiError;
 use crate::platform;
 use crate::service::projects;
 use crate::store::environments::EnvironmentRow;
+use crate::store::projects::ProjectRow;
 use crate::store::{StoreError, activity, environments};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_protocol::job::environment_context;
@@ -133,17 +134,66 @@ fn check(values: &Environment) -> Result<(), ApiError> {
     }
 }
 
+/// One change of a variable: a new value, or None to remove it.
+pub(crate) type Change = (EnvName, Option<String>);
+
+/// Changes some variables of the version that the caller saw; the others stay.
+pub(crate) async fn change(
+    state: &AppState,
+    actor: &Actor,
+    project: &ProjectId,
+    seen: u32,
+    changes: Vec<Change>,
+) -> Result<u32, ApiError> {
+    let row = projects::get(state, project).await?;
+    let before = current(state, project).await?;
+    if before.as_ref().map_or(0, |before| before.version) != seen {
+        return Err(changed_meanwhile());
+    }
+    let opened = before
+        .as_ref()
+        .map(|before| open(state, project, before))
+        .transpose()?;
+    let mut values = opened.unwrap_or_default();
+    for (name, value) in changes {
+        match value {
+            Some(value) => values.0.insert(name, value),
+            None => values.0.remove(&name),
+        };
+    }
+    write(state, actor, &row, before, values).await
+}
+
+fn changed_meanwhile() -> ApiError {
+    ApiError::Conflict(
+        "changed_meanwhile",
+        "Somebody else changed the environment just now; load it again and repeat the change.".to_owned(),
+    )
+}
+
 /// Replaces all variables; takes effect with the next deployment. Laravel's `APP_KEY` is kept where it is absent:
 /// without it every session and every encrypted column would be lost.
 pub(crate) async fn replace(
     state: &AppState,
     actor: &Actor,
     project: &ProjectId,
+    values: Environment,
+) -> Result<u32, ApiError> {
+    let row = projects::get(state, project).await?;
+    let before = current(state, project).await?;
+    write(state, actor, &row, before, values).await
+}
+
+/// Stores the version after `before`; whoever stores it first wins.
+async fn write(
+    state: &AppState,
+    actor: &Actor,
+    row: &ProjectRow,
+    before: Option<EnvironmentRow>,
     mut values: Environment,
 ) -> Result<u32, ApiError> {
     check(&values)?;
-    let row = projects::get(state, project).await?;
-    let before = current(state, project).await?;
+    let project = &row.id;
     if row.settings()?.framework == Framework::Laravel && !values.0.contains_key(&app_key_name()) {
         let old = before.as_ref().map(|row| open(state, project, row)).transpose()?;
         let kept = old.and_then(|old| old.0.get(&app_key_name()).cloned());
@@ -168,11 +218,7 @@ pub(crate) async fn replace(
     match state.db.batch(batch).await {
         Ok(_) => {}
         Err(error) if error.is_duplicate("environments.") => {
-            return Err(ApiError::Conflict(
-                "changed_meanwhile",
-                "Somebody else changed the environment just now; load it again and repeat the change."
-                    .to_owned(),
-            ));
+            return Err(changed_meanwhile());
         }
         Err(error) => return Err(error.into()),
     }

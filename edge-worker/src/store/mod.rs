@@ -5,6 +5,7 @@
 //! [`Db::batch`], which D1 runs as one transaction.
 
 pub(crate) mod activity;
+pub(crate) mod dashboard;
 pub(crate) mod deliveries;
 pub(crate) mod deployments;
 pub(crate) mod environments;

@@ -132,3 +132,12 @@ pub(crate) fn key(token_hash: &str) -> Statement {
         token_hash
     )
 }
+
+/// Deletes a key of a person.
+pub(crate) fn delete_key(id: &ApiKeyId, user: &UserId) -> Statement {
+    statement!(
+        "-- api_keys_delete\nDELETE FROM api_keys WHERE id = ?1 AND user = ?2",
+        id,
+        user
+    )
+}

@@ -1,11 +1,24 @@
 //! The inbox of a project's webhook: each delivery with what was decided and why.
 
-use super::Head;
-use crate::pages::look::Badge;
+use super::{Head, Tab, hook};
+use crate::app::AppState;
+use crate::extract::{Id, Paging, Query};
+use crate::pages::look::{Badge, Tone};
 use crate::pages::moment::Moment;
-use crate::pages::shell::Shell;
+use crate::pages::shell::{Section, Shell};
+use crate::pages::web::{self, PageError, Visitor};
 use crate::pages::{assets, icon};
+use crate::platform;
+use crate::service::projects;
+use crate::store::Page;
+use crate::store::deliveries::{self, DeliveryRow};
+use crate::store::deployments::FROM_NEWEST;
 use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use devflow_domain::webhook::Event;
+use devflow_protocol::ProjectId;
+use devflow_protocol::time::UnixMillis;
 
 /// A delivery.
 pub(crate) struct Row {
@@ -26,4 +39,63 @@ pub(crate) struct DeliveriesPage {
     pub(crate) project: Head,
     pub(crate) rows: Vec<Row>,
     pub(crate) next: Option<String>,
+}
+
+fn badge(decision: &str) -> Badge {
+    let (tone, word) = match decision {
+        "deploy" => (Tone::Good, "Deployed"),
+        "ping" => (Tone::Good, "Ping"),
+        _ => (Tone::Idle, "Ignored"),
+    };
+    Badge { tone, word }
+}
+
+fn list_row(row: &DeliveryRow, now: UnixMillis) -> Row {
+    let event = serde_json::from_str::<Event>(&row.event).ok();
+    let (what, is_push) = match &event {
+        Some(Event::Push(push)) => (
+            format!("push of {} to {}", push.after.short(), push.ref_name.short()),
+            true,
+        ),
+        Some(Event::Deleted { ref_name }) => (format!("{ref_name} deleted"), false),
+        Some(Event::Ping | Event::Other { .. }) | None => (row.event_name.clone(), false),
+    };
+    Row {
+        id: row.id.to_string(),
+        badge: badge(&row.decision),
+        reason: row.reason.clone(),
+        event: what,
+        provider: hook::guide(row.provider).name,
+        when: Moment::new(row.received_at, now),
+        deployment: row.deployment.as_ref().map(ToString::to_string),
+        can_replay: is_push,
+    }
+}
+
+/// `GET /projects/{id}/deliveries`
+#[worker::send]
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    Id(id): Id<ProjectId>,
+    Query(paging): Query<Paging>,
+) -> Result<Response, PageError> {
+    let card = projects::card(&state, &id).await?;
+    let before = paging.cursor.as_deref().unwrap_or(FROM_NEWEST);
+    let rows: Vec<DeliveryRow> = state.db.all(deliveries::of_project(&id, before)).await?;
+    let page = Page::new(rows, |row| row.id.to_string());
+    let now = platform::now();
+    let project = Head::new(&card, Tab::Deliveries)?;
+    visitor.page(&DeliveriesPage {
+        shell: visitor.shell(
+            format!("Deliveries of {}", project.name),
+            Section::Projects,
+            Some(super::topic(&id)),
+        ),
+        rows: page.items.iter().map(|row| list_row(row, now)).collect(),
+        next: page
+            .next
+            .map(|next| web::query(&format!("/projects/{id}/deliveries"), &[("cursor", &next)])),
+        project,
+    })
 }

@@ -1,11 +1,28 @@
 //! A project's first page: what is live, and the deployments, newest first.
 
-use super::Head;
-use crate::pages::look::Badge;
+use super::{Head, Tab};
+use crate::app::AppState;
+use crate::extract::{Id, Paging, Query};
+use crate::pages::look::{self, Badge};
 use crate::pages::moment::{Length, Moment};
-use crate::pages::shell::Shell;
+use crate::pages::shell::{Mood, Section, Shell};
+use crate::pages::web::{self, PageError, Visitor};
 use crate::pages::{assets, icon};
+use crate::platform;
+use crate::service::projects;
+use crate::store::deployments::{self, DeploymentRow, FROM_NEWEST, Kind};
+use crate::store::projects::ProjectCard;
+use crate::store::servers::ServerState;
+use crate::store::{Page, StoreError};
 use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use devflow_domain::deployment::is_running;
+use devflow_protocol::ProjectId;
+use devflow_protocol::event::DeploymentState;
+use devflow_protocol::job::Trigger;
+use devflow_protocol::text::Fqdn;
+use devflow_protocol::time::UnixMillis;
 
 /// A deployment in a list.
 pub(crate) struct Row {
@@ -37,4 +54,144 @@ pub(crate) struct DeploymentsPage {
     pub(crate) waiting: Option<String>,
     pub(crate) rows: Vec<Row>,
     pub(crate) next: Option<String>,
+}
+
+/// What a deployment is called: its commit's subject, or what is known instead.
+pub(crate) fn subject(row: &DeploymentRow) -> String {
+    let commit = row.subject.clone().filter(|subject| !subject.is_empty());
+    let commit = commit.unwrap_or_else(|| format!("The tip of {}", row.ref_name.short()));
+    match row.kind {
+        Kind::Deploy => commit,
+        Kind::Rollback => format!("Back to: {commit}"),
+    }
+}
+
+/// What asked for a deployment.
+pub(crate) fn asked_by(row: &DeploymentRow) -> &'static str {
+    match (row.kind, row.trigger_kind) {
+        (Kind::Rollback, _) => "rollback",
+        (Kind::Deploy, Trigger::Push) => "push",
+        (Kind::Deploy, Trigger::Manual) => "by hand",
+        (Kind::Deploy, Trigger::Replay) => "replayed delivery",
+    }
+}
+
+fn list_row(row: &DeploymentRow, now: UnixMillis) -> Row {
+    let took = row
+        .started_at
+        .zip(row.finished_at)
+        .map(|(from, to)| Length(to.since(from)));
+    let author = row
+        .author
+        .as_ref()
+        .filter(|author| !author.is_empty() && row.trigger_kind == Trigger::Push);
+    Row {
+        id: row.id.to_string(),
+        badge: look::deployment(row.state),
+        subject: subject(row),
+        commit: row.commit_sha.as_ref().map(|commit| commit.short().to_owned()),
+        branch: row.ref_name.short().to_owned(),
+        reason: row.reason.clone(),
+        by: author.map_or_else(|| asked_by(row).to_owned(), |author| format!("push by {author}")),
+        took,
+        when: Moment::new(row.finished_at.unwrap_or(row.queued_at), now),
+    }
+}
+
+fn waiting(card: &ProjectCard, rows: &[DeploymentRow]) -> Option<String> {
+    let queued = rows
+        .iter()
+        .filter(|row| row.state == DeploymentState::Queued)
+        .count();
+    if queued == 0 {
+        return None;
+    }
+    Some(if rows.iter().any(|row| is_running(row.state)) {
+        format!("{queued} waiting for the one that runs")
+    } else if card.server_state == ServerState::Missing {
+        format!("{queued} waiting for {} to come back", card.server_name)
+    } else {
+        format!("{queued} waiting for {}", card.server_name)
+    })
+}
+
+/// `GET /projects/{id}`
+#[worker::send]
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    Id(id): Id<ProjectId>,
+    Query(paging): Query<Paging>,
+) -> Result<Response, PageError> {
+    let card = projects::card(&state, &id).await?;
+    let first_page = paging.cursor.is_none();
+    let before = paging.cursor.as_deref().unwrap_or(FROM_NEWEST);
+    let rows: Vec<DeploymentRow> = state.db.all(deployments::of_project(&id, before)).await?;
+    let page = Page::new(rows, |row| row.id.to_string());
+    let live = match card.project.live_deployment.as_ref().filter(|_| first_page) {
+        None => None,
+        Some(live) => match page.items.iter().find(|row| row.id == *live) {
+            Some(row) => Some(row.clone()),
+            None => state.db.first(deployments::by_id(live)).await?,
+        },
+    };
+    let view = view(&visitor, &card, live.as_ref(), &page, first_page)?;
+    visitor.page(&view)
+}
+
+fn view(
+    visitor: &Visitor,
+    card: &ProjectCard,
+    live: Option<&DeploymentRow>,
+    page: &Page<DeploymentRow>,
+    first_page: bool,
+) -> Result<DeploymentsPage, StoreError> {
+    let (now, id) = (platform::now(), &card.project.id);
+    let project = Head::new(card, Tab::Deployments)?;
+    let spec = card.project.settings()?.to_spec(card.project.slug.clone());
+    let names: Vec<&str> = spec.web.domains.iter().map(Fqdn::as_str).collect();
+    let processes: Vec<String> = spec
+        .processes
+        .iter()
+        .map(|process| {
+            if process.count > 1 {
+                format!("{} × {}", process.name, process.count)
+            } else {
+                process.name.to_string()
+            }
+        })
+        .collect();
+    let mut shell = visitor.shell(
+        format!("{}: {}", project.name, project.badge.word),
+        Section::Projects,
+        Some(super::topic(id)),
+    );
+    shell.mood = if card.last_state.is_some_and(is_running) {
+        Mood::Busy
+    } else {
+        Mood::Calm
+    };
+    Ok(DeploymentsPage {
+        shell,
+        first_page,
+        live: live.map(|row| row.id.to_string()),
+        live_commit: live
+            .and_then(|row| row.commit_sha.as_ref())
+            .map_or_else(|| "release".to_owned(), |commit| commit.short().to_owned()),
+        branch: card.project.ref_name.short().to_owned(),
+        repository: spec.repository.to_string(),
+        domains: names.join(", "),
+        processes: if processes.is_empty() {
+            "web only".to_owned()
+        } else {
+            processes.join(", ")
+        },
+        waiting: waiting(card, &page.items),
+        rows: page.items.iter().map(|row| list_row(row, now)).collect(),
+        next: page
+            .next
+            .as_ref()
+            .map(|next| web::query(&format!("/projects/{id}"), &[("cursor", next)])),
+        project,
+    })
 }

@@ -1,10 +1,20 @@
 //! How to connect a repository: deploy key, webhook address and secret, in the provider's own words.
 
-use super::Head;
-use crate::pages::shell::Shell;
+use super::{Head, Tab};
+use crate::app::AppState;
+use crate::error::ApiError;
+use crate::extract::{Id, Query};
+use crate::pages::shell::{Section, Shell};
+use crate::pages::web::{PageError, Visitor};
 use crate::pages::{assets, icon};
+use crate::service::{projects, servers};
 use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
 use devflow_domain::webhook::Provider;
+use devflow_protocol::ProjectId;
+use devflow_protocol::runner_api::ServerFacts;
+use serde::Deserialize;
 
 #[derive(Template)]
 #[template(path = "project/hook.html")]
@@ -29,11 +39,6 @@ pub(crate) struct Guide {
     pub(crate) where_to_add: &'static str,
     pub(crate) secret_field: &'static str,
     pub(crate) last_step: &'static str,
-}
-
-/// The provider's name.
-pub(crate) fn name(provider: Provider) -> &'static str {
-    guide(provider).name
 }
 
 /// The steps at a provider.
@@ -65,4 +70,49 @@ pub(crate) fn guide(provider: Provider) -> Guide {
             last_step: "A webhook-id is taken once: send the same one again when you retry, a new one for a new push.",
         },
     }
+}
+
+/// Whether the secret is shown.
+#[derive(Deserialize)]
+pub(crate) struct Look {
+    reveal: Option<String>,
+}
+
+/// `GET /projects/{id}/hook`
+#[worker::send]
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    Id(id): Id<ProjectId>,
+    Query(look): Query<Look>,
+) -> Result<Response, PageError> {
+    let card = projects::card(&state, &id).await?;
+    let hook = projects::hook(&state, &id)
+        .await?
+        .ok_or_else(|| ApiError::no_such("hook"))?;
+    let secret = match look.reveal {
+        Some(_) => Some(projects::reveal_hook_secret(&state, &visitor.signed_in.actor(), &hook).await?),
+        None => None,
+    };
+    let facts = servers::get(&state, &card.project.server).await?.facts;
+    let facts = facts.and_then(|facts| serde_json::from_str::<ServerFacts>(&facts).ok());
+    // A public address needs no key.
+    let private = !card.project.settings()?.repository.as_str().starts_with("http");
+    let guide = guide(hook.provider);
+    let project = Head::new(&card, Tab::Hook)?;
+    // A page that shows a secret does not fetch itself again: each look is recorded.
+    let topic = secret.is_none().then(|| super::topic(&id));
+    visitor.page(&HookPage {
+        shell: visitor.shell(format!("Webhook of {}", project.name), Section::Projects, topic),
+        project,
+        provider: guide.name,
+        deploy_key: facts.and_then(|facts| facts.deploy_key).filter(|_| private),
+        key_place: guide.key_place,
+        where_to_add: guide.where_to_add,
+        secret_field: guide.secret_field,
+        last_step: guide.last_step,
+        url: projects::hook_url(&state, &hook),
+        secret,
+        branch: card.project.ref_name.short().to_owned(),
+    })
 }

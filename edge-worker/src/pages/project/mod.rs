@@ -6,7 +6,41 @@ pub(crate) mod environment;
 pub(crate) mod form;
 pub(crate) mod hook;
 
-use super::look::Badge;
+pub(crate) mod actions;
+pub(crate) mod settings;
+
+use super::look::{self, Badge, ProjectFacts};
+use crate::app::AppState;
+use crate::store::StoreError;
+use crate::store::projects::{ProjectCard, ProjectState};
+use crate::store::servers::ServerState;
+use axum::Router;
+use axum::routing::{get, post};
+use devflow_domain::settings::ProjectSettings;
+use devflow_protocol::ProjectId;
+use devflow_protocol::project::Framework;
+
+/// The pages of projects and what their forms are sent to.
+pub(crate) fn router() -> Router<AppState> {
+    Router::new()
+        .route("/projects", post(settings::create))
+        .route("/projects/new", get(settings::new))
+        .route("/projects/{id}", get(deployments::show))
+        .route("/projects/{id}/deploy", post(actions::deploy))
+        .route("/projects/{id}/restart", post(actions::restart))
+        .route("/projects/{id}/stop", post(actions::stop))
+        .route("/projects/{id}/remove", post(actions::remove))
+        .route("/projects/{id}/environment", get(environment::show))
+        .route("/projects/{id}/environment/set", post(environment::set))
+        .route("/projects/{id}/environment/remove", post(environment::remove))
+        .route("/projects/{id}/environment/import", post(environment::import))
+        .route("/projects/{id}/deliveries", get(deliveries::show))
+        .route("/projects/{id}/hook", get(hook::show))
+        .route(
+            "/projects/{id}/settings",
+            get(settings::show).post(settings::save),
+        )
+}
 
 /// The pages of a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +72,49 @@ pub(crate) struct Head {
     pub(crate) tab: Tab,
 }
 
+/// Framework and PHP version, as people name them.
+pub(crate) fn kind(settings: &ProjectSettings) -> String {
+    let framework = match settings.framework {
+        Framework::Laravel => "Laravel",
+        Framework::Php => "Plain PHP",
+    };
+    format!("{framework}, PHP {}", settings.php)
+}
+
+/// The state of a project as it is shown.
+pub(crate) fn badge(card: &ProjectCard) -> Badge {
+    look::project(ProjectFacts {
+        state: card.project.state,
+        server: card.server_state,
+        live: card.project.live_deployment.is_some(),
+        last: card.last_state,
+    })
+}
+
+/// What a project's pages follow.
+pub(crate) fn topic(id: &ProjectId) -> String {
+    format!("project:{id}")
+}
+
 impl Head {
+    pub(crate) fn new(card: &ProjectCard, tab: Tab) -> Result<Self, StoreError> {
+        let settings = card.project.settings()?;
+        Ok(Self {
+            id: card.project.id.to_string(),
+            name: card.project.name.clone(),
+            badge: badge(card),
+            domain: settings.domains.first().map(ToString::to_string),
+            kind: kind(&settings),
+            server: card.project.server.to_string(),
+            server_name: card.server_name.clone(),
+            server_missing: card.server_state == ServerState::Missing,
+            can_run: card.project.live_deployment.is_some(),
+            stopped: card.project.state == ProjectState::Stopped,
+            removing: card.project.state == ProjectState::Removing,
+            tab,
+        })
+    }
+
     fn tabs(&self) -> [(&'static str, &'static str, bool); 5] {
         [
             ("Deployments", "", Tab::Deployments),

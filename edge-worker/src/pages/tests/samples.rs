@@ -79,11 +79,11 @@ pub(super) fn overview(theme: Theme, names: &[&str]) -> String {
         .collect();
     let page = overview::OverviewPage {
         shell: shell("Projects", Section::Projects, theme),
-        counts: overview::Counts {
-            projects: u32::try_from(cards.len()).unwrap(),
-            servers: u32::from(!cards.is_empty()) * 3,
-            servers_online: u32::from(!cards.is_empty()) * 2,
-            servers_missing: u32::from(!cards.is_empty()),
+        counts: crate::store::dashboard::Counts {
+            projects: i64::try_from(cards.len()).unwrap(),
+            servers: i64::from(!cards.is_empty()) * 3,
+            servers_online: i64::from(!cards.is_empty()) * 2,
+            servers_missing: i64::from(!cards.is_empty()),
             running: 1,
             failed: 0,
         },
@@ -367,6 +367,7 @@ pub(super) fn deployment(theme: Theme, failed: bool, text: &str) -> String {
         live: false,
         kept: failed,
         can_cancel: !failed,
+        can_abandon: false,
         can_roll_back: failed,
         can_redeploy: failed,
         said: failed.then(|| deployment::Said {
@@ -375,7 +376,7 @@ pub(super) fn deployment(theme: Theme, failed: bool, text: &str) -> String {
             text: format!(
                 "SQLSTATE[42S21]: the column {text} is there already. Correct the migration and push again."
             ),
-            line: Some(21),
+            step: Some("migrate".to_owned()),
         }),
         queued: ago(14),
         started: Some(ago(13)),
@@ -410,7 +411,7 @@ pub(super) fn deployment(theme: Theme, failed: bool, text: &str) -> String {
 }
 
 pub(super) fn servers(theme: Theme, name: &str) -> String {
-    let row = |n: u32, badge, name: &str| servers::Row {
+    let row = |n: i64, badge, name: &str| servers::Row {
         id: format!("srv_{n}"),
         badge,
         name: name.to_owned(),
@@ -458,10 +459,11 @@ pub(super) fn server(theme: Theme, name: &str) -> String {
         }],
         jobs: vec![servers::JobRow {
             badge: badge(Tone::Idle, "Waits"),
-            verb: "Deploy",
+            verb: "Deployment".to_owned(),
             detail: "Shop".to_owned(),
             when: ago(30),
         }],
+        test: Some(format!("{name} answered after 34 ms.")),
     };
     page.render().unwrap()
 }
