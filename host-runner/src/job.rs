@@ -271,3 +271,6 @@ fn environment(context: &JobContext, deploy: &Deploy, identity: &Identity) -> Re
     context.events.mask(mask::secrets(&environment));
     Ok(environment)
 }
+
+#[cfg(test)]
+mod tests;
