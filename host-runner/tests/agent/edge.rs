@@ -62,7 +62,8 @@ pub(crate) struct Faults {
 struct Inner {
     key: SigningKey,
     server: ServerId,
-    runner: Mutex<Option<VerifyingKey>>,
+    /// Keys of the enrolled runner: Ed25519, X25519.
+    runner: Mutex<Option<(VerifyingKey, [u8; 32])>>,
     /// With the job where it is offered until its acknowledgement.
     offers: Mutex<VecDeque<(Envelope, Option<JobId>)>>,
     told: Mutex<Vec<Told>>,
@@ -115,6 +116,16 @@ impl Edge {
 
     pub(crate) fn server(&self) -> ServerId {
         self.inner.server.clone()
+    }
+
+    /// The enrolled runner's key for sealed values.
+    pub(crate) fn sealing_key(&self) -> [u8; 32] {
+        self.inner
+            .runner
+            .lock()
+            .expect("sound")
+            .expect("an enrolled runner")
+            .1
     }
 
     /// A job for the enrolled server, valid for an hour.
@@ -256,12 +267,12 @@ async fn enrol(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
     if request.token != TOKEN {
         return problem(401, "unauthenticated", "the token is not known".into(), None);
     }
-    let key: [u8; 32] = STANDARD
-        .decode(&request.signing_key)
-        .expect("base64")
-        .try_into()
-        .expect("32 bytes");
-    *inner.runner.lock().expect("sound") = Some(VerifyingKey::from_bytes(&key).expect("a key"));
+    let key = |text: &str| -> [u8; 32] {
+        let bytes = STANDARD.decode(text).expect("base64");
+        bytes.try_into().expect("32 bytes")
+    };
+    let signing = VerifyingKey::from_bytes(&key(&request.signing_key)).expect("a key");
+    *inner.runner.lock().expect("sound") = Some((signing, key(&request.sealing_key)));
     let answer = EnrolAnswer {
         server: inner.server.clone(),
         edge: AUDIENCE.into(),
@@ -280,7 +291,7 @@ async fn signed(State(inner): State<Arc<Inner>>, uri: Uri, headers: HeaderMap, b
         .get(HEADER)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let key = inner.runner.lock().expect("sound").expect("an enrolled runner");
+    let (key, _) = inner.runner.lock().expect("sound").expect("an enrolled runner");
     let seen = Seen {
         audience: AUDIENCE,
         route: uri.path(),

@@ -1,6 +1,8 @@
-use crate::edge::Edge;
+use crate::edge::{Edge, Told};
 use crate::runner::{Server, started};
+use devflow_protocol::job::{Deploy, Job, SealedEnvironment, Trigger, Work, environment_context};
 use devflow_protocol::outcome::Outcome;
+use devflow_protocol::{DeploymentId, UnixMillis, seal};
 
 #[tokio::test]
 async fn lost_acknowledgement_is_sent_again_and_the_job_done_once() {
@@ -29,14 +31,7 @@ async fn result_survives_a_kill_while_the_edge_is_away() {
     edge.until("an acknowledgement", |edge| edge.acks().len() == 1)
         .await;
     // The journal has the result, whether the edge hears of it or not.
-    let deadline = std::time::Instant::now() + crate::edge::PATIENCE;
-    loop {
-        let status = server.call(&["status", "--json"], "").await;
-        if String::from_utf8_lossy(&status.stdout).contains("done, not reported yet") {
-            break;
-        }
-        assert!(std::time::Instant::now() < deadline, "{status:?}");
-    }
+    server.until_status("done, not reported yet").await;
     runner.kill().await;
     let runner = server.run();
     edge.faults(|faults| {
@@ -113,4 +108,83 @@ async fn edge_that_is_away_is_waited_for() {
     let (_, log) = runner.stop().await;
     assert!(log.contains("is a proxy or another site in between?"), "{log}");
     assert!(log.contains("the edge is back"), "{log}");
+}
+
+/// A deployment that fails at its first step, with the few events that this makes.
+fn hopeless(edge: &Edge, number: u8) -> Job {
+    let spec = serde_json::json!({
+        "slug": "shop", "framework": "php", "repository": "file:///nowhere/at/all", "php": "8.4",
+        "image": "devflow/php:8.4",
+        "web": {"domains": ["shop.test"], "public_dir": null, "scripts": false, "health_path": "/", "body_mib": 1,
+            "basic_auth": null},
+        "steps": [], "processes": [], "shared": [], "carry_over": [],
+        "limits": {"memory_mib": 64, "cpu_milli": 100, "php_memory_mib": 32, "max_children": 1, "execution_s": 5},
+        "services": {"mariadb": false, "redis": false},
+        "release": {"keep": 2, "drain_s": 1, "observe_s": 1, "ready_s": 1},
+    });
+    let project = edge.ping(number).project.expect("a project");
+    let context = environment_context(&project, 1);
+    let sealed = seal::seal(&edge.sealing_key(), &context, b"{}", [7; 32]).expect("sealed");
+    edge.job(
+        number,
+        Work::Deploy(Box::new(Deploy {
+            deployment: DeploymentId::new(UnixMillis(1), [number; 10]),
+            trigger: Trigger::Manual,
+            ref_name: "refs/heads/main".parse().expect("a ref"),
+            commit: None,
+            spec: serde_json::from_value(spec).expect("a spec"),
+            environment: SealedEnvironment { version: 1, sealed },
+        })),
+    )
+}
+
+#[tokio::test]
+async fn events_survive_a_kill_and_arrive_in_order_before_the_result() {
+    let edge = Edge::start().await;
+    let server = Server::new();
+    server.enrol(&edge).await;
+    std::fs::write(
+        server.folder.path().join("policy.toml"),
+        "[allow]\nrepositories = [\"file:///**\"]",
+    )
+    .expect("written");
+    edge.faults(|faults| faults.away_after_ack = true);
+    let job = hopeless(&edge, 1);
+    edge.offer(&job);
+    let runner = server.run();
+    edge.until("an acknowledgement", |edge| edge.acks().len() == 1)
+        .await;
+    server.until_status("done, not reported yet").await;
+    runner.kill().await;
+
+    // The first batch is taken and its answer lost: it comes again, the same.
+    edge.faults(|faults| {
+        faults.away = false;
+        faults.away_after_ack = false;
+        faults.lost_events = 1;
+    });
+    let _runner = server.run();
+    edge.until("a completion", |edge| !edge.completions().is_empty())
+        .await;
+    let told: Vec<_> = edge
+        .told()
+        .into_iter()
+        .filter(|told| matches!(told, Told::Events(_) | Told::Complete(_)))
+        .collect();
+    let [Told::Events(lost), Told::Events(again), Told::Complete(end)] = told.as_slice() else {
+        panic!("unexpected: {told:#?}");
+    };
+    assert_eq!(lost, again);
+    let numbers: Vec<u64> = again.events.iter().map(|event| event.n).collect();
+    assert_eq!(numbers, (1..=end.last_event).collect::<Vec<_>>());
+    assert!(end.last_event >= 2, "{again:#?}");
+    let Outcome::Failed {
+        step: Some(step),
+        reason,
+    } = &end.outcome
+    else {
+        panic!("must have failed: {:?}", end.outcome);
+    };
+    assert_eq!(step.as_str(), "fetch", "{reason}");
+    assert_eq!(end.project.as_ref().map(|report| report.live.clone()), Some(None));
 }

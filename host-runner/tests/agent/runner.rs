@@ -3,6 +3,7 @@
 use crate::edge::{Edge, PATIENCE, TOKEN};
 use std::path::PathBuf;
 use std::process::{ExitStatus, Output, Stdio};
+use std::time::Instant;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
@@ -80,6 +81,18 @@ impl Server {
         ];
         let output = self.call(&arguments, TOKEN).await;
         assert!(output.status.success(), "{output:?}");
+    }
+
+    /// Waits until `status` prints `text`.
+    pub(crate) async fn until_status(&self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let status = self.call(&["status", "--json"], "").await;
+            if String::from_utf8_lossy(&status.stdout).contains(text) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{status:?}");
+        }
     }
 
     /// Starts `run`.
