@@ -1,14 +1,17 @@
 //! Deletes what is past its time, a few projects and rows a minute: deployments beyond the newest 50 of a project or
-//! older than 6 months, deliveries older than 6 months, tokens that are over.
+//! older than 6 months, deliveries older than 6 months, other jobs older than 30 days, tokens that are over.
 
 use super::Stores;
 use crate::platform;
 use crate::store::retention::{self, PrunedRow};
 use crate::store::servers::IdRow;
 use crate::store::{StoreError, events};
-use devflow_protocol::UnixMillis;
+use devflow_protocol::{JobId, UnixMillis};
 
 const SIX_MONTHS_MS: i64 = 183 * 24 * 3_600_000;
+const THIRTY_DAYS_MS: i64 = 30 * 24 * 3_600_000;
+const HOUR_MS: i64 = 3_600_000;
+const MINUTE_MS: i64 = 60_000;
 
 pub(super) async fn run(stores: &Stores) -> Result<(), StoreError> {
     let now = platform::now();
@@ -18,6 +21,10 @@ pub(super) async fn run(stores: &Stores) -> Result<(), StoreError> {
     let projects: Vec<IdRow> = stores.db.all(retention::projects_after(&cursor)).await?;
     for project in &projects {
         prune(stores, &project.id, now.plus(-SIX_MONTHS_MS)).await?;
+    }
+    // Reads every old job: once an hour is enough.
+    if now.0.rem_euclid(HOUR_MS) < MINUTE_MS {
+        delete_stray_jobs(stores, now.plus(-THIRTY_DAYS_MS)).await?;
     }
     // After the last project the next run starts over.
     let next = projects.last().map(|row| row.id.clone()).unwrap_or_default();
@@ -42,6 +49,16 @@ async fn prune(stores: &Stores, project: &str, before: UnixMillis) -> Result<(),
             .db
             .batch(retention::delete_deployment(&row.deployment).into())
             .await?;
+    }
+    Ok(())
+}
+
+async fn delete_stray_jobs(stores: &Stores, before: UnixMillis) -> Result<(), StoreError> {
+    let before = JobId::new(before, [0; 10]);
+    let stray: Vec<IdRow> = stores.db.all(retention::stray_jobs(before.as_str())).await?;
+    for job in stray {
+        stores.logs.run(events::delete(&job.id)).await?;
+        stores.db.run(retention::delete_job(&job.id)).await?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::app::AppState;
 use crate::error::ApiError;
 use crate::extract::read_body;
 use crate::service::deliveries;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -20,9 +21,10 @@ pub(super) fn router() -> Router<AppState> {
 #[worker::send]
 async fn receive(
     State(state): State<AppState>,
-    Path((provider, hook)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let Path((provider, hook)) = path.map_err(|_| ApiError::no_such("hook"))?;
     let provider = deliveries::provider(&provider)?;
     let hook: HookId = hook.parse().map_err(|_| ApiError::no_such("hook"))?;
     let (parts, body) = request.into_parts();

@@ -225,7 +225,7 @@ async fn ask_runner_to_cancel(
         arguments: &arguments,
         now: platform::now(),
     };
-    state.db.run(jobs::insert(&new)).await?;
+    state.db.run(jobs::insert_cancel(&new)).await?;
     Ok(())
 }
 

@@ -27,10 +27,10 @@ pub(crate) async fn after(
         .await?;
     let mut found: Vec<Event> = Vec::new();
     for batch in stored {
-        let list: Vec<Event> = serde_json::from_str(&batch.body)
+        let told: Vec<Event> = serde_json::from_str(&batch.body)
             .map_err(|error| StoreError::unreadable("deployment_events.body", &error))?;
         let last = found.last().map_or(after, |event| event.n);
-        found.extend(list.into_iter().filter(|event| event.n > last));
+        found.extend(told.into_iter().filter(|event| event.n > last));
     }
     let last = found.last().map_or(after, |event| event.n);
     Ok((found, last))

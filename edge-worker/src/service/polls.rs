@@ -22,6 +22,9 @@ use devflow_protocol::{RunnerSessionId, ServerId, UnixMillis};
 /// acknowledgement that is under way at the same time would look like a lost journal otherwise. Milliseconds.
 const JOURNAL_MARGIN_MS: i64 = 5_000;
 
+/// Sequences are milliseconds and stay far below what a JavaScript number holds.
+const SEQUENCE_MAX: i64 = 1 << 52;
+
 /// Refuses a runner that a newer session of the same server has taken over from.
 pub(crate) fn check_session(runner: &RunnerRow, session: &RunnerSessionId) -> Result<(), ApiError> {
     if runner
@@ -120,7 +123,10 @@ async fn arrive(
     if back {
         batch.push(servers::mark_online(&runner.id, now));
     }
-    batch.push(jobs::held(&runner.id, claims.created.plus(-JOURNAL_MARGIN_MS)));
+    batch.push(jobs::held(
+        &runner.id,
+        claims.created.min(now).plus(-JOURNAL_MARGIN_MS),
+    ));
     let answers = state.db.batch(batch).await?;
     let held: Vec<jobs::HeldRow> = answers
         .last()
@@ -184,7 +190,7 @@ async fn lease(
     let asked = LeaseRequest {
         server,
         lease: &token,
-        last_sequence: request.last_sequence,
+        last_sequence: request.last_sequence.clamp(0, SEQUENCE_MAX),
         paused: request.paused,
         now,
         expires_at,

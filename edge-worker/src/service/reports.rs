@@ -15,7 +15,7 @@ use devflow_protocol::outcome::Outcome;
 use devflow_protocol::request::body_sha256;
 use devflow_protocol::runner_api::{AckRequest, CompleteRequest, EventsRequest};
 use devflow_protocol::text::GitSha;
-use devflow_protocol::{JobId, ServerId};
+use devflow_protocol::{JobId, ServerId, UnixMillis};
 
 /// The job, if it is this server's in this attempt.
 async fn job(state: &AppState, server: &ServerId, id: &JobId, attempt: u32) -> Result<JobRow, ApiError> {
@@ -224,7 +224,8 @@ pub(crate) async fn complete(
     server: &ServerId,
     request: &CompleteRequest,
 ) -> Result<(), ApiError> {
-    let (id, attempt, at) = (&request.job, request.attempt, request.finished_at);
+    let (id, attempt) = (&request.job, request.attempt);
+    let at = request.finished_at.clamp(UnixMillis(0), platform::now());
     let row = job(state, server, id, attempt).await?;
     if row.state == "done" {
         return Ok(());
@@ -258,6 +259,8 @@ pub(crate) async fn complete(
     let succeeded = matches!(request.outcome, Outcome::Succeeded { .. });
     if row.verb == "remove_project" && succeeded {
         batch.push(projects::delete_removed(id, attempt));
+    } else if row.verb == "remove_project" {
+        batch.push(projects::keep_after_all(id, attempt));
     } else if let Some(report) = &request.project {
         batch.push(projects::report(
             id,
@@ -286,7 +289,6 @@ fn cut_bytes(text: &str, limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use devflow_protocol::UnixMillis;
     use devflow_protocol::event::StepOutcome;
 
     fn event(n: u64, what: Happening) -> Event {

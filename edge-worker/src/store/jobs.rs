@@ -75,6 +75,22 @@ pub(crate) fn insert(job: &NewJob<'_>) -> Statement {
     )
 }
 
+/// Queues the cancellation of a job, unless one is on its way.
+pub(crate) fn insert_cancel(job: &NewJob<'_>) -> Statement {
+    statement!(
+        "-- jobs_insert_cancel
+        INSERT INTO jobs (id, server, project, verb, arguments, state, created_at)
+        SELECT ?1, ?2, ?3, ?4, ?5, 'queued', ?6 WHERE NOT EXISTS (SELECT 1 FROM jobs
+          WHERE server = ?2 AND state IN ('queued', 'leased', 'running') AND verb = ?4 AND arguments = ?5)",
+        job.id,
+        job.server,
+        job.project,
+        job.verb,
+        job.arguments,
+        job.now
+    )
+}
+
 /// Ends what is queued for a project that is being removed, and its queued deployments.
 pub(crate) fn clear_queue(project: &ProjectId, now: UnixMillis) -> [Statement; 2] {
     [

@@ -187,6 +187,17 @@ pub(crate) fn delete_removed(job: &JobId, attempt: u32) -> Statement {
     )
 }
 
+/// Gives a project back whose removal failed, only together with the end of that job.
+pub(crate) fn keep_after_all(job: &JobId, attempt: u32) -> Statement {
+    statement!(
+        "-- projects_keep_after_all
+        UPDATE projects SET state = 'active' WHERE state = 'removing' AND id = (SELECT project FROM jobs
+          WHERE id = ?1 AND attempt = ?2 AND state IN ('leased', 'running', 'out_of_contact'))",
+        job,
+        attempt
+    )
+}
+
 /// Takes over what the runner reports at the end of a job, only together with the end of that job.
 pub(crate) fn report(
     job: &JobId,

@@ -71,6 +71,22 @@ pub(crate) fn delete_deployment(deployment: &str) -> [Statement; 2] {
     ]
 }
 
+/// Old jobs that belong to no deployment, or to one that is gone with its project. `before` is an id: ids sort by
+/// time.
+pub(crate) fn stray_jobs(before: &str) -> Statement {
+    statement!(
+        "-- retention_stray_jobs
+        SELECT j.id FROM jobs j WHERE j.id < ?1 AND j.state IN ('done', 'abandoned')
+          AND NOT EXISTS (SELECT 1 FROM deployments d WHERE d.id = j.deployment) ORDER BY j.id LIMIT 50",
+        before
+    )
+}
+
+/// Deletes one job.
+pub(crate) fn delete_job(job: &str) -> Statement {
+    statement!("-- retention_delete_job\nDELETE FROM jobs WHERE id = ?1", job)
+}
+
 /// The next projects to look at, after a cursor.
 pub(crate) fn projects_after(cursor: &str) -> Statement {
     statement!(

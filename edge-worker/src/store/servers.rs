@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ServerState {
-    /// Not enrolled yet.
+    /// Not enrolled yet, or has not polled since.
     Pending,
     /// Polls.
     Online,
@@ -105,12 +105,13 @@ pub(crate) struct Enrolment<'a> {
 }
 
 /// Spends a token and gives its server the runner's keys. The last statement tells which server it was, and no
-/// row where the token is unknown, spent or too old. A new enrolment ends the sessions of the runner before.
+/// row where the token is unknown, spent or too old. A new enrolment ends the sessions of the runner before. The
+/// server is online when it polls.
 pub(crate) fn enrol(enrolment: &Enrolment<'_>) -> [Statement; 3] {
     [
         statement!(
             "-- servers_enrol
-            UPDATE servers SET signing_key = ?2, sealing_key = ?3, facts = ?4, session = NULL, state = 'online',
+            UPDATE servers SET signing_key = ?2, sealing_key = ?3, facts = ?4, session = NULL, state = 'pending',
               enrolled_at = ?5, state_at = ?5
             WHERE id = (SELECT server FROM enrolments WHERE token_hash = ?1 AND used_at IS NULL AND expires_at > ?5)",
             enrolment.token_hash,

@@ -77,3 +77,21 @@ fn retention_keeps_the_newest_fifty_and_what_can_be_rolled_back_to() {
     assert_eq!(names, expected);
     assert_eq!(db.batch(retention::delete_deployment(&names[0])), [1, 1]);
 }
+
+#[test]
+fn retention_finds_jobs_that_belong_to_nothing() {
+    let db = TestDb::with_project();
+    db.queue(10, 1, Trigger::Manual);
+    db.queue(11, 1, Trigger::Manual);
+    db.run(statement!("UPDATE jobs SET state = 'done'"));
+    db.run(statement!(
+        "DELETE FROM deployments WHERE id = ?1",
+        &id!(DeploymentId, 11)
+    ));
+    let before = id!(JobId, 1_000);
+    let stray: Vec<crate::store::servers::IdRow> = db.all(retention::stray_jobs(before.as_str()));
+    assert_eq!(
+        stray.iter().map(|row| row.id.clone()).collect::<Vec<_>>(),
+        [id!(JobId, 11).to_string()]
+    );
+}

@@ -130,6 +130,41 @@ fn removal_that_succeeded_takes_the_project_along() {
 }
 
 #[test]
+fn removal_that_failed_gives_the_project_back() {
+    let db = TestDb::with_project();
+    db.run(projects::mark_removing(&id!(ProjectId, 1)));
+    db.run(jobs::insert(&jobs::NewJob {
+        id: &id!(JobId, 10),
+        server: &server(),
+        project: Some(&id!(ProjectId, 1)),
+        verb: "remove_project",
+        arguments: "{}",
+        now: UnixMillis(10),
+    }));
+    db.run(statement!(
+        "UPDATE jobs SET state = 'running', lease = 't', attempt = 1"
+    ));
+    assert_eq!(db.run(projects::keep_after_all(&id!(JobId, 10), 1)), 1);
+    assert_eq!(db.text("SELECT state FROM projects"), "active");
+}
+
+#[test]
+fn second_cancel_of_a_job_is_not_queued() {
+    let db = TestDb::with_project();
+    let cancel = |number| {
+        jobs::insert_cancel(&jobs::NewJob {
+            id: &id!(JobId, number),
+            server: &server(),
+            project: Some(&id!(ProjectId, 1)),
+            verb: "cancel",
+            arguments: "{\"job\":\"job_1\"}",
+            now: UnixMillis(10),
+        })
+    };
+    assert_eq!(db.batch([cancel(20), cancel(21)]), [1, 0]);
+}
+
+#[test]
 fn event_batch_that_arrives_again_is_one_row() {
     let db = TestDb::logs();
     let job = id!(JobId, 1);

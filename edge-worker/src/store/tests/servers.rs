@@ -55,6 +55,6 @@ fn older_session_does_not_take_over_again() {
     let row: RunnerRow = db.first(servers::runner(&server())).unwrap();
     assert_eq!(
         (row.session, row.state),
-        (Some(newer.to_string()), ServerState::Online)
+        (Some(newer.to_string()), ServerState::Pending)
     );
 }
