@@ -80,11 +80,12 @@ impl Git {
         command
     }
 
-    // Git hands this text to a shell, so each path is quoted for one.
+    // Git hands this text to a shell, so each path is quoted for one. Of an option that is given twice ssh takes the
+    // first alone, so the two files of host keys need an option each.
     fn ssh_command(&self) -> String {
         format!(
             "ssh -F /dev/null -i {} -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=yes \
-             -o GlobalKnownHostsFile=/dev/null -o UserKnownHostsFile={} -o UserKnownHostsFile={} -o ConnectTimeout=15",
+             -o GlobalKnownHostsFile={} -o UserKnownHostsFile={} -o ConnectTimeout=15",
             shell_quoted(&self.deploy_key),
             shell_quoted(&self.known_hosts),
             shell_quoted(&self.own_known_hosts),
@@ -355,4 +356,30 @@ fn first_words(done: &Finished) -> String {
 
 fn shell_quoted(path: &Path) -> String {
     format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ssh_command_knows_the_pinned_host_keys_and_those_of_the_administrator() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ssh = Git::new(folder.path()).expect("made").ssh_command();
+        let call = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(format!("{ssh} -G h.test"))
+            .output();
+        let shown = String::from_utf8(call.expect("ssh is installed").stdout).expect("text");
+        for file in ["globalknownhostsfile", "userknownhostsfile"]
+            .into_iter()
+            .zip(["known_hosts.pinned", "known_hosts"])
+        {
+            let line = format!("{} {}", file.0, folder.path().join(file.1).display());
+            assert!(
+                shown.lines().any(|found| found == line),
+                "{line} is not in {shown}"
+            );
+        }
+    }
 }
