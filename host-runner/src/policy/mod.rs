@@ -148,7 +148,8 @@ impl Policy {
         }
         match work {
             Work::Deploy(deploy) => judge_spec(rules, &deploy.spec, pin),
-            Work::Rollback(rollback) => judge_spec(rules, &rollback.spec, pin),
+            // A kept release is on the server already; nothing is fetched for it.
+            Work::Rollback(rollback) => judge_image(rules, &rollback.spec),
             Work::Cancel(_) | Work::Stop(_) | Work::Restart(_) | Work::RemoveProject(_) | Work::Ping(_) => {
                 Ok(())
             }
@@ -170,12 +171,7 @@ fn judge_spec(rules: &Rules, spec: &ProjectSpec, pin: Option<&str>) -> Result<()
             "this server's policy does not allow the repository {repository}; see `repositories` in its policy.toml"
         ));
     }
-    let image = spec.image.as_str();
-    if !rules.images.iter().any(|pattern| glob::fits(pattern, image)) {
-        return Err(format!(
-            "this server's policy does not allow the image {image}; see `images` in its policy.toml"
-        ));
-    }
+    judge_image(rules, spec)?;
     match pin {
         Some(pin) if pin != repository => Err(format!(
             "{slug} is pinned to {pin} on this server, and the job names {repository}; if that is wanted, run \
@@ -183,6 +179,17 @@ fn judge_spec(rules: &Rules, spec: &ProjectSpec, pin: Option<&str>) -> Result<()
             slug = spec.slug
         )),
         _ => Ok(()),
+    }
+}
+
+fn judge_image(rules: &Rules, spec: &ProjectSpec) -> Result<(), String> {
+    let image = spec.image.as_str();
+    if rules.images.iter().any(|pattern| glob::fits(pattern, image)) {
+        Ok(())
+    } else {
+        Err(format!(
+            "this server's policy does not allow the image {image}; see `images` in its policy.toml"
+        ))
     }
 }
 

@@ -1,5 +1,7 @@
 use super::*;
 use crate::samples;
+use devflow_protocol::job::Rollback;
+use devflow_protocol::{DeploymentId, UnixMillis};
 
 fn allowed(policy: &str, repository: &str, image: &str, pin: Option<&str>) -> Result<(), String> {
     let policy = Policy::parse(policy).expect("a valid policy");
@@ -72,6 +74,26 @@ fn judge_refuses_another_repository_than_the_pinned_one() {
          https://github.com/evil/shop; if that is wanted, run `host-runner policy pin shop \
          https://github.com/evil/shop` on the server"
     );
+}
+
+#[test]
+fn judge_of_a_rollback_asks_for_the_image_only() {
+    let policy = Policy::parse("[allow]\nrepositories = []").expect("valid");
+    let rollback = |image: &str| {
+        let mut spec = samples::spec("shop");
+        spec.image = image.parse().expect("an image");
+        Work::Rollback(Box::new(Rollback {
+            deployment: DeploymentId::new(UnixMillis(1), [1; 10]),
+            release: DeploymentId::new(UnixMillis(1), [2; 10]),
+            force: false,
+            spec,
+        }))
+    };
+    assert_eq!(
+        policy.judge(&rollback("devflow/php:8.4"), Some("https://h.test/other")),
+        Ok(())
+    );
+    assert!(policy.judge(&rollback("evil/php:8.4"), None).is_err());
 }
 
 #[test]
