@@ -49,14 +49,12 @@ async function options() {
     path.join(config.worktree, "wrangler.toml"),
   );
   const { modulesRules, ...worker } = workerOptions;
-  const persist = (kind) => path.join(config.persist, kind);
+  await mkdir(config.persist, { recursive: true });
   await mkdir(path.join(config.worktree, "edge-worker", "dist", "assets"), { recursive: true });
   return convertV4MiniflareOptions({
     host: "127.0.0.1",
     port: config.port ?? 0,
-    d1Persist: persist("d1"),
-    r2Persist: persist("r2"),
-    durableObjectsPersist: persist("do"),
+    resourcePersistencePath: config.persist,
     unsafeTriggerHandlers: true,
     logRequests: false,
     handleRuntimeStdio: (stdout, stderr) => {
