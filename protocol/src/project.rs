@@ -175,7 +175,7 @@ pub enum SharedKind {
 
 /// What a project's containers may use; one block renders pool, php.ini, container and vhost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Memory of the web container, in MiB.
     pub memory_mib: u32,
@@ -188,7 +188,6 @@ pub struct Limits {
     /// Longest request, in seconds.
     pub execution_s: u16,
     /// Further php.ini settings.
-    #[serde(default)]
     pub php_ini: BTreeMap<String, String>,
 }
 
@@ -207,7 +206,7 @@ impl Default for Limits {
 
 /// What the server makes for the project.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Services {
     /// A `MariaDB` database with a user of its own.
     pub mariadb: bool,
@@ -217,7 +216,7 @@ pub struct Services {
 
 /// How a release is switched, watched and kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct ReleasePolicy {
     /// Releases to keep, the live one included.
     pub keep: u8,
