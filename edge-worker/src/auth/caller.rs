@@ -128,7 +128,6 @@ impl FromRequestParts<AppState> for SignedIn {
 /// A caller of the JSON API: an API key, or a session with its CSRF token in `x-csrf-token`.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    pub(crate) user: UserId,
     pub(crate) actor: Actor,
 }
 
@@ -152,10 +151,7 @@ impl Caller {
                     "The API key is not known; make a new one.".to_owned(),
                 )
             })?;
-            return Ok(Self {
-                user: row.user,
-                actor: Actor(row.id),
-            });
+            return Ok(Self { actor: Actor(row.id) });
         }
         let Some(signed_in) = SignedIn::of(state, headers).await? else {
             return Err(ApiError::Unauthenticated(
@@ -167,10 +163,7 @@ impl Caller {
         if !safe {
             check_csrf(&signed_in, header_token(headers).as_deref())?;
         }
-        Ok(Self {
-            actor: signed_in.actor(),
-            user: signed_in.user,
-        })
+        Ok(Self { actor: signed_in.actor() })
     }
 }
 

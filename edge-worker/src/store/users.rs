@@ -15,7 +15,6 @@ pub(crate) const SEEN_STEP_MS: i64 = 5 * 60_000;
 #[derive(Debug, Deserialize)]
 pub(crate) struct UserRow {
     pub(crate) id: UserId,
-    pub(crate) email: String,
     pub(crate) password_hash: String,
 }
 
@@ -51,13 +50,13 @@ pub(crate) fn insert_owner(owner: &NewOwner<'_>) -> Statement {
 
 /// One row when there is an owner.
 pub(crate) fn owner() -> Statement {
-    statement!("-- users_owner\nSELECT id, email, password_hash FROM users WHERE role = 'owner'")
+    statement!("-- users_owner\nSELECT id, password_hash FROM users WHERE role = 'owner'")
 }
 
 /// The person with that address.
 pub(crate) fn by_email(email: &str) -> Statement {
     statement!(
-        "-- users_by_email\nSELECT id, email, password_hash FROM users WHERE email = ?1",
+        "-- users_by_email\nSELECT id, password_hash FROM users WHERE email = ?1",
         email
     )
 }
