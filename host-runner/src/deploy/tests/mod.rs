@@ -3,8 +3,10 @@
 //! (`cargo test -p host-runner -- --ignored`), and fail where a part is missing.
 
 mod failures;
+mod hostile;
 mod lab;
 mod laravel;
+mod load;
 mod plain;
 mod recovery;
 
