@@ -13,6 +13,7 @@ document.addEventListener("submit", (event) => {
 
 async function send(form: HTMLFormElement, submitter: HTMLElement | null): Promise<void> {
   if (form.ariaBusy === "true") return;
+  const shownAt = location.href;
   const fields = new URLSearchParams();
   for (const [name, value] of new FormData(form, submitter)) {
     if (typeof value === "string") fields.append(name, value);
@@ -26,8 +27,13 @@ async function send(form: HTMLFormElement, submitter: HTMLElement | null): Promi
     const target = new URL(answer.url);
     const moved = answer.redirected && target.href !== location.href;
     if (moved) history.pushState(null, "", target);
-    show(page, "body");
-    if (moved) scrollTo(0, 0);
+    if (moved && target.pathname !== new URL(shownAt).pathname) {
+      show(page, "other page");
+      scrollTo(0, 0);
+      document.querySelector<HTMLElement>("main")?.focus();
+    } else {
+      show(page, "body");
+    }
     document.querySelector<HTMLElement>("[autofocus], [aria-invalid]")?.focus();
   } catch {
     say("DevFlow could not be reached, so nothing was changed. Check your connection and try again.");

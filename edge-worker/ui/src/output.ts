@@ -8,6 +8,8 @@ class DeploymentOutput extends HTMLElement {
   connectedCallback(): void {
     document.addEventListener("live:changed", this.#fetch);
     this.scrollTop = this.scrollHeight;
+    // The page came with the first lines; the rest is fetched at once.
+    void this.#fetch();
   }
 
   disconnectedCallback(): void {

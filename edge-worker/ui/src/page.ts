@@ -13,8 +13,8 @@ const callbacks = {
   },
 };
 
-/** Takes over title, icon, theme and body of `fresh`. */
-export function show(fresh: Document, part: "main" | "body"): void {
+/** Takes over title, icon and theme of `fresh`, and its content: morphed where it is the same page, else as a whole. */
+export function show(fresh: Document, part: "main" | "body" | "other page"): void {
   document.title = fresh.title;
   const icon = fresh.querySelector<HTMLLinkElement>('link[rel="icon"]');
   const shown = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
@@ -23,9 +23,15 @@ export function show(fresh: Document, part: "main" | "body"): void {
   const theme = fresh.documentElement.dataset.theme;
   if (theme) document.documentElement.dataset.theme = theme;
 
-  const from = part === "body" ? document.body : document.querySelector("main");
-  const to = part === "body" ? fresh.body : fresh.querySelector("main");
-  if (from && to) Idiomorph.morph(from, to, { morphStyle: "outerHTML", ignoreActiveValue: true, callbacks });
+  if (part === "other page") {
+    document.body.replaceWith(document.adoptNode(fresh.body));
+  } else {
+    const from = part === "body" ? document.body : document.querySelector("main");
+    const to = part === "body" ? fresh.body : fresh.querySelector("main");
+    // What is being typed stays; a focused button changes like anything else.
+    const ignoreActiveValue = document.activeElement?.matches("input, textarea, select") ?? false;
+    if (from && to) Idiomorph.morph(from, to, { morphStyle: "outerHTML", ignoreActiveValue, callbacks });
+  }
   document.dispatchEvent(new CustomEvent("page:shown"));
 }
 
