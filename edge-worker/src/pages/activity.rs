@@ -97,16 +97,14 @@ fn list_row(row: &FeedRow, now: UnixMillis) -> Row {
         text.split_once('_')
             .is_some_and(|(prefix, rest)| prefix.len() == 3 && rest.len() == 26)
     };
+    let subject = row.subject_name.clone().unwrap_or_default();
+    let says_more = !is_id(&row.detail) && !row.detail.eq_ignore_ascii_case(&subject);
     Row {
         sentence: sentence(&row.action),
-        subject: row.subject_name.clone().unwrap_or_default(),
+        subject,
         link: link(row),
         actor: actor(row),
-        detail: if is_id(&row.detail) {
-            String::new()
-        } else {
-            row.detail.clone()
-        },
+        detail: if says_more { row.detail.clone() } else { String::new() },
         when: Moment::new(row.at, now),
     }
 }
