@@ -26,7 +26,8 @@ fn main() {
     for (constant, name) in ASSETS {
         let plain = format!("/assets/{name}");
         let path = value(&manifest, name).unwrap_or(&plain);
-        writeln!(constants, "pub(crate) const {constant}: &str = {path:?};").expect("a text takes every line");
+        writeln!(constants, "pub(crate) const {constant}: &str = {path:?};")
+            .expect("a text takes every line");
     }
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR for build scripts");
     fs::write(Path::new(&out).join("assets.rs"), constants).expect("OUT_DIR can be written");

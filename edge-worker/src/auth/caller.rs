@@ -163,7 +163,9 @@ impl Caller {
         if !safe {
             check_csrf(&signed_in, header_token(headers).as_deref())?;
         }
-        Ok(Self { actor: signed_in.actor() })
+        Ok(Self {
+            actor: signed_in.actor(),
+        })
     }
 }
 

@@ -104,7 +104,11 @@ fn list_row(row: &FeedRow, now: UnixMillis) -> Row {
         subject,
         link: link(row),
         actor: actor(row),
-        detail: if says_more { row.detail.clone() } else { String::new() },
+        detail: if says_more {
+            row.detail.clone()
+        } else {
+            String::new()
+        },
         when: Moment::new(row.at, now),
     }
 }

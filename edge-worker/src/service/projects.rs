@@ -250,7 +250,28 @@ fn hook_secret_for(provider: Provider) -> String {
     }
 }
 
-/// Changes the given fields; `null` takes a setting back to its default.
+/// JSON Merge Patch (RFC 7396): objects are merged field by field, `null` removes, everything else replaces.
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Value::Object(fields) = target else {
+        return;
+    };
+    for (name, value) in patch {
+        if value.is_null() {
+            fields.remove(&name);
+        } else {
+            merge(fields.entry(name).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// Changes the given fields, also inside `limits` and the like; `null` takes a setting back to its default.
 pub(crate) async fn update(
     state: &AppState,
     actor: &Actor,
@@ -274,16 +295,11 @@ pub(crate) async fn update(
     let ref_name = text("branch")?.map_or(Ok(row.ref_name.clone()), |branch| ref_of(&branch))?;
     let before =
         serde_json::to_value(row.settings()?).map_err(|error| ApiError::Internal(error.to_string()))?;
-    let Value::Object(mut merged) = before else {
+    let mut merged = before;
+    merge(&mut merged, Value::Object(changes));
+    let Value::Object(merged) = merged else {
         return Err(ApiError::Internal("settings are no object".to_owned()));
     };
-    for (field, value) in changes {
-        if value.is_null() {
-            merged.remove(&field);
-        } else {
-            merged.insert(field, value);
-        }
-    }
     let settings = read_settings(merged)?;
     let json = serde_json::to_string(&settings).map_err(|error| ApiError::Internal(error.to_string()))?;
     let now = platform::now();
@@ -421,6 +437,30 @@ mod tests {
             slugs,
             ["shop", "my-s-per-shop", "a", "ends-with-a-very-long-name-that"]
         );
+    }
+
+    #[test]
+    fn merge_does_what_the_rfc_s_appendix_shows() {
+        let cases = [
+            (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (r#"{"a":"b"}"#, r#"{"b":"c"}"#, r#"{"a":"b","b":"c"}"#),
+            (r#"{"a":"b","b":"c"}"#, r#"{"a":null}"#, r#"{"b":"c"}"#),
+            (r#"{"a":["b"]}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (
+                r#"{"a":{"b":"c"}}"#,
+                r#"{"a":{"b":"d","c":null}}"#,
+                r#"{"a":{"b":"d"}}"#,
+            ),
+            (r#"{"a":[{"b":"c"}]}"#, r#"{"a":[1]}"#, r#"{"a":[1]}"#),
+            (r#"{"e":null}"#, r#"{"a":1}"#, r#"{"e":null,"a":1}"#),
+            ("{}", r#"{"a":{"bb":{"ccc":null}}}"#, r#"{"a":{"bb":{}}}"#),
+        ];
+        for (target, patch, expected) in cases {
+            let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            let mut merged = parse(target);
+            merge(&mut merged, parse(patch));
+            assert_eq!(merged, parse(expected), "{target} + {patch}");
+        }
     }
 
     #[test]
