@@ -7,7 +7,7 @@ class DeploymentOutput extends HTMLElement {
 
   connectedCallback(): void {
     document.addEventListener("live:changed", this.#fetch);
-    this.scrollTop = this.scrollHeight;
+    this.#toEnd();
     // The page came with the first lines; the rest is fetched at once.
     void this.#fetch();
   }
@@ -36,6 +36,12 @@ class DeploymentOutput extends HTMLElement {
     }
   };
 
+  /** Scrolls to the end; lines get their true height only once they are in view, so a few frames may be needed. */
+  #toEnd(frames = 5): void {
+    this.scrollTop = this.scrollHeight;
+    if (frames > 1) requestAnimationFrame(() => this.#toEnd(frames - 1));
+  }
+
   async #more(): Promise<boolean> {
     const address = new URL(this.getAttribute("src") ?? "", location.href);
     address.searchParams.set("after", this.getAttribute("last") ?? "0");
@@ -50,7 +56,7 @@ class DeploymentOutput extends HTMLElement {
     this.setAttribute("last", last);
     this.querySelector(".output-empty")?.remove();
     this.append(part);
-    if (atEnd) this.scrollTop = this.scrollHeight;
+    if (atEnd) this.#toEnd();
     return part.hasAttribute("data-more");
   }
 }
