@@ -93,7 +93,9 @@ fn new_invitation(state: &AppState, now: UnixMillis) -> Invitation {
     let fingerprint = dsse::fingerprint(&state.config.job_key.verifying_key());
     let edge = &state.config.public_origin;
     Invitation {
-        command: format!("sudo host-runner enrol --edge {edge} --fingerprint {fingerprint} <<< '{token}'"),
+        command: format!(
+            "printf %s '{token}' | sudo host-runner enrol --edge {edge} --fingerprint {fingerprint}"
+        ),
         token,
         fingerprint,
         expires_at: now.plus(ENROLMENT_MS),

@@ -50,8 +50,8 @@ pub(crate) fn guide(provider: Provider) -> Guide {
             where_to_add: "In the repository, open Settings → Webhooks → Add webhook, and give this as payload URL, \
                            with the content type application/json:",
             secret_field: "Give this as secret:",
-            last_step: "Leave “Just the push event” as it is and add the webhook. GitHub sends a ping, which \
-                        shows up under Deliveries.",
+            last_step: "Leave “Just the push event” as it is and add the webhook. GitHub sends a ping, which shows up \
+                        under Deliveries.",
         },
         Provider::Gitlab => Guide {
             name: "GitLab",
