@@ -222,7 +222,7 @@ pub(crate) async fn recover(context: &JobContext, identity: &Identity) -> Outcom
 }
 
 /// Where the project of a job stands now; None for jobs about no project.
-pub(crate) async fn report(host: &Host, work: &Work) -> Option<ProjectReport> {
+pub(crate) fn report(host: &Host, work: &Work) -> Option<ProjectReport> {
     let slug = match work {
         Work::Deploy(work) => &work.spec.slug,
         Work::Rollback(work) => &work.spec.slug,

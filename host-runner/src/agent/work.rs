@@ -139,7 +139,7 @@ async fn perform(agent: &Rc<Agent>, job: &Job, cancel: CancellationToken, start:
             Err(error) => failed(error.to_string()),
         }
     };
-    if let Err(error) = finish(agent, job, outcome).await {
+    if let Err(error) = finish(agent, job, outcome) {
         // The intent stays, so the next start looks at what was done and ends it.
         tracing::error!(job.id = %key.job, %error, "the result of the job cannot be written");
     }
@@ -224,7 +224,7 @@ fn end_job(agent: &Agent, target: &JobId) -> Outcome {
     }
 }
 
-async fn finish(agent: &Agent, job: &Job, outcome: Outcome) -> Result<(), JournalError> {
+fn finish(agent: &Agent, job: &Job, outcome: Outcome) -> Result<(), JournalError> {
     let slug = slug_of(&job.work);
     if let (Some(slug), Outcome::Succeeded { .. }) = (slug, &outcome) {
         match &job.work {
@@ -239,7 +239,7 @@ async fn finish(agent: &Agent, job: &Job, outcome: Outcome) -> Result<(), Journa
             _ => {}
         }
     }
-    let report = job::report(&agent.host, &job.work).await;
+    let report = job::report(&agent.host, &job.work);
     tracing::info!(job.id = %job.id, outcome = job::outcome_name(&outcome), "a job has ended");
     agent.journal.finish(
         &JobKey::of(job),

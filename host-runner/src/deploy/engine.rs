@@ -63,13 +63,14 @@ async fn begin<'a>(
 
 impl Run<'_> {
     async fn to_live(&self, work: &Deploy) -> Result<Manifest, Outcome> {
-        let ready = self.to_ready(work).await;
+        // Boxed, like the other half: a job that waits for its turn need not have the room for all of it.
+        let ready = Box::pin(self.to_ready(work)).await;
         let (made, fetched, _slot) = match ready {
             Ok(ready) => ready,
             Err(failure) => return Err(self.unwind(failure).await),
         };
         let manifest = self.manifest(fetched.commit, made.image, work.environment.version);
-        self.go_live(&made.build, manifest).await
+        Box::pin(self.go_live(&made.build, manifest)).await
     }
 
     fn manifest(&self, commit: GitSha, image_digest: String, environment_version: u32) -> Manifest {

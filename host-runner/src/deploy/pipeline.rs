@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Longest copy of a cached tree.
-const COPY_LIMIT: Duration = Duration::from_secs(300);
+const COPY_LIMIT: Duration = Duration::from_mins(5);
 /// Takes a tree from the cache. The copy runs as the project's user in its container: nothing that a hostile build
 /// puts in its way leads out of there.
 const RESTORE: &str = r#"rm -rf -- "$2" && mkdir -p -- "$(dirname -- "$2")" && cp -a --reflink=auto -- "$1" "$2" && touch -- "$1""#;

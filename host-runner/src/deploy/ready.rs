@@ -1,4 +1,4 @@
-//! Asks a release whether it is well: its pool, its health path by FastCGI, and, once it serves, through Nginx.
+//! Asks a release whether it is well: its pool, its health path by `FastCGI`, and, once it serves, through Nginx.
 
 use super::layout::ReleaseDir;
 use super::run::Run;

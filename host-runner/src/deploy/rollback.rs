@@ -66,7 +66,9 @@ impl Run<'_> {
     async fn rolled(&self, work: &Rollback, manifest: Manifest) -> Outcome {
         let begun = async {
             self.state(DeploymentState::Preparing);
-            let between = self.step("schema", self.destructive_between(&manifest)).await?;
+            let between = self
+                .step("schema", async { self.destructive_between(&manifest) })
+                .await?;
             if let Some(migration) = between.filter(|_| !work.force) {
                 return Err(Failure::Other(format!(
                     "the migration `{migration}` came after that release and may have removed what its code needs; \
@@ -82,8 +84,8 @@ impl Run<'_> {
             self.ready().await?;
             Ok::<_, Failure>((made, slot))
         };
-        match begun.await {
-            Ok((made, _slot)) => match self.go_live(&made.build, manifest).await {
+        match Box::pin(begun).await {
+            Ok((made, _slot)) => match Box::pin(self.go_live(&made.build, manifest)).await {
                 Ok(manifest) => Outcome::Succeeded {
                     manifest: Some(manifest),
                 },
@@ -94,7 +96,7 @@ impl Run<'_> {
     }
 
     /// The first migration that the live release has, the target has not, and that may have destroyed something.
-    async fn destructive_between(&self, target: &Manifest) -> Result<Option<String>> {
+    fn destructive_between(&self, target: &Manifest) -> Result<Option<String>> {
         let Some(live) = self.layout.live()? else {
             return Ok(None);
         };

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// The passwords of a project's services.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

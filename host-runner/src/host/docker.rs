@@ -205,6 +205,11 @@ impl Docker {
     /// # Errors
     /// The engine refuses it; what was made is removed.
     pub(crate) async fn start_new(&self, container: &Container) -> Result<String> {
+        // Boxed: every step of a deployment would otherwise carry the room for the engine's whole description.
+        Box::pin(self.make_and_start(container)).await
+    }
+
+    async fn make_and_start(&self, container: &Container) -> Result<String> {
         let client = self.client().await?;
         let name = &container.name;
         let body = self.body(container);

@@ -1,6 +1,6 @@
-//! A FastCGI client for one request at a time over a Unix socket: the pings and health requests of the runner.
+//! A `FastCGI` client for one request at a time over a Unix socket: the pings and health requests of the runner.
 //!
-//! In scope: the responder role with an empty body (FastCGI specification, 3.3 and 6.2). Not in scope: keeping a
+//! In scope: the responder role with an empty body (`FastCGI` specification, 3.3 and 6.2). Not in scope: keeping a
 //! connection, request bodies, multiplexing.
 
 use super::error::{Doing, HostError, Result};
@@ -56,7 +56,7 @@ pub(crate) async fn ping(socket: &Path, limit: Duration) -> Result<()> {
 /// A GET request for a path, as the web server would send it.
 ///
 /// # Errors
-/// The socket is not there, or nothing that is FastCGI answers in time.
+/// The socket is not there, or nothing that is `FastCGI` answers in time.
 pub(crate) async fn get(
     socket: &Path,
     document_root: &str,
@@ -65,7 +65,10 @@ pub(crate) async fn get(
     limit: Duration,
 ) -> Result<Answer> {
     let (document, query) = path.split_once('?').unwrap_or((path, ""));
-    let script = if document.ends_with(".php") {
+    let script = if Path::new(document)
+        .extension()
+        .is_some_and(|ending| ending == "php")
+    {
         document
     } else {
         "/index.php"
@@ -168,12 +171,12 @@ fn parse(out: &[u8], errors: &[u8]) -> Answer {
             .position(|part| part == mark)
             .map(|at| (at, mark.len()))
     };
-    let (head, body) = match (separator(b"\r\n\r\n"), separator(b"\n\n")) {
-        (Some((at, length)), None) => (&out[..at], &out[at + length..]),
-        (Some((crlf, length)), Some((lf, _))) if crlf < lf => (&out[..crlf], &out[crlf + length..]),
-        (_, Some((at, length))) => (&out[..at], &out[at + length..]),
-        (None, None) => (out, &[][..]),
-    };
+    // Whichever comes first ends the headers: a body may hold the other.
+    let end = [separator(b"\r\n\r\n"), separator(b"\n\n")]
+        .into_iter()
+        .flatten()
+        .min();
+    let (head, body) = end.map_or((out, &[][..]), |(at, length)| (&out[..at], &out[at + length..]));
     let status = String::from_utf8_lossy(head)
         .lines()
         .find_map(|line| {

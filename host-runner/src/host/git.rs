@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 /// Host keys of the big providers, from their documentation.
 const KNOWN_HOSTS: &str = include_str!("known_hosts");
 /// Longest fetch.
-const FETCH_LIMIT: Duration = Duration::from_secs(600);
+const FETCH_LIMIT: Duration = Duration::from_mins(10);
 /// Longest local operation.
-const LOCAL_LIMIT: Duration = Duration::from_secs(120);
+const LOCAL_LIMIT: Duration = Duration::from_mins(2);
 
 /// How git reaches repositories from this server.
 #[derive(Clone, Debug)]

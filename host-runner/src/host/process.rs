@@ -32,6 +32,16 @@ impl Finished {
 /// # Errors
 /// It cannot be started, takes longer than `limit`, or the job was cancelled; its whole group is killed then.
 pub(crate) async fn run(
+    command: Command,
+    input: &[u8],
+    limit: Duration,
+    cancel: &CancellationToken,
+) -> Result<Finished> {
+    // Boxed: every step of a deployment would otherwise carry the room for it.
+    Box::pin(attend(command, input, limit, cancel)).await
+}
+
+async fn attend(
     mut command: Command,
     input: &[u8],
     limit: Duration,

@@ -1,6 +1,7 @@
 //! Users of Redis, by its own protocol (RESP 2) over a Unix socket: three commands, one connection each time.
 
 use super::error::{Doing, HostError, Result};
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -67,7 +68,7 @@ async fn exchange(socket: &Path, words: &[&str]) -> std::io::Result<String> {
     let mut stream = UnixStream::connect(socket).await?;
     let mut message = format!("*{}\r\n", words.len());
     for word in words {
-        message.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+        let _ = write!(message, "${}\r\n{word}\r\n", word.len());
     }
     stream.write_all(message.as_bytes()).await?;
     let mut line = String::new();

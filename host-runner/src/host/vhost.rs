@@ -5,7 +5,7 @@
 
 use super::error::{HostError, Result};
 use devflow_protocol::project::{ProjectSpec, Web};
-use devflow_protocol::text::RelPath;
+use devflow_protocol::text::{Fqdn, RelPath};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -57,7 +57,7 @@ impl Vhost<'_> {
             Some(public) => quoted(&self.project_dir.join("current/app").join(public.as_str()))?,
             None => app.clone(),
         };
-        let names: Vec<&str> = web.domains.iter().map(|domain| domain.as_str()).collect();
+        let names: Vec<&str> = web.domains.iter().map(Fqdn::as_str).collect();
         let mut text = header();
         text.push_str("server {\n");
         for address in self.listen {

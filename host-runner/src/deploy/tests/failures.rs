@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 async fn live(lab: &Lab, slug: &str) -> (PathBuf, ProjectSpec) {
     let work = lab.repository("php");
-    let spec = lab.spec(slug, Framework::Php, &work);
+    let spec = Lab::spec(slug, Framework::Php, &work);
     let outcome = lab.deploy(&spec, &[]).await;
     assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
     version(&work, "2");

@@ -14,7 +14,7 @@ async fn links_and_files_in_the_runners_way_lead_nowhere() {
     fs::create_dir(&target).expect("a folder");
     fs::write(target.join("secret.txt"), "of another project").expect("a file");
     let work = lab.repository("php");
-    let mut spec = lab.spec("hostile", Framework::Laravel, &work);
+    let mut spec = Lab::spec("hostile", Framework::Laravel, &work);
     spec.web.health_path = "/".parse().expect("a path");
     spec.web.scripts = true;
     spec.steps.retain(|step| step.name.as_str() == "composer");
@@ -75,7 +75,7 @@ async fn links_and_files_in_the_runners_way_lead_nowhere() {
 async fn commands_of_a_project_see_neither_docker_nor_root_nor_others() {
     let lab = Lab::new();
     let work = lab.repository("php");
-    let mut spec = lab.spec("nosy", Framework::Php, &work);
+    let mut spec = Lab::spec("nosy", Framework::Php, &work);
     let other = lab.project("other");
     fs::create_dir_all(&other).expect("a folder");
     fs::write(other.join("secret"), "x").expect("a file");
@@ -129,7 +129,7 @@ async fn commands_of_a_project_see_neither_docker_nor_root_nor_others() {
 async fn repository_with_submodule_or_lfs_is_refused_in_a_sentence() {
     let lab = Lab::new();
     let work = lab.repository("php");
-    let spec = lab.spec("odd", Framework::Php, &work);
+    let spec = Lab::spec("odd", Framework::Php, &work);
     sh(
         &work,
         "echo '*.bin filter=lfs diff=lfs merge=lfs -text' > .gitattributes",

@@ -105,7 +105,7 @@ impl Lab {
         work
     }
 
-    pub(super) fn spec(&self, slug: &str, framework: Framework, repository: &Path) -> ProjectSpec {
+    pub(super) fn spec(slug: &str, framework: Framework, repository: &Path) -> ProjectSpec {
         let defaults = defaults(framework);
         let mut spec = samples::spec(slug);
         spec.framework = framework;

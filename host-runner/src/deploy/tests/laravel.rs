@@ -7,14 +7,14 @@ use devflow_protocol::outcome::Outcome;
 use devflow_protocol::project::Framework;
 
 /// A key that encrypts nothing of worth.
-const KEY: (&str, &str) = ("APP_KEY", "base64:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=");
+pub(super) const KEY: (&str, &str) = ("APP_KEY", "base64:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=");
 
 #[tokio::test]
 #[ignore = "needs Docker, Nginx and root"]
 async fn laravel_second_release_takes_over_with_its_workers_and_scheduler() {
     let lab = Lab::new();
     let work = lab.repository("laravel");
-    let spec = lab.spec("orders", Framework::Laravel, &work);
+    let spec = Lab::spec("orders", Framework::Laravel, &work);
     let outcome = lab.deploy(&spec, &[KEY]).await;
     let Outcome::Succeeded {
         manifest: Some(manifest),
@@ -81,7 +81,7 @@ async fn laravel_second_release_takes_over_with_its_workers_and_scheduler() {
 async fn laravel_deployment_with_unchanged_lock_files_is_warm() {
     let lab = Lab::new();
     let work = lab.repository("laravel");
-    let spec = lab.spec("warm", Framework::Laravel, &work);
+    let spec = Lab::spec("warm", Framework::Laravel, &work);
     assert!(matches!(
         lab.deploy(&spec, &[KEY]).await,
         Outcome::Succeeded { .. }

@@ -6,9 +6,15 @@ use devflow_protocol::project::{Framework, ProjectSpec};
 use std::path::Path;
 use tokio::process::Command;
 
-async fn under_load(lab: &Lab, spec: &ProjectSpec, work: &Path, path: &str, wrk: &[&str]) -> (u64, String) {
+async fn under_load(
+    lab: &Lab,
+    spec: &ProjectSpec,
+    work: &Path,
+    path: &str,
+    options: &[&str],
+) -> (u64, String) {
     let mut load = Command::new("wrk");
-    load.args(["-t1", "-d25s", "--timeout", "20s"]).args(wrk);
+    load.args(["-t1", "-d25s", "--timeout", "20s"]).args(options);
     load.args([
         "-H",
         &format!("Host: {}.test", spec.slug),
@@ -41,20 +47,20 @@ fn assert_none_failed(report: &str) {
 async fn deployments_under_load_fail_no_request() {
     let lab = Lab::new();
     let work = lab.repository("php");
-    let mut spec = lab.spec("load", Framework::Php, &work);
+    let mut spec = Lab::spec("load", Framework::Php, &work);
     spec.limits.max_children = 4;
     assert!(matches!(lab.deploy(&spec, &[]).await, Outcome::Succeeded { .. }));
     let close = ["-c8", "-H", "Connection: close"];
-    for (path, wrk, least) in [
+    for (path, options, least) in [
         ("/ping.php", &["-c8"][..], 5_000),
         ("/ping.php", &close[..], 5_000),
         // 40 requests of 300 ms for 4 children: 36 wait in the queue at each switch.
         ("/?wait_ms=300", &["-c40"][..], 200),
     ] {
         version(&work, "1");
-        let (requests, report) = under_load(&lab, &spec, &work, path, wrk).await;
+        let (requests, report) = under_load(&lab, &spec, &work, path, options).await;
         assert_none_failed(&report);
         assert!(requests >= least, "{report}");
-        println!("{path} {wrk:?}: {requests} requests over 4 switches, 0 failed");
+        println!("{path} {options:?}: {requests} requests over 4 switches, 0 failed");
     }
 }

@@ -9,5 +9,6 @@ mod laravel;
 mod load;
 mod plain;
 mod recovery;
+mod services;
 
 use lab::Lab;

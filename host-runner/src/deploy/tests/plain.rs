@@ -10,7 +10,7 @@ use devflow_protocol::project::Framework;
 async fn plain_php_first_and_second_release_go_live() {
     let lab = Lab::new();
     let work = lab.repository("php");
-    let spec = lab.spec("plain", Framework::Php, &work);
+    let spec = Lab::spec("plain", Framework::Php, &work);
     let outcome = lab.deploy(&spec, &[("GREETING", "a \"b\" $c\nd")]).await;
     assert!(
         matches!(outcome, Outcome::Succeeded { manifest: Some(_) }),

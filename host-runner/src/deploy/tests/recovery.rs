@@ -32,7 +32,7 @@ async fn die_at(lab: &Lab, context: &crate::job::JobContext, step: &str) {
 async fn runner_killed_at_any_step_finishes_or_undoes() {
     let lab = Lab::new();
     let work = lab.repository("php");
-    let mut spec = lab.spec("killed", Framework::Php, &work);
+    let mut spec = Lab::spec("killed", Framework::Php, &work);
     spec.release.keep = 2;
     assert!(matches!(lab.deploy(&spec, &[]).await, Outcome::Succeeded { .. }));
     let mut serving = 1;
@@ -85,7 +85,7 @@ async fn runner_killed_at_any_step_finishes_or_undoes() {
 async fn reconcile_brings_back_what_is_gone() {
     let lab = Lab::new();
     let work = lab.repository("php");
-    let spec = lab.spec("gone", Framework::Php, &work);
+    let spec = Lab::spec("gone", Framework::Php, &work);
     assert!(matches!(lab.deploy(&spec, &[]).await, Outcome::Succeeded { .. }));
     commit(&work, "Nothing");
     for removed in [false, true] {
