@@ -8,6 +8,11 @@ pub(crate) enum EdgeError {
     /// No connection, no answer in time, or a connection that broke.
     #[error("the edge cannot be reached: {0}; check the address, the network and the proxy settings")]
     Unreachable(String),
+    /// Somebody answers who cannot prove to be the edge.
+    #[error(
+        "the edge's certificate is not accepted: {0}; if it is from an authority of your own, name that in `ca_file`"
+    )]
+    Certificate(String),
     /// The edge refused, with problem details.
     #[error("the edge answered {status} ({code}): {detail}")]
     Problem {
@@ -72,6 +77,7 @@ impl EdgeError {
                 matches!(status, 400 | 404 | 409 | 410 | 413 | 415 | 422) && !self.is_superseded()
             }
             Self::Unreachable(_)
+            | Self::Certificate(_)
             | Self::NotJson { .. }
             | Self::TooLarge(_)
             | Self::Shape(_)

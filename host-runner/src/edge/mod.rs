@@ -221,11 +221,24 @@ fn unreachable(error: &reqwest::Error) -> EdgeError {
     while let Some(next) = cause.source() {
         cause = next;
     }
-    EdgeError::Unreachable(if error.is_timeout() {
-        "no answer in time".to_owned()
+    if error.is_timeout() {
+        EdgeError::Unreachable("no answer in time".to_owned())
+    } else if is_about_certificate(cause) {
+        EdgeError::Certificate(cause.to_string())
     } else {
-        cause.to_string()
-    })
+        EdgeError::Unreachable(cause.to_string())
+    }
+}
+
+/// An I/O error does not name what it wraps as its source, and may wrap another one.
+fn is_about_certificate(cause: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+        return matches!(tls, rustls::Error::InvalidCertificate(_));
+    }
+    cause
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref)
+        .is_some_and(|inner| is_about_certificate(inner))
 }
 
 fn request_id() -> String {
@@ -267,4 +280,21 @@ fn http(base: &str, ca_file: Option<&Path>) -> Result<reqwest::Client, EdgeError
     builder
         .build()
         .map_err(|error| EdgeError::Setup(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn refused_certificate_is_found_inside_an_io_error() {
+        let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        assert!(is_about_certificate(&tls));
+        assert!(is_about_certificate(&io::Error::other(io::Error::other(tls))));
+        assert!(!is_about_certificate(&rustls::Error::DecryptError));
+        assert!(!is_about_certificate(&io::Error::from(
+            io::ErrorKind::ConnectionRefused
+        )));
+    }
 }
