@@ -99,7 +99,9 @@ fn log(verbose: u8) {
     };
     let filter = Targets::new()
         .with_default(others)
-        .with_target("host_runner", own);
+        .with_target("host_runner", own)
+        // It logs what the error says as well, and that is logged once, where it is handled.
+        .with_target("rustls_platform_verifier", LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
