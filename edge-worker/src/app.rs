@@ -75,6 +75,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .merge(routes::router())
         .merge(pages::router())
         .fallback(not_found)
+        .layer(axum::middleware::from_fn(pages::as_pages))
         .layer(axum::middleware::from_fn_with_state(state.clone(), surround))
         .with_state(state)
 }

@@ -2,7 +2,7 @@
 
 use super::moment::Moment;
 use super::shell::{Section, Shell};
-use super::web::{self, PageError, Visitor};
+use super::web::{self, Visitor};
 use super::{assets, icon};
 use crate::app::AppState;
 use crate::error::ApiError;
@@ -119,12 +119,15 @@ pub(crate) async fn list(
     State(state): State<AppState>,
     visitor: Visitor,
     Query(paging): Query<Paging>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let before = match paging.cursor.as_deref().map(str::parse::<i64>) {
         None => i64::MAX >> 11,
         Some(Ok(before)) => before,
         Some(Err(_)) => {
-            return Err(ApiError::invalid("cursor", "the place in the list that a page named").into());
+            return Err(ApiError::invalid(
+                "cursor",
+                "the place in the list that a page named",
+            ));
         }
     };
     let rows: Vec<FeedRow> = state.db.all(dashboard::feed(before)).await?;

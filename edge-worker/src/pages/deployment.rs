@@ -7,8 +7,9 @@ use super::moment::{Length, Moment};
 use super::output::{self, Output};
 use super::project::deployments::{asked_by, subject};
 use super::shell::{Mood, Section, Shell};
-use super::web::{self, PageError, Visitor};
+use super::web::{self, Visitor};
 use crate::app::AppState;
+use crate::error::ApiError;
 use crate::extract::{CsrfForm, Id, Query};
 use crate::platform;
 use crate::service::{deployments, projects};
@@ -325,7 +326,7 @@ pub(crate) async fn show(
     Id(id): Id<DeploymentId>,
     Query(from): Query<From>,
     headers: HeaderMap,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let row = deployments::get(&state, &id).await?;
     let project = projects::get(&state, &row.project).await?;
     // A page that fetches itself again keeps the lines it has and asks for further ones.
@@ -346,7 +347,7 @@ pub(crate) async fn cancel(
     State(state): State<AppState>,
     Id(id): Id<DeploymentId>,
     form: CsrfForm<super::project::actions::Press>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let asked = deployments::cancel(&state, &form.signed_in.actor(), &id).await;
     web::done(asked, &format!("/deployments/{id}"), |row| {
         let text = if is_final(row.state) {
@@ -364,7 +365,7 @@ pub(crate) async fn abandon(
     State(state): State<AppState>,
     Id(id): Id<DeploymentId>,
     form: CsrfForm<super::project::actions::Press>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let given_up = deployments::abandon(&state, &form.signed_in.actor(), &id).await;
     web::done(given_up, &format!("/deployments/{id}"), |_| {
         "The project can be deployed again.".to_owned()
@@ -377,7 +378,7 @@ pub(crate) async fn redeploy(
     State(state): State<AppState>,
     Id(id): Id<DeploymentId>,
     form: CsrfForm<super::project::actions::Press>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let made = deployments::redeploy(&state, &form.signed_in.actor(), &id).await;
     let path = format!("/deployments/{}", made.as_ref().map_or(&id, |made| &made.id));
     web::done(made, &path, |_| "The deployment is queued.".to_owned())
@@ -395,7 +396,7 @@ pub(crate) async fn roll_back(
     State(state): State<AppState>,
     Id(id): Id<DeploymentId>,
     form: CsrfForm<Back>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let force = form.form.force.is_some();
     let made = deployments::roll_back(&state, &form.signed_in.actor(), &id, force).await;
     let path = format!("/deployments/{}", made.as_ref().map_or(&id, |made| &made.id));

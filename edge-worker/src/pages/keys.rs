@@ -2,7 +2,7 @@
 
 use super::moment::Moment;
 use super::shell::{Section, Shell};
-use super::web::{self, PageError, Visitor};
+use super::web::{self, Visitor};
 use super::{assets, icon};
 use crate::app::AppState;
 use crate::error::ApiError;
@@ -50,7 +50,7 @@ async fn view(state: &AppState, visitor: &Visitor, made: Option<String>) -> Resu
 
 /// `GET /keys`
 #[worker::send]
-pub(crate) async fn list(State(state): State<AppState>, visitor: Visitor) -> Result<Response, PageError> {
+pub(crate) async fn list(State(state): State<AppState>, visitor: Visitor) -> Result<Response, ApiError> {
     let page = view(&state, &visitor, None).await?;
     visitor.page(&page)
 }
@@ -67,7 +67,7 @@ pub(crate) async fn create(
     State(state): State<AppState>,
     headers: HeaderMap,
     form: CsrfForm<NewKey>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     match keys::create(&state, &form.signed_in, &form.form.name).await {
         Ok(key) => {
             let visitor = Visitor::new(form.signed_in, &headers, "/keys");
@@ -84,7 +84,7 @@ pub(crate) async fn revoke(
     State(state): State<AppState>,
     Id(id): Id<ApiKeyId>,
     form: CsrfForm<super::project::actions::Press>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let revoked = keys::revoke(&state, &form.signed_in, &id).await;
     web::done(revoked, "/keys", |()| "The key is revoked.".to_owned())
 }

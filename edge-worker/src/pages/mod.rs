@@ -5,6 +5,7 @@ mod activity;
 mod ansi;
 mod assets;
 mod deployment;
+mod failure;
 mod icon;
 mod keys;
 mod look;
@@ -18,6 +19,8 @@ mod sign_in;
 #[cfg(test)]
 mod tests;
 mod web;
+
+pub(crate) use failure::as_pages;
 
 use crate::app::AppState;
 use axum::Router;

@@ -2,7 +2,7 @@
 
 use super::ansi;
 use super::moment::Length;
-use super::web::{self, PageError, Visitor};
+use super::web::{self, Visitor};
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::extract::{Id, Query};
@@ -120,7 +120,7 @@ pub(crate) async fn show(
     _visitor: Visitor,
     Id(id): Id<DeploymentId>,
     Query(after): Query<After>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let output = read(&state, &id, after.after).await?;
     web::html(StatusCode::OK, &OutputFragment { output })
 }

@@ -4,9 +4,10 @@ use super::look::{self, Badge};
 use super::moment::Moment;
 use super::project;
 use super::shell::{Mood, Section, Shell};
-use super::web::{PageError, Visitor};
+use super::web::Visitor;
 use super::{assets, icon};
 use crate::app::AppState;
+use crate::error::ApiError;
 use crate::extract::Query;
 use crate::platform;
 use crate::service::FLEET;
@@ -79,7 +80,7 @@ pub(crate) async fn show(
     State(state): State<AppState>,
     visitor: Visitor,
     Query(search): Query<Search>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let now = platform::now();
     let text: String = search.q.trim().chars().take(100).collect();
     let after = search.cursor.unwrap_or_default();

@@ -3,7 +3,7 @@
 use super::look::{self, Badge, ProjectFacts};
 use super::moment::{self, Moment};
 use super::shell::{Section, Shell};
-use super::web::{self, PageError, Visitor};
+use super::web::{self, Visitor};
 use super::{assets, icon};
 use crate::app::AppState;
 use crate::error::ApiError;
@@ -148,7 +148,7 @@ pub(crate) async fn list(
     State(state): State<AppState>,
     visitor: Visitor,
     Query(paging): Query<Paging>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let rows: Vec<ServerRow> = state
         .db
         .all(store::list(paging.cursor.as_deref().unwrap_or_default()))
@@ -163,7 +163,7 @@ pub(crate) async fn list(
 
 /// `GET /servers/new`
 #[worker::send]
-pub(crate) async fn new(visitor: Visitor) -> Result<Response, PageError> {
+pub(crate) async fn new(visitor: Visitor) -> Result<Response, ApiError> {
     let shell = visitor.shell("Add a server", Section::Servers, None);
     visitor.page(&NewServerPage {
         shell,
@@ -184,7 +184,7 @@ pub(crate) async fn create(
     State(state): State<AppState>,
     headers: HeaderMap,
     form: CsrfForm<NewServer>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let CsrfForm { signed_in, form } = form;
     let actor = signed_in.actor();
     let visitor = Visitor::new(signed_in, &headers, "/servers");
@@ -199,11 +199,11 @@ pub(crate) async fn create(
             refuse(&visitor, form.name, text)
         }
         Err(ApiError::Conflict(_, text)) => refuse(&visitor, form.name, text),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 
-fn refuse(visitor: &Visitor, name: String, problem: String) -> Result<Response, PageError> {
+fn refuse(visitor: &Visitor, name: String, problem: String) -> Result<Response, ApiError> {
     let shell = visitor.shell("Add a server", Section::Servers, None);
     web::refused(&NewServerPage {
         shell,
@@ -216,7 +216,7 @@ fn enrol_page(
     visitor: &Visitor,
     server: &ServerRow,
     invitation: &servers::Invitation,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     visitor.page(&EnrolPage {
         shell: visitor.shell(format!("Connect {}", server.name), Section::Servers, None),
         id: server.id.to_string(),
@@ -233,7 +233,7 @@ pub(crate) async fn enrol(
     Id(id): Id<ServerId>,
     headers: HeaderMap,
     form: CsrfForm<super::project::actions::Press>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let invitation = servers::invite(&state, &form.signed_in.actor(), &id).await?;
     let server = servers::get(&state, &id).await?;
     enrol_page(
@@ -249,7 +249,7 @@ pub(crate) async fn ping(
     State(state): State<AppState>,
     Id(id): Id<ServerId>,
     form: CsrfForm<super::project::actions::Press>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let job = servers::ping(&state, &form.signed_in.actor(), &id).await?;
     Ok(web::go(&format!("/servers/{id}?test={job}")))
 }
@@ -267,7 +267,7 @@ pub(crate) async fn show(
     visitor: Visitor,
     Id(id): Id<ServerId>,
     Query(test): Query<Test>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let row = servers::get(&state, &id).await?;
     let answers = state
         .db

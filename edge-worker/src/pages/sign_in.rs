@@ -3,7 +3,7 @@
 use super::assets;
 use super::project::actions::Press;
 use super::shell::Theme;
-use super::web::{self, PageError};
+use super::web;
 use crate::app::AppState;
 use crate::auth::{self, SignedIn};
 use crate::error::ApiError;
@@ -53,7 +53,7 @@ pub(crate) async fn sign_in(
     State(state): State<AppState>,
     headers: HeaderMap,
     Query(next): Query<Next>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let next = web::back_or(next.next.as_deref(), "/");
     if SignedIn::of(&state, &headers).await?.is_some() {
         return Ok(web::go(&next));
@@ -77,13 +77,13 @@ struct Credentials {
 
 /// `POST /sign-in`
 #[worker::send]
-pub(crate) async fn enter(State(state): State<AppState>, request: Request) -> Result<Response, PageError> {
+pub(crate) async fn enter(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let (headers, credentials): (HeaderMap, Credentials) = form(request).await?;
     let next = web::back_or(credentials.next.as_deref(), "/");
     let error = match auth::sign_in(&state, &headers, &credentials.email, &credentials.password).await {
         Ok(cookie) => return web::go_with_cookie(&next, &cookie),
         Err(error @ (ApiError::Unauthenticated(..) | ApiError::RateLimited(_))) => error,
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     };
     let page = SignInPage {
         theme: web::theme(&headers),
@@ -99,7 +99,7 @@ pub(crate) async fn enter(State(state): State<AppState>, request: Request) -> Re
 pub(crate) async fn leave(
     State(state): State<AppState>,
     form: CsrfForm<Press>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let cookie = auth::sign_out(&state, &form.signed_in).await?;
     web::go_with_cookie("/sign-in", &cookie)
 }
@@ -117,7 +117,7 @@ pub(crate) async fn set_up(
     State(state): State<AppState>,
     headers: HeaderMap,
     Query(token): Query<Token>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     auth::check_setup(&state, &token.token).await?;
     let page = SetUpPage {
         theme: web::theme(&headers),
@@ -133,7 +133,7 @@ pub(crate) async fn set_up(
 pub(crate) async fn make_owner(
     State(state): State<AppState>,
     request: Request,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let (headers, setup): (HeaderMap, auth::SetUp) = form(request).await?;
     let theme = web::theme(&headers);
     let made = match auth::set_up(&state, &setup).await {
@@ -147,7 +147,7 @@ pub(crate) async fn make_owner(
             };
             return web::html(error.status(), &page);
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     };
     let cookie = auth::sign_in(&state, &headers, &made.email, &setup.password).await?;
     let mut response = web::html(
@@ -171,7 +171,7 @@ pub(crate) struct Choice {
 
 /// `POST /theme`
 #[worker::send]
-pub(crate) async fn choose_theme(form: CsrfForm<Choice>) -> Result<Response, PageError> {
+pub(crate) async fn choose_theme(form: CsrfForm<Choice>) -> Result<Response, ApiError> {
     let theme = Theme::from_name(&form.form.theme).unwrap_or_default();
     web::go_with_cookie(
         &web::back_or(form.form.back.as_deref(), "/"),

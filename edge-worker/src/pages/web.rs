@@ -1,12 +1,10 @@
 //! What every page handler needs: who looks, in which theme, the notice about what was just done; and the answers:
 //! a page, a redirect with a notice, an error as a page.
 
-use super::assets;
 use super::shell::{CsrfField, Mood, Notice, Section, Shell, Theme};
 use crate::app::AppState;
 use crate::auth::SignedIn;
 use crate::error::ApiError;
-use crate::platform;
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -70,7 +68,7 @@ impl Visitor {
     }
 
     /// Answers with a page; a notice has been shown then.
-    pub(crate) fn page(&self, page: &impl Template) -> Result<Response, PageError> {
+    pub(crate) fn page(&self, page: &impl Template) -> Result<Response, ApiError> {
         let mut response = html(StatusCode::OK, page)?;
         if self.notice.is_some() {
             let gone =
@@ -82,7 +80,7 @@ impl Visitor {
 }
 
 /// A template as a response.
-pub(crate) fn html(status: StatusCode, page: &impl Template) -> Result<Response, PageError> {
+pub(crate) fn html(status: StatusCode, page: &impl Template) -> Result<Response, ApiError> {
     let text = page
         .render()
         .map_err(|error| ApiError::Internal(format!("a page cannot be rendered: {error}")))?;
@@ -91,7 +89,7 @@ pub(crate) fn html(status: StatusCode, page: &impl Template) -> Result<Response,
 }
 
 /// Answers a form that cannot be taken with the page that says why.
-pub(crate) fn refused(page: &impl Template) -> Result<Response, PageError> {
+pub(crate) fn refused(page: &impl Template) -> Result<Response, ApiError> {
     html(StatusCode::UNPROCESSABLE_ENTITY, page)
 }
 
@@ -143,7 +141,7 @@ pub(crate) fn go(path: &str) -> Response {
 }
 
 /// The same, with a header that sets a cookie.
-pub(crate) fn go_with_cookie(path: &str, cookie: &str) -> Result<Response, PageError> {
+pub(crate) fn go_with_cookie(path: &str, cookie: &str) -> Result<Response, ApiError> {
     let value = HeaderValue::from_str(cookie)
         .map_err(|error| ApiError::Internal(format!("a cookie cannot be set: {error}")))?;
     let mut response = go(path);
@@ -156,7 +154,7 @@ pub(crate) fn done<T>(
     result: Result<T, ApiError>,
     path: &str,
     text: impl FnOnce(&T) -> String,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let notice = match &result {
         Ok(value) => Notice {
             good: true,
@@ -170,7 +168,7 @@ pub(crate) fn done<T>(
             good: false,
             text: error.detail(),
         },
-        Err(_) => return result.map(|_| go(path)).map_err(PageError),
+        Err(_) => return result.map(|_| go(path)),
     };
     go_with_cookie(path, &notice_cookie(&notice))
 }
@@ -197,39 +195,6 @@ pub(crate) fn back_or(back: Option<&str>, otherwise: &str) -> String {
             && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
     };
     back.filter(safe).unwrap_or(otherwise).to_owned()
-}
-
-/// An error as a page.
-#[derive(Debug)]
-pub(crate) struct PageError(pub(crate) ApiError);
-
-impl<T: Into<ApiError>> From<T> for PageError {
-    fn from(error: T) -> Self {
-        Self(error.into())
-    }
-}
-
-#[derive(Template)]
-#[template(path = "error.html")]
-struct ErrorPage {
-    theme: Theme,
-    title: &'static str,
-    detail: String,
-}
-
-impl IntoResponse for PageError {
-    fn into_response(self) -> Response {
-        if let ApiError::Internal(cause) | ApiError::Unavailable(cause) = &self.0 {
-            platform::log_error(cause);
-        }
-        let status = self.0.status();
-        let page = ErrorPage {
-            theme: Theme::System,
-            title: status.canonical_reason().unwrap_or("Error"),
-            detail: self.0.detail(),
-        };
-        html(status, &page).unwrap_or_else(|error| error.0.into_response())
-    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ async function send(form: HTMLFormElement, submitter: HTMLElement | null): Promi
   }
   form.ariaBusy = "true";
   try {
-    const answer = await fetch(form.action, { method: "POST", body: fields });
+    const answer = await fetch(form.action, { method: "POST", body: fields, headers: { accept: "text/html" } });
     const page = await parse(answer);
     form.removeAttribute("data-edited");
     for (const menu of document.querySelectorAll<HTMLDetailsElement>("details[data-menu][open]")) menu.open = false;

@@ -109,7 +109,7 @@ async function refresh(): Promise<void> {
   running = true;
   const asked = location.href;
   try {
-    const answer = await fetch(asked, { headers: { "x-refresh": "1" }, cache: "no-store" });
+    const answer = await fetch(asked, { headers: { accept: "text/html", "x-refresh": "1" }, cache: "no-store" });
     if (answer.redirected && new URL(answer.url).pathname === "/sign-in") {
       location.reload();
       return;

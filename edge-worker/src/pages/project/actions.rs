@@ -1,8 +1,9 @@
 //! What the buttons of a project and of its deliveries do.
 
 use crate::app::AppState;
+use crate::error::ApiError;
 use crate::extract::{CsrfForm, Id};
-use crate::pages::web::{self, PageError};
+use crate::pages::web;
 use crate::service::{deliveries, deployments, projects};
 use axum::extract::State;
 use axum::response::Response;
@@ -25,7 +26,7 @@ pub(crate) async fn deploy(
     State(state): State<AppState>,
     Id(id): Id<ProjectId>,
     form: CsrfForm<Press>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let made = deployments::start(&state, &form.signed_in.actor(), &id, None).await;
     let path = made.as_ref().map_or_else(
         |_| format!("/projects/{id}"),
@@ -40,7 +41,7 @@ pub(crate) async fn restart(
     State(state): State<AppState>,
     Id(id): Id<ProjectId>,
     form: CsrfForm<PressFrom>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let asked = projects::queue_job(&state, &form.signed_in.actor(), &id, "restart").await;
     let path = web::back_or(form.form.back.as_deref(), &format!("/projects/{id}"));
     web::done(asked, &path, |_| {
@@ -54,7 +55,7 @@ pub(crate) async fn stop(
     State(state): State<AppState>,
     Id(id): Id<ProjectId>,
     form: CsrfForm<PressFrom>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let asked = projects::queue_job(&state, &form.signed_in.actor(), &id, "stop").await;
     let path = web::back_or(form.form.back.as_deref(), &format!("/projects/{id}"));
     web::done(asked, &path, |_| {
@@ -75,7 +76,7 @@ pub(crate) async fn remove(
     State(state): State<AppState>,
     Id(id): Id<ProjectId>,
     form: CsrfForm<Removal>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let row = projects::get(&state, &id).await?;
     if form.form.confirm.trim() != row.slug.as_str() {
         let wrong =
@@ -102,7 +103,7 @@ pub(crate) async fn replay(
     State(state): State<AppState>,
     Id(id): Id<DeliveryId>,
     form: CsrfForm<Press>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let project = deliveries::get(&state, &id).await?.project;
     let made = deliveries::replay(&state, &form.signed_in.actor(), &id).await;
     let path = made.as_ref().map_or_else(

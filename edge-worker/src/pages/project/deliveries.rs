@@ -2,11 +2,12 @@
 
 use super::{Head, Tab, hook};
 use crate::app::AppState;
+use crate::error::ApiError;
 use crate::extract::{Id, Paging, Query};
 use crate::pages::look::{Badge, Tone};
 use crate::pages::moment::Moment;
 use crate::pages::shell::{Section, Shell};
-use crate::pages::web::{self, PageError, Visitor};
+use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon};
 use crate::platform;
 use crate::service::projects;
@@ -79,7 +80,7 @@ pub(crate) async fn show(
     visitor: Visitor,
     Id(id): Id<ProjectId>,
     Query(paging): Query<Paging>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let card = projects::card(&state, &id).await?;
     let before = paging.cursor.as_deref().unwrap_or(FROM_NEWEST);
     let rows: Vec<DeliveryRow> = state.db.all(deliveries::of_project(&id, before)).await?;

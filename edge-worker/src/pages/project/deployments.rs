@@ -2,11 +2,12 @@
 
 use super::{Head, Tab};
 use crate::app::AppState;
+use crate::error::ApiError;
 use crate::extract::{Id, Paging, Query};
 use crate::pages::look::{self, Badge};
 use crate::pages::moment::{Length, Moment};
 use crate::pages::shell::{Mood, Section, Shell};
-use crate::pages::web::{self, PageError, Visitor};
+use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon};
 use crate::platform;
 use crate::service::projects;
@@ -122,7 +123,7 @@ pub(crate) async fn show(
     visitor: Visitor,
     Id(id): Id<ProjectId>,
     Query(paging): Query<Paging>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let card = projects::card(&state, &id).await?;
     let first_page = paging.cursor.is_none();
     let before = paging.cursor.as_deref().unwrap_or(FROM_NEWEST);

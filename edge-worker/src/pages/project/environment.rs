@@ -5,7 +5,7 @@ use crate::app::AppState;
 use crate::error::ApiError;
 use crate::extract::{CsrfForm, Id, Query};
 use crate::pages::shell::{Section, Shell};
-use crate::pages::web::{self, PageError, Visitor};
+use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon};
 use crate::service::environments::{self, Change};
 use crate::service::projects;
@@ -76,7 +76,7 @@ pub(crate) async fn show(
     visitor: Visitor,
     Id(id): Id<ProjectId>,
     Query(look): Query<Look>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let page = view(&state, &visitor, &id, &look, Refused::default()).await?;
     visitor.page(&page)
 }
@@ -87,7 +87,7 @@ async fn view(
     id: &ProjectId,
     look: &Look,
     refused: Refused,
-) -> Result<EnvironmentPage, PageError> {
+) -> Result<EnvironmentPage, ApiError> {
     let card = projects::card(state, id).await?;
     let shows = look.reveal.is_some() || look.edit.is_some();
     let (version, variables) = if shows {
@@ -141,7 +141,7 @@ fn shown(values: &Environment, look: &Look) -> Vec<Variable> {
 }
 
 /// The version that the live release was made with.
-async fn live_version(state: &AppState, card: &ProjectCard) -> Result<Option<u32>, PageError> {
+async fn live_version(state: &AppState, card: &ProjectCard) -> Result<Option<u32>, ApiError> {
     let Some(live) = &card.project.live_deployment else {
         return Ok(None);
     };
@@ -178,7 +178,7 @@ pub(crate) async fn set(
     State(state): State<AppState>,
     Id(id): Id<ProjectId>,
     form: CsrfForm<NewValue>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let NewValue {
         name: text,
         value,
@@ -204,7 +204,7 @@ pub(crate) async fn remove(
     State(state): State<AppState>,
     Id(id): Id<ProjectId>,
     form: CsrfForm<Removal>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let Removal { name: text, version } = form.form;
     let changes: Vec<Change> = vec![(name(&text)?, None)];
     let changed = environments::change(&state, &form.signed_in.actor(), &id, version, changes).await;
@@ -227,7 +227,7 @@ pub(crate) async fn import(
     Id(id): Id<ProjectId>,
     headers: HeaderMap,
     form: CsrfForm<Import>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let lines = unix_lines(&form.form.lines);
     let read = match dotenv::parse(&lines) {
         Ok(read) if read.0.is_empty() => Err("There is no variable in it; write NAME=value.".to_owned()),

@@ -5,7 +5,7 @@ use crate::app::AppState;
 use crate::error::ApiError;
 use crate::extract::{Id, Query};
 use crate::pages::shell::{Section, Shell};
-use crate::pages::web::{PageError, Visitor};
+use crate::pages::web::Visitor;
 use crate::pages::{assets, icon};
 use crate::service::{projects, servers};
 use askama::Template;
@@ -85,7 +85,7 @@ pub(crate) async fn show(
     visitor: Visitor,
     Id(id): Id<ProjectId>,
     Query(look): Query<Look>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let card = projects::card(&state, &id).await?;
     let hook = projects::hook(&state, &id)
         .await?

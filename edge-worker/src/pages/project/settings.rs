@@ -6,7 +6,7 @@ use crate::app::AppState;
 use crate::error::ApiError;
 use crate::extract::{CsrfForm, Id, Query};
 use crate::pages::shell::Section;
-use crate::pages::web::{self, PageError, Visitor};
+use crate::pages::web::{self, Visitor};
 use crate::service::projects;
 use crate::store::servers::{self, ServerRow, ServerState};
 use axum::extract::State;
@@ -29,7 +29,7 @@ pub(crate) async fn new(
     State(state): State<AppState>,
     visitor: Visitor,
     Query(wanted): Query<Wanted>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let form = ProjectForm {
         server: wanted.server,
         ..ProjectForm::new()
@@ -42,7 +42,7 @@ async fn new_page(
     state: &AppState,
     visitor: &Visitor,
     form: ProjectForm,
-) -> Result<NewProjectPage, PageError> {
+) -> Result<NewProjectPage, ApiError> {
     let rows: Vec<ServerRow> = state.db.all(servers::list("")).await?;
     let servers = rows
         .into_iter()
@@ -68,7 +68,7 @@ pub(crate) async fn create(
     State(state): State<AppState>,
     headers: HeaderMap,
     form: CsrfForm<ProjectForm>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let CsrfForm { signed_in, mut form } = form;
     let made = match form.new_project() {
         Ok(fields) => projects::create(&state, &signed_in.actor(), fields).await,
@@ -94,16 +94,16 @@ pub(crate) async fn create(
 }
 
 /// The problems that a person can mend on the form; other errors stay errors.
-fn problems(error: ApiError) -> Result<Vec<(String, String)>, PageError> {
+fn problems(error: ApiError) -> Result<Vec<(String, String)>, ApiError> {
     match error {
         ApiError::Invalid(problems) => Ok(problems),
         ApiError::Conflict("slug_taken", text) => Ok(vec![("slug".to_owned(), text)]),
         ApiError::Conflict(_, text) => Ok(vec![(String::new(), text)]),
-        other => Err(PageError(other)),
+        other => Err(other),
     }
 }
 
-async fn current(state: &AppState, id: &ProjectId) -> Result<ProjectSettings, PageError> {
+async fn current(state: &AppState, id: &ProjectId) -> Result<ProjectSettings, ApiError> {
     Ok(projects::get(state, id).await?.settings()?)
 }
 
@@ -113,7 +113,7 @@ pub(crate) async fn show(
     State(state): State<AppState>,
     visitor: Visitor,
     Id(id): Id<ProjectId>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let card = projects::card(&state, &id).await?;
     let form = ProjectForm::of(&card.project, &card.project.settings()?);
     let project = Head::new(&card, Tab::Settings)?;
@@ -132,7 +132,7 @@ pub(crate) async fn save(
     Id(id): Id<ProjectId>,
     headers: HeaderMap,
     form: CsrfForm<ProjectForm>,
-) -> Result<Response, PageError> {
+) -> Result<Response, ApiError> {
     let CsrfForm { signed_in, mut form } = form;
     let saved = match form.changes(&current(&state, &id).await?) {
         Ok(fields) => projects::update(&state, &signed_in.actor(), &id, fields).await,

@@ -1,5 +1,6 @@
 //! The Worker's statements on `SQLite`, against the real migrations.
 
+mod dashboard;
 mod inbox;
 mod leases;
 mod people;

@@ -1,0 +1,129 @@
+//! What only the pages ask.
+
+use crate::store::dashboard::{self, Counts, FeedRow, KeyRow, OpenJob, ServerProject};
+use crate::store::projects::ProjectCard;
+use crate::store::testing::{TestDb, id, project, server};
+use crate::store::{activity, servers, users};
+use devflow_protocol::UnixMillis;
+use devflow_protocol::job::Trigger;
+
+fn slugs(db: &TestDb, after: &str, text: &str) -> Vec<String> {
+    let cards: Vec<ProjectCard> = db.all(dashboard::cards_matching(after, text));
+    cards
+        .into_iter()
+        .map(|card| card.project.slug.to_string())
+        .collect()
+}
+
+#[test]
+fn cards_are_found_by_name_in_the_order_of_slugs() {
+    let db = TestDb::with_project();
+    db.add_project(2, "blog");
+    db.add_project(3, "web-shop");
+    assert_eq!(slugs(&db, "", ""), ["blog", "shop", "web-shop"]);
+    assert_eq!(slugs(&db, "blog", ""), ["shop", "web-shop"]);
+    assert_eq!(slugs(&db, "", "SHO"), ["shop", "web-shop"]);
+    for text in ["%", "_", "\\", "'", "nothing"] {
+        assert_eq!(slugs(&db, "", text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn counts_tell_what_waits_and_what_failed_lately() {
+    let db = TestDb::with_project();
+    db.run(servers::mark_online(&server(), UnixMillis(4)));
+    for number in [10, 20, 30] {
+        db.queue(number, 1, Trigger::Manual);
+    }
+    for (number, state) in [(10, "failed"), (20, "rolled_back")] {
+        db.text(&format!(
+            "UPDATE deployments SET state = '{state}' WHERE id = '{}' RETURNING id",
+            id!(DeploymentId, number)
+        ));
+        db.text(&format!(
+            "UPDATE jobs SET state = 'done' WHERE id = '{}' RETURNING id",
+            id!(JobId, number)
+        ));
+    }
+    let counted: Counts = db.first(dashboard::counts(UnixMillis(15))).unwrap();
+    assert_eq!(
+        counted,
+        Counts {
+            projects: 1,
+            servers: 1,
+            servers_online: 1,
+            servers_missing: 0,
+            running: 1,
+            failed: 1
+        }
+    );
+}
+
+#[test]
+fn server_shows_its_projects_and_open_jobs() {
+    let db = TestDb::with_project();
+    db.queue(10, 1, Trigger::Push);
+    let projects: Vec<ServerProject> = db.all(dashboard::projects_of_server(&server()));
+    let jobs: Vec<OpenJob> = db.all(dashboard::open_jobs(&server()));
+    assert_eq!(
+        projects.iter().map(|row| row.id.clone()).collect::<Vec<_>>(),
+        [project()]
+    );
+    let jobs: Vec<_> = jobs
+        .into_iter()
+        .map(|job| (job.verb, job.state, job.project_name))
+        .collect();
+    assert_eq!(
+        jobs,
+        [("deploy".to_owned(), "queued".to_owned(), Some("shop".to_owned()))]
+    );
+    assert!(!db.plan(&dashboard::open_jobs(&server())).contains("SCAN j"));
+}
+
+#[test]
+fn keys_are_those_of_their_owner_and_go_when_revoked() {
+    let db = TestDb::with_project();
+    let (owner, key) = (id!(UserId, 1), id!(ApiKeyId, 1));
+    let new = users::NewOwner {
+        id: &owner,
+        email: "owner@example.com",
+        password_hash: "x",
+        now: UnixMillis(1),
+    };
+    db.run(users::insert_owner(&new));
+    db.run(users::insert_key("hash", &key, &owner, "CI", UnixMillis(2)));
+    let names = |user| -> Vec<String> {
+        let rows: Vec<KeyRow> = db.all(dashboard::keys(user));
+        rows.into_iter().map(|row| row.name).collect()
+    };
+    let other = id!(UserId, 2);
+    assert_eq!((names(&owner), names(&other)), (vec!["CI".to_owned()], vec![]));
+    assert_eq!(db.run(users::delete_key(&key, &other)), 0);
+    assert_eq!(db.run(users::delete_key(&key, &owner)), 1);
+    assert_eq!(names(&owner), [""; 0]);
+}
+
+#[test]
+fn feed_names_who_and_what_newest_first() {
+    let db = TestDb::with_project();
+    let deployment = db.queue(10, 1, Trigger::Manual);
+    for (actor, action, subject) in [
+        (server().to_string(), "server.enrol", server().to_string()),
+        ("usr_gone".to_owned(), "deployment.start", deployment.to_string()),
+    ] {
+        db.run(activity::record(UnixMillis(5), &actor, action, &subject, ""));
+    }
+    let rows: Vec<FeedRow> = db.all(dashboard::feed(i64::MAX));
+    let told: Vec<_> = rows
+        .into_iter()
+        .map(|row| (row.actor_name, row.action, row.subject_name))
+        .collect();
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        told,
+        [
+            (None, "deployment.start".to_owned(), some("shop")),
+            (some("web-1"), "server.enrol".to_owned(), some("web-1")),
+        ]
+    );
+}
