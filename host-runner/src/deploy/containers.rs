@@ -1,6 +1,6 @@
 //! Describes a project's containers. All of them see the same paths; they differ in command, limits and grace.
 
-use super::environment::for_containers;
+use super::environment::{build_only, for_containers, runtime};
 use super::layout::{Layout, ReleaseDir};
 use super::render::fpm_argv;
 use crate::host::docker::{Bind, Container, Role};
@@ -41,6 +41,7 @@ impl Blueprint<'_> {
             "NO_COLOR=1".to_owned(),
             "CI=1".to_owned(),
         ]);
+        container.env.extend(build_only(self.environment));
         container.binds.push(bind(&cache, &cache, false));
         container.memory_mib = self.spec.limits.memory_mib.max(BUILD_MEMORY_MIB);
         // A build must not starve what serves.
@@ -119,7 +120,7 @@ impl Blueprint<'_> {
             release: self.release.id.to_string(),
             role,
             argv,
-            env: for_containers(self.spec, self.release, self.environment),
+            env: for_containers(self.spec, self.release, &runtime(self.environment)),
             uid: self.uid,
             workdir: self.layout.app(),
             binds,

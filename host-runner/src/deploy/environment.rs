@@ -10,6 +10,25 @@ use std::path::Path;
 /// Where a project's `SQLite` database goes when nothing else is set, below `shared/`.
 pub(crate) const SQLITE_FILE: &str = "database/database.sqlite";
 
+/// Credentials for packages: build steps have them, a release that serves does not.
+const BUILD_ONLY: [&str; 3] = ["COMPOSER_AUTH", "NPM_TOKEN", "NODE_AUTH_TOKEN"];
+
+/// What a release runs with: everything but what only its build needs.
+pub(crate) fn runtime(all: &Environment) -> Environment {
+    let mut values = all.0.clone();
+    values.retain(|name, _| !BUILD_ONLY.contains(&name.as_str()));
+    Environment(values)
+}
+
+/// What only the build steps have.
+pub(crate) fn build_only(all: &Environment) -> Vec<String> {
+    let wanted = all
+        .0
+        .iter()
+        .filter(|(name, _)| BUILD_ONLY.contains(&name.as_str()));
+    wanted.map(|(name, value)| format!("{name}={value}")).collect()
+}
+
 /// Puts the environment of a release together. The project's own values win over `services`.
 ///
 /// # Errors
@@ -107,4 +126,86 @@ pub(crate) fn for_containers(spec: &ProjectSpec, release: &ReleaseDir, all: &Env
         list.extend(all.0.iter().map(|(name, value)| format!("{name}={value}")));
     }
     list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    fn environment(pairs: &[(&str, &str)]) -> Environment {
+        Environment(
+            pairs
+                .iter()
+                .map(|(name, value)| (name.parse().expect("a name"), (*value).to_owned()))
+                .collect(),
+        )
+    }
+
+    fn composed(own: &[(&str, &str)]) -> Result<Environment> {
+        let mut spec = samples::spec("shop");
+        spec.shared = devflow_domain::pipeline::defaults(Framework::Laravel).shared;
+        let layout = Layout::at(Path::new("/srv/p"), &spec.slug);
+        let release = layout.release(&samples::deploy("shop").deployment);
+        compose(
+            &spec,
+            &layout,
+            &release,
+            &environment(own),
+            &environment(&[("DB_HOST", "made"), ("A", "made")]),
+        )
+    }
+
+    #[test]
+    fn compose_lets_the_projects_own_values_win() {
+        let all = composed(&[("A", "own"), ("DB_HOST", "elsewhere")]).expect("composes");
+        assert_eq!(
+            (get(&all, "A"), get(&all, "DB_HOST")),
+            (Some("own"), Some("elsewhere"))
+        );
+        assert_eq!(get(&all, "DB_CONNECTION"), None);
+    }
+
+    #[test]
+    fn compose_puts_an_unnamed_database_into_the_shared_folder() {
+        for own in [&[][..], &[("DB_CONNECTION", "sqlite")]] {
+            let all = composed(own).expect("composes");
+            assert_eq!(
+                get(&all, "DB_DATABASE"),
+                Some("/srv/p/shop/shared/database/database.sqlite")
+            );
+        }
+    }
+
+    #[test]
+    fn compose_refuses_a_database_that_the_next_release_would_not_have() {
+        let with = |file| composed(&[("DB_CONNECTION", "sqlite"), ("DB_DATABASE", file)]);
+        for lost in [
+            "database/x.sqlite",
+            "/srv/p/shop/current/app/x.sqlite",
+            "/srv/p/shop/releases/x/app/x.sqlite",
+        ] {
+            let message = with(lost).expect_err("must be refused").to_string();
+            assert!(
+                message.contains(lost) && message.contains("/srv/p/shop/shared"),
+                "{message}"
+            );
+        }
+        for kept in [
+            ":memory:",
+            "storage/app/x.sqlite",
+            "/srv/p/shop/current/app/storage/app/x",
+            "/srv/p/shop/shared/x",
+            "/var/x",
+        ] {
+            assert!(with(kept).is_ok(), "{kept}");
+        }
+    }
+
+    #[test]
+    fn credentials_for_packages_stay_in_the_build() {
+        let all = environment(&[("COMPOSER_AUTH", "{}"), ("APP_KEY", "k")]);
+        assert_eq!(runtime(&all), environment(&[("APP_KEY", "k")]));
+        assert_eq!(build_only(&all), ["COMPOSER_AUTH={}"]);
+    }
 }

@@ -26,7 +26,11 @@ pub(crate) struct ReleaseDir {
 impl Layout {
     /// The folder of a project of this server.
     pub(crate) fn new(host: &Host, slug: &Slug) -> Self {
-        let projects = &host.config.projects_dir;
+        Self::at(&host.config.projects_dir, slug)
+    }
+
+    /// The folder of a project below `projects`.
+    pub(crate) fn at(projects: &Path, slug: &Slug) -> Self {
         // Runners that share an engine must not share a network, whatever their projects are called.
         let digest = Sha256::digest(projects.as_os_str().as_encoded_bytes());
         Self {

@@ -2,7 +2,7 @@
 
 use super::complaint::Complaint;
 use super::run::{Failure, Run, blocking};
-use crate::host::exec::Ended;
+use crate::host::docker::Ended;
 use crate::host::tree::Tree;
 use crate::host::{HostError, Result};
 use devflow_protocol::event::StepOutcome;

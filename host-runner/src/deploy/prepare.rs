@@ -1,6 +1,6 @@
 //! From a job to a release on disk: checks of the server, fetch, checkout, shared paths, environment, configuration.
 
-use super::environment::{SQLITE_FILE, uses_shared_sqlite};
+use super::environment::{SQLITE_FILE, runtime, uses_shared_sqlite};
 use super::layout::Layout;
 use super::record::{ReleaseRecord, make_dir, save_environment};
 use super::render;
@@ -161,10 +161,11 @@ impl Run<'_> {
 
     /// Puts shared paths, environment and configuration in place.
     pub(crate) async fn link(&self) -> Result<()> {
-        save_environment(&self.release, &self.environment)?;
+        let environment = runtime(&self.environment);
+        save_environment(&self.release, &environment)?;
         let dotenv = match self.spec.framework {
             Framework::Laravel => {
-                Some(render_dotenv(&self.environment).map_err(|error| HostError::new(error.to_string()))?)
+                Some(render_dotenv(&environment).map_err(|error| HostError::new(error.to_string()))?)
             }
             Framework::Php => None,
         };

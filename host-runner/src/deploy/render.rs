@@ -65,3 +65,39 @@ pub(crate) fn fpm_argv(spec: &ProjectSpec) -> Vec<String> {
         .map(str::to_owned)
         .into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    #[test]
+    fn pool_follows_the_projects_limits() {
+        insta::assert_snapshot!(pool(&samples::spec("shop")));
+    }
+
+    #[test]
+    fn php_ini_writes_settings_and_refuses_what_would_end_them() {
+        let mut spec = samples::spec("shop");
+        spec.limits
+            .php_ini
+            .insert("opcache.memory_consumption".into(), "192".into());
+        let text = php_ini(&spec).expect("renders");
+        assert!(
+            text.ends_with("\nopcache.memory_consumption = \"192\"\n"),
+            "{text}"
+        );
+        for (name, value) in [
+            ("a b", "1"),
+            ("", "1"),
+            ("a", "1\nb = 2"),
+            ("a", "\""),
+            ("a", "${HOME}"),
+            ("[PATH", "1"),
+        ] {
+            let mut bad = spec.clone();
+            bad.limits.php_ini.insert(name.into(), value.into());
+            assert!(php_ini(&bad).is_err(), "{name:?} {value:?}");
+        }
+    }
+}

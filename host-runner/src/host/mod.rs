@@ -5,7 +5,6 @@
 pub(crate) mod databases;
 pub(crate) mod docker;
 pub(crate) mod error;
-pub(crate) mod exec;
 pub(crate) mod fastcgi;
 pub(crate) mod git;
 pub(crate) mod nginx;

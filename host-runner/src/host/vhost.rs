@@ -143,14 +143,15 @@ impl Vhost<'_> {
             "^/index\\.php(?:/|$)"
         };
         let exists = if self.spec.web.scripts {
-            "        try_files $fastcgi_script_name =404;\n        fastcgi_param PATH_INFO $devflow_path_info;\n"
+            // `try_files` empties the path info that was split off.
+            "        set $devflow_path_info $fastcgi_path_info;\n        try_files $fastcgi_script_name =404;\n        \
+             fastcgi_param PATH_INFO $devflow_path_info;\n"
         } else {
             "        fastcgi_param PATH_INFO $fastcgi_path_info;\n"
         };
         let _ = write!(
             text,
-            "\n    location ~ {scripts} {{\n        fastcgi_split_path_info ^(.+?\\.php)(/.*)?$;\n        \
-             set $devflow_path_info $fastcgi_path_info;\n{exists}        \
+            "\n    location ~ {scripts} {{\n        fastcgi_split_path_info ^(.+?\\.php)(/.*)?$;\n{exists}        \
              fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;\n        \
              fastcgi_param SCRIPT_NAME $fastcgi_script_name;\n{}    }}\n",
             self.fastcgi(socket)
@@ -258,4 +259,92 @@ pub(crate) fn htpasswd_line(user: &str, hash: &str) -> Result<String> {
         ));
     }
     Ok(format!("{user}:{hash}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+    use devflow_protocol::project::BasicAuth;
+
+    fn render(spec: &ProjectSpec, stopped: bool) -> Result<String> {
+        Vhost {
+            spec,
+            project_dir: Path::new("/srv/devflow/projects/shop"),
+            listen: &["80".to_owned(), "[::]:80".to_owned()],
+            acme_dir: Path::new("/var/lib/devflow/acme"),
+            htpasswd: spec
+                .web
+                .basic_auth
+                .as_ref()
+                .map(|_| Path::new("/etc/nginx/devflow/shop.htpasswd")),
+            stopped,
+        }
+        .render()
+    }
+
+    #[test]
+    fn laravel_vhost_reads_as_documented() {
+        let mut spec = samples::spec("shop");
+        spec.carry_over = vec![
+            "public/build".parse().expect("a path"),
+            "storage/x".parse().expect("a path"),
+        ];
+        insta::assert_snapshot!(render(&spec, false).expect("renders"));
+    }
+
+    #[test]
+    fn plain_php_vhost_with_a_password_reads_as_documented() {
+        let mut spec = samples::spec("shop");
+        spec.web.scripts = true;
+        spec.web.public_dir = None;
+        spec.web.basic_auth = Some(BasicAuth {
+            user: "ada".into(),
+            password_hash: "$2y$05$x".into(),
+        });
+        insta::assert_snapshot!(render(&spec, false).expect("renders"));
+    }
+
+    #[test]
+    fn stopped_vhost_answers_503_and_runs_nothing() {
+        let text = render(&samples::spec("shop"), true).expect("renders");
+        assert!(
+            text.contains("return 503;") && !text.contains("fastcgi_pass"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn vhost_refuses_what_nginx_would_misread() {
+        let mut spec = samples::spec("shop");
+        for public in ["a$document_root", "a;b", "a\"b", "a{b"] {
+            spec.web.public_dir = Some(public.parse().expect("a path"));
+            assert!(render(&spec, false).is_err(), "{public}");
+        }
+        spec.web.public_dir = Some("my public".parse().expect("a path"));
+        let text = render(&spec, false).expect("renders");
+        assert!(
+            text.contains("root \"/srv/devflow/projects/shop/current/app/my public\";"),
+            "{text}"
+        );
+        spec.web.domains.clear();
+        assert!(render(&spec, false).is_err());
+    }
+
+    #[test]
+    fn htpasswd_line_refuses_what_would_end_it() {
+        assert_eq!(
+            htpasswd_line("ada", "$2y$05$x").expect("a line"),
+            "ada:$2y$05$x\n"
+        );
+        for (user, hash) in [
+            ("a:b", "$2y$x"),
+            ("a\nb", "$2y$x"),
+            ("", "$2y$x"),
+            ("a", "plain"),
+            ("a", "$2y$x\nb:c"),
+        ] {
+            assert!(htpasswd_line(user, hash).is_err(), "{user:?} {hash:?}");
+        }
+    }
 }

@@ -223,8 +223,21 @@ impl Lab {
     }
 
     pub(super) async fn try_get(&self, slug: &str, path: &str) -> std::io::Result<Page> {
-        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await?;
         let request = format!("GET {path} HTTP/1.0\r\nHost: {slug}.test\r\n\r\n");
+        self.exchange(&request).await
+    }
+
+    /// A request with a method and a body.
+    pub(super) async fn send(&self, slug: &str, method: &str, path: &str, body: &str) -> Page {
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.0\r\nHost: {slug}.test\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        self.exchange(&request).await.expect("an answer")
+    }
+
+    async fn exchange(&self, request: &str) -> std::io::Result<Page> {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await?;
         stream.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;

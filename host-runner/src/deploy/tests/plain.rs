@@ -21,6 +21,16 @@ async fn plain_php_first_and_second_release_go_live() {
     assert_eq!(lab.get("plain", "/?env=GREETING").await.body, "YSAiYiIgJGMKZA==");
     assert_eq!(lab.get("plain", "/assets/site.css").await.status, 200);
     assert_eq!(lab.get("plain", "/missing.php").await.status, 404);
+    for method in ["POST", "PUT", "DELETE", "PATCH"] {
+        for path in ["/", "/orders/1", "/index.php/orders"] {
+            let page = lab.send("plain", method, path, "a=b").await;
+            assert_eq!(
+                (page.status, page.body.as_str()),
+                (200, "Plain PHP, version 1\n"),
+                "{method} {path}"
+            );
+        }
+    }
     version(&work, "2");
     let outcome = lab.deploy(&spec, &[]).await;
     assert!(

@@ -3,93 +3,26 @@
 //! In scope: create, start, exec, signal, stop, list, remove; networks and image ids. Not in scope: what runs in
 //! them and when, which is `deploy`'s.
 
+mod description;
+mod exec;
+
+pub(crate) use description::{Bind, Container, Role};
+pub(crate) use exec::Ended;
+
 use super::error::{Doing, HostError, Result};
-use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, NetworkCreateRequest,
-    RestartPolicy, RestartPolicyNameEnum,
-};
+use bollard::models::NetworkCreateRequest;
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
+use description::{PROJECT, RELEASE, ROLE, ROOT};
 use futures_util::StreamExt;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use tokio::sync::OnceCell;
 
-/// Label: the projects folder of the runner that made the container. Several runners may share an engine.
-const ROOT: &str = "devflow.root";
-/// Label: the project's slug.
-const PROJECT: &str = "devflow.project";
-/// Label: the release.
-const RELEASE: &str = "devflow.release";
-/// Label: what the container is for.
-const ROLE: &str = "devflow.role";
-
 /// Longest answer of the engine, in seconds: a stop waits for a whole drain.
 const TIMEOUT_S: u64 = 900;
-
-/// What a container is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Build steps and artisan commands of one deployment.
-    Build,
-    /// PHP-FPM of a release.
-    Web,
-    /// A queue worker or daemon of a release.
-    Worker,
-    /// One run of the scheduler.
-    Scheduler,
-}
-
-impl Role {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Build => "build",
-            Self::Web => "web",
-            Self::Worker => "worker",
-            Self::Scheduler => "scheduler",
-        }
-    }
-
-    fn from_label(text: &str) -> Option<Self> {
-        [Self::Build, Self::Web, Self::Worker, Self::Scheduler]
-            .into_iter()
-            .find(|role| role.as_str() == text)
-    }
-}
-
-/// A folder or file of the host inside a container.
-#[derive(Clone, Debug)]
-pub(crate) struct Bind {
-    pub(crate) source: PathBuf,
-    pub(crate) target: PathBuf,
-    pub(crate) read_only: bool,
-}
-
-/// A container to be made.
-#[derive(Clone, Debug)]
-pub(crate) struct Container {
-    pub(crate) name: String,
-    pub(crate) image: String,
-    pub(crate) project: String,
-    pub(crate) release: String,
-    pub(crate) role: Role,
-    pub(crate) argv: Vec<String>,
-    pub(crate) env: Vec<String>,
-    pub(crate) uid: u32,
-    pub(crate) workdir: PathBuf,
-    pub(crate) binds: Vec<Bind>,
-    pub(crate) network: String,
-    pub(crate) memory_mib: u32,
-    pub(crate) cpu_milli: u32,
-    /// Weight against other containers; 1024 is the usual one.
-    pub(crate) cpu_shares: i64,
-    pub(crate) stop_signal: &'static str,
-    pub(crate) stop_wait_s: u32,
-    /// True for what has to come back by itself when it ends.
-    pub(crate) keeps_running: bool,
-}
 
 /// A container that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,7 +145,7 @@ impl Docker {
     async fn make_and_start(&self, container: &Container) -> Result<String> {
         let client = self.client().await?;
         let name = &container.name;
-        let body = self.body(container);
+        let body = container.body(&self.root);
         let options = || CreateContainerOptionsBuilder::new().name(name).build();
         let made = match client.create_container(Some(options()), body.clone()).await {
             Err(error) if status(&error) == Some(409) => {
@@ -232,32 +165,6 @@ impl Docker {
             });
         }
         Ok(id)
-    }
-
-    fn body(&self, container: &Container) -> ContainerCreateBody {
-        let labels = [
-            (ROOT, self.root.as_str()),
-            (PROJECT, &container.project),
-            (RELEASE, &container.release),
-            (ROLE, container.role.as_str()),
-        ];
-        ContainerCreateBody {
-            image: Some(container.image.clone()),
-            cmd: Some(container.argv.clone()),
-            entrypoint: Some(Vec::new()),
-            env: Some(container.env.clone()),
-            user: Some(format!("{0}:{0}", container.uid)),
-            working_dir: Some(container.workdir.to_string_lossy().into_owned()),
-            labels: Some(
-                labels
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .into(),
-            ),
-            stop_signal: Some(container.stop_signal.to_owned()),
-            stop_timeout: Some(i64::from(container.stop_wait_s)),
-            host_config: Some(host_config(container)),
-            ..Default::default()
-        }
     }
 
     /// Starts a container that is there and stopped.
@@ -379,46 +286,6 @@ impl Docker {
             .lines()
             .map(str::to_owned)
             .collect())
-    }
-}
-
-fn host_config(container: &Container) -> HostConfig {
-    const MIB: i64 = 1024 * 1024;
-    let mount = |bind: &Bind| Mount {
-        typ: Some(MountType::BIND),
-        source: Some(bind.source.to_string_lossy().into_owned()),
-        target: Some(bind.target.to_string_lossy().into_owned()),
-        read_only: Some(bind.read_only),
-        ..Default::default()
-    };
-    let restart = if container.keeps_running {
-        RestartPolicyNameEnum::UNLESS_STOPPED
-    } else {
-        RestartPolicyNameEnum::NO
-    };
-    let log_options =
-        [("max-size", "10m"), ("max-file", "3")].map(|(name, value)| (name.into(), value.into()));
-    HostConfig {
-        mounts: Some(container.binds.iter().map(mount).collect()),
-        network_mode: Some(container.network.clone()),
-        memory: Some(i64::from(container.memory_mib) * MIB),
-        // No swap beyond the memory: a limit that swaps is none.
-        memory_swap: Some(i64::from(container.memory_mib) * MIB),
-        nano_cpus: Some(i64::from(container.cpu_milli) * 1_000_000),
-        cpu_shares: Some(container.cpu_shares),
-        pids_limit: Some(1024),
-        cap_drop: Some(vec!["ALL".into()]),
-        security_opt: Some(vec!["no-new-privileges".into()]),
-        privileged: Some(false),
-        restart_policy: Some(RestartPolicy {
-            name: Some(restart),
-            maximum_retry_count: None,
-        }),
-        log_config: Some(HostConfigLogConfig {
-            typ: Some("local".into()),
-            config: Some(log_options.into()),
-        }),
-        ..Default::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs a command in a running container and hands its output on by lines.
 
-use super::docker::{Docker, words};
-use super::error::{HostError, Result};
+use super::{Docker, words};
+use crate::host::error::{HostError, Result};
 use bollard::container::LogOutput;
 use bollard::exec::StartExecResults;
 use bollard::models::ExecConfig;

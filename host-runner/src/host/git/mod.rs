@@ -3,9 +3,14 @@
 //! Git runs by argument vector, without the system's and the user's configuration, without prompts, and with the
 //! protocols https, http, ssh and file only.
 
+mod locks;
+mod refusals;
+
 use super::error::{Doing, HostError, Result};
-use super::process::{Finished, run, run_ok};
+use super::process::{run, run_ok};
 use devflow_protocol::text::{GitSha, RefName, RepositoryUrl};
+use locks::remove_stale_locks;
+use refusals::{fetch_error, first_words, refuse_submodules, shell_quoted};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Command;
@@ -305,85 +310,6 @@ impl Git {
         }
         Ok(())
     }
-}
-
-// A machine that loses power in a fetch leaves lock files behind, which git never removes by itself. Only one job at a
-// time uses a mirror, so an old lock is nobody's.
-fn remove_stale_locks(mirror: &Path) {
-    let mut folders = vec![mirror.to_owned(), mirror.join("refs")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if is_dir && path.starts_with(mirror.join("refs")) {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "lock") && is_old(&path) {
-                let removed = std::fs::remove_file(&path);
-                tracing::warn!(path = %path.display(), ?removed, "a lock left by a fetch that was cut off");
-            }
-        }
-    }
-}
-
-fn is_old(path: &Path) -> bool {
-    let age = path
-        .metadata()
-        .and_then(|it| it.modified())
-        .ok()
-        .and_then(|at| at.elapsed().ok());
-    age.is_some_and(|age| age > Duration::from_secs(30))
-}
-
-fn refuse_submodules(listed: &[u8]) -> Result<()> {
-    let submodule = listed
-        .split(|byte| *byte == 0)
-        .find(|entry| entry.starts_with(b"160000 "));
-    match submodule {
-        None => Ok(()),
-        Some(entry) => {
-            let path = entry.split(|byte| *byte == b'\t').nth(1).unwrap_or_default();
-            Err(HostError::new(format!(
-                "the repository has the submodule `{}`, which this version does not fetch; add its files or use Composer",
-                String::from_utf8_lossy(path)
-            )))
-        }
-    }
-}
-
-fn fetch_error(url: &RepositoryUrl, what: &str, words: &str) -> HostError {
-    let hint = if words.contains("couldn't find remote ref") || words.contains("not our ref") {
-        format!("`{what}` is not there; push it first, or set another branch")
-    } else if words.contains("Host key verification failed") {
-        "its host key is not known here; add it to known_hosts in the runner's state folder".to_owned()
-    } else if words.contains("Permission denied (publickey") {
-        "it refused the runner's deploy key; add the key to the repository".to_owned()
-    } else {
-        words.to_owned()
-    };
-    HostError::because(format!("fetch {url}"), hint)
-}
-
-// Git prints the cause first and advice after it.
-fn first_words(done: &Finished) -> String {
-    let lines: Vec<&str> = done
-        .stderr
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    lines
-        .iter()
-        .find(|line| line.contains("Permission denied") || line.contains("Host key verification"))
-        .or_else(|| {
-            lines
-                .iter()
-                .find(|line| line.starts_with("fatal:") || line.starts_with("ssh:"))
-        })
-        .map_or_else(|| done.complaint(), |line| (*line).to_owned())
-}
-
-fn shell_quoted(path: &Path) -> String {
-    format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

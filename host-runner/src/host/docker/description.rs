@@ -1,0 +1,149 @@
+//! The one description that containers are made from: what they run, see and may use, and the labels by which they are
+//! found again. Nothing in it can ask for privileges.
+
+use bollard::models::{
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, RestartPolicy,
+    RestartPolicyNameEnum,
+};
+use std::path::PathBuf;
+
+/// Label: the projects folder of the runner that made the container. Several runners may share an engine.
+pub(super) const ROOT: &str = "devflow.root";
+/// Label: the project's slug.
+pub(super) const PROJECT: &str = "devflow.project";
+/// Label: the release.
+pub(super) const RELEASE: &str = "devflow.release";
+/// Label: what the container is for.
+pub(super) const ROLE: &str = "devflow.role";
+
+/// What a container is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Build steps and artisan commands of one deployment.
+    Build,
+    /// PHP-FPM of a release.
+    Web,
+    /// A queue worker or daemon of a release.
+    Worker,
+    /// One run of the scheduler.
+    Scheduler,
+}
+
+impl Role {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Build => "build",
+            Self::Web => "web",
+            Self::Worker => "worker",
+            Self::Scheduler => "scheduler",
+        }
+    }
+
+    pub(super) fn from_label(text: &str) -> Option<Self> {
+        [Self::Build, Self::Web, Self::Worker, Self::Scheduler]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+    }
+}
+
+/// A folder or file of the host inside a container.
+#[derive(Clone, Debug)]
+pub(crate) struct Bind {
+    pub(crate) source: PathBuf,
+    pub(crate) target: PathBuf,
+    pub(crate) read_only: bool,
+}
+
+/// A container to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct Container {
+    pub(crate) name: String,
+    pub(crate) image: String,
+    pub(crate) project: String,
+    pub(crate) release: String,
+    pub(crate) role: Role,
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: Vec<String>,
+    pub(crate) uid: u32,
+    pub(crate) workdir: PathBuf,
+    pub(crate) binds: Vec<Bind>,
+    pub(crate) network: String,
+    pub(crate) memory_mib: u32,
+    pub(crate) cpu_milli: u32,
+    /// Weight against other containers; 1024 is the usual one.
+    pub(crate) cpu_shares: i64,
+    pub(crate) stop_signal: &'static str,
+    pub(crate) stop_wait_s: u32,
+    /// True for what has to come back by itself when it ends.
+    pub(crate) keeps_running: bool,
+}
+
+impl Container {
+    /// What the engine is asked for. `root` labels the runner that asks.
+    pub(super) fn body(&self, root: &str) -> ContainerCreateBody {
+        let container = self;
+        let labels = [
+            (ROOT, root),
+            (PROJECT, &container.project),
+            (RELEASE, &container.release),
+            (ROLE, container.role.as_str()),
+        ];
+        ContainerCreateBody {
+            image: Some(container.image.clone()),
+            cmd: Some(container.argv.clone()),
+            entrypoint: Some(Vec::new()),
+            env: Some(container.env.clone()),
+            user: Some(format!("{0}:{0}", container.uid)),
+            working_dir: Some(container.workdir.to_string_lossy().into_owned()),
+            labels: Some(
+                labels
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .into(),
+            ),
+            stop_signal: Some(container.stop_signal.to_owned()),
+            stop_timeout: Some(i64::from(container.stop_wait_s)),
+            host_config: Some(host_config(container)),
+            ..Default::default()
+        }
+    }
+}
+
+fn host_config(container: &Container) -> HostConfig {
+    const MIB: i64 = 1024 * 1024;
+    let mount = |bind: &Bind| Mount {
+        typ: Some(MountType::BIND),
+        source: Some(bind.source.to_string_lossy().into_owned()),
+        target: Some(bind.target.to_string_lossy().into_owned()),
+        read_only: Some(bind.read_only),
+        ..Default::default()
+    };
+    let restart = if container.keeps_running {
+        RestartPolicyNameEnum::UNLESS_STOPPED
+    } else {
+        RestartPolicyNameEnum::NO
+    };
+    let log_options =
+        [("max-size", "10m"), ("max-file", "3")].map(|(name, value)| (name.into(), value.into()));
+    HostConfig {
+        mounts: Some(container.binds.iter().map(mount).collect()),
+        network_mode: Some(container.network.clone()),
+        memory: Some(i64::from(container.memory_mib) * MIB),
+        // No swap beyond the memory: a limit that swaps is none.
+        memory_swap: Some(i64::from(container.memory_mib) * MIB),
+        nano_cpus: Some(i64::from(container.cpu_milli) * 1_000_000),
+        cpu_shares: Some(container.cpu_shares),
+        pids_limit: Some(1024),
+        cap_drop: Some(vec!["ALL".into()]),
+        security_opt: Some(vec!["no-new-privileges".into()]),
+        privileged: Some(false),
+        restart_policy: Some(RestartPolicy {
+            name: Some(restart),
+            maximum_retry_count: None,
+        }),
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("local".into()),
+            config: Some(log_options.into()),
+        }),
+        ..Default::default()
+    }
+}
