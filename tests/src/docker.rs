@@ -153,8 +153,14 @@ impl Engine {
     }
 
     fn spawn(folder: &Path, namespace: &str) -> Result<Process> {
-        // A stale pid file of an engine that was killed would keep a new one from starting.
-        let _ = fs::remove_file(folder.join("run/docker.pid"));
+        // After a kill these name processes that are gone, and a new daemon would wait for them.
+        for stale in [
+            "run/docker.pid",
+            "exec/containerd/containerd.pid",
+            "exec/containerd/containerd.sock",
+        ] {
+            let _ = fs::remove_file(folder.join(stale));
+        }
         // nsenter and not `ip netns exec`, which mounts a fresh /sys and so hides the control groups.
         let mut command = Command::new("nsenter");
         command
@@ -171,6 +177,8 @@ impl Engine {
             .arg("--default-address-pool=base=10.201.0.0/16,size=26");
         let mut process = Process::start("dockerd", &mut command, &folder.join("log/dockerd.log"))?;
         process.grace = Duration::from_secs(30);
+        // Its containerd must outlive its orderly end, which it brings about itself.
+        process.leader_first = true;
         Ok(process)
     }
 
@@ -197,7 +205,8 @@ impl Engine {
     /// Kills the daemon and whatever it ran, as a power cut does, and starts it again.
     pub fn power_cut(&mut self) -> Result<()> {
         for container in self.docker.run(&["ps", "-q"])?.lines() {
-            self.docker.run(&["kill", container])?;
+            // One that ends by itself meanwhile is as dead as the others.
+            let _ = self.docker.run(&["kill", container]);
         }
         self.process.kill();
         self.process = Self::spawn(&self.folder, &self.namespace)?;

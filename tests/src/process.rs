@@ -1,7 +1,7 @@
 //! Child processes that end with the value that stands for them, and waiting with a deadline.
 
 use anyhow::{Context, Result, bail};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -18,6 +18,8 @@ pub struct Process {
     log: PathBuf,
     /// How long it may take to end by itself after SIGTERM.
     pub grace: Duration,
+    /// Whether SIGTERM goes to the child alone and not to what it started.
+    pub leader_first: bool,
 }
 
 impl Process {
@@ -43,6 +45,7 @@ impl Process {
             child,
             log: log.to_owned(),
             grace: Duration::from_secs(8),
+            leader_first: false,
         })
     }
 
@@ -81,6 +84,13 @@ impl Process {
         }
     }
 
+    fn signal_leader(&self, signal: Signal) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            // It may be gone already, which is what the caller wants.
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+
     /// SIGKILL to the whole group: no handler runs, as at a power cut.
     pub fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
@@ -92,7 +102,11 @@ impl Process {
         if self.ended().is_some() {
             return self.signal(Signal::SIGKILL);
         }
-        self.signal(Signal::SIGTERM);
+        if self.leader_first {
+            self.signal_leader(Signal::SIGTERM);
+        } else {
+            self.signal(Signal::SIGTERM);
+        }
         let end = Instant::now() + self.grace;
         while self.ended().is_none() && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(10));

@@ -23,7 +23,7 @@ fn project_of_another_customer_stays_unreadable() -> Result<()> {
     symlink(home.join("current/app/VERSION"), public.join("code.txt"))?;
     symlink("/etc/passwd", public.join("passwd.txt"))?;
     symlink(
-        "../../../../../../../../etc/hostname",
+        "../../../../../../../../../../../../etc/hostname",
         public.join("relative.txt"),
     )?;
     symlink(&home, public.join("home"))?;
@@ -31,7 +31,7 @@ fn project_of_another_customer_stays_unreadable() -> Result<()> {
     evil.repository.write(
         "public/look.php",
         &format!(
-            "<?php\nheader('Content-Type: text/plain');\nforeach (['{environment}', '{home}', '/var/run/docker.sock', '/root', '/etc/shadow'] as $path) {{\n    echo $path, ' ', @file_get_contents($path) === false && @scandir($path) === false && !@file_exists($path) ? 'unseen' : 'SEEN', \"\\n\";\n}}\necho 'uid ', posix_getuid(), \"\\n\";\n",
+            "<?php\nheader('Content-Type: text/plain');\nforeach (['{environment}', '{home}', '/var/run/docker.sock', '/root', '/etc/shadow'] as $path) {{\n    echo $path, ' ', @file_get_contents($path) === false && @scandir($path) === false && !@is_readable($path) ? 'unseen' : 'SEEN', \"\\n\";\n}}\necho 'uid ', posix_getuid(), \"\\n\";\n",
             home = home.display()
         ),
     )?;
@@ -178,7 +178,7 @@ fn edge_that_repoints_a_repository_is_refused_by_the_server() -> Result<()> {
     let ended = here.api.finished(&deployment, Duration::from_mins(1))?;
     ensure!(ended["state"] == "failed", "{ended}");
     let reason = ended["reason"].as_str().context("a reason")?;
-    ensure!(reason.contains("repository"), "{reason}");
+    ensure!(reason.contains("pinned"), "{reason}");
     ensure!(site.page("/")?.contains("version 1"));
     Ok(())
 }

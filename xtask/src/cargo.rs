@@ -78,6 +78,8 @@ pub(crate) fn run_tests(name: &str, arguments: &[&str], one_by_one: bool) -> Res
         }
     }
     cargo.env("DEVFLOW_RUNNER", target()?.join("debug/host-runner"));
+    // A story's error says what went wrong; where the harness made it helps nobody.
+    cargo.env("RUST_LIB_BACKTRACE", "0");
     eprintln!("… {name}");
     let (reader, writer) = std::io::pipe()?;
     let mut child = cargo

@@ -82,6 +82,8 @@ pub(crate) fn run(title: &str, command: &mut Command) -> Result<()> {
     }
     let status = child.wait()?;
     if status.success() {
+        // Logs are for failures; nobody reads the others.
+        let _ = std::fs::remove_file(&log);
         step.done();
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use crate::cargo::{self, Tally};
 use crate::setup::{self, Need};
-use crate::{build_edge, show};
+use crate::{build_edge, demo, show};
 use anyhow::{Result, bail};
 use devflow_tests::places;
 use std::time::Instant;
@@ -156,6 +156,9 @@ fn stories(count: &mut Count, filter: Option<&str>) {
             let mut arguments = vec!["-p", "devflow-tests", "--tests"];
             arguments.extend(filter);
             count.add(name, cargo::run_tests(name, &arguments, true).and_then(some_ran));
+            if filter.is_none() {
+                count.check("cargo xtask demo --once", demo::demo(true));
+            }
         }
         Err(error) => count.check(name, Err(error)),
     }
