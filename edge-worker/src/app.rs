@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::error::{ApiError, problem};
-use crate::store::Db;
+use crate::store::{Cost, Db};
 use crate::{hub, pages, routes};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -18,6 +18,7 @@ use worker::{Context, Env};
 pub(crate) struct AppState {
     env: Env,
     context: Arc<Context>,
+    cost: Option<Arc<Cost>>,
     /// The settings.
     pub(crate) config: Arc<Config>,
     /// The state: servers, projects, jobs, people.
@@ -30,9 +31,11 @@ impl AppState {
     /// Reads settings and bindings.
     pub(crate) fn new(env: Env, context: Context) -> Result<Self, ApiError> {
         let config = Config::read(|name| env.var(name).ok().map(|value| value.to_string()))?;
+        let cost = config.show_cost.then(Arc::<Cost>::default);
         Ok(Self {
-            db: Db::new(env.d1("DB")?),
-            logs: Db::new(env.d1("LOGS")?),
+            db: Db::new(env.d1("DB")?).counted(cost.clone()),
+            logs: Db::new(env.d1("LOGS")?).counted(cost.clone()),
+            cost,
             config: Arc::new(config),
             context: Arc::new(context),
             env,
@@ -110,6 +113,11 @@ async fn surround(State(state): State<AppState>, request: Request, next: Next) -
         }
     }
     add_headers(response.headers_mut(), &state.config.public_origin);
+    if let Some(cost) = &state.cost
+        && let Ok(value) = HeaderValue::from_str(&cost.to_string())
+    {
+        response.headers_mut().insert("server-timing", value);
+    }
     response
 }
 

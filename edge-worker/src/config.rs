@@ -20,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) lease_ms: i64,
     /// Silence after which a server is missing, in milliseconds.
     pub(crate) missing_after_ms: i64,
+    /// Tell in each answer what it cost in the databases.
+    pub(crate) show_cost: bool,
 }
 
 /// What is wrong with the variables.
@@ -68,6 +70,7 @@ impl Config {
             poll_hold_ms,
             lease_ms,
             missing_after_ms,
+            show_cost: var("DEBUG_COST").is_some_and(|value| value == "1"),
         })
     }
 }

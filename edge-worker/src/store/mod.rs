@@ -6,6 +6,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod dashboard;
+mod db;
 pub(crate) mod deliveries;
 pub(crate) mod deployments;
 pub(crate) mod environments;
@@ -23,11 +24,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use serde::de::DeserializeOwned;
-use std::fmt;
-use std::sync::Arc;
-use wasm_bindgen::JsValue;
-use worker::D1Database;
+pub(crate) use db::{Answer, Cost, Db, StoreError};
 
 /// Rows of one page of a list.
 pub(crate) const PAGE_ROWS: usize = 50;
@@ -138,130 +135,6 @@ pub(crate) use statement;
 impl Statement {
     pub(crate) fn new(sql: &'static str, values: Vec<Value>) -> Self {
         Self { sql, values }
-    }
-}
-
-/// A database error: which statement, and what the database said.
-#[derive(Debug, thiserror::Error)]
-#[error("the statement `{statement}` failed: {message}")]
-pub(crate) struct StoreError {
-    statement: String,
-    message: String,
-}
-
-impl StoreError {
-    fn new(statement: impl Into<String>, cause: &impl fmt::Display) -> Self {
-        Self {
-            statement: statement.into(),
-            message: cause.to_string(),
-        }
-    }
-
-    /// A stored value that the code cannot read.
-    pub(crate) fn unreadable(what: &str, cause: &impl fmt::Display) -> Self {
-        Self::new(format!("reading {what}"), cause)
-    }
-
-    /// True where a UNIQUE constraint on `column` (`table.column`) refused a row.
-    pub(crate) fn is_duplicate(&self, column: &str) -> bool {
-        self.message.contains("UNIQUE constraint failed") && self.message.contains(column)
-    }
-}
-
-/// One database.
-#[derive(Clone)]
-pub(crate) struct Db(Arc<D1Database>);
-
-/// What one statement of a batch gave.
-pub(crate) struct Answer(worker::D1Result, &'static str);
-
-impl Answer {
-    /// Rows that were written.
-    pub(crate) fn changes(&self) -> usize {
-        self.0
-            .meta()
-            .ok()
-            .flatten()
-            .and_then(|meta| meta.changes)
-            .unwrap_or(0)
-    }
-
-    /// Rows that were read.
-    pub(crate) fn rows<T: DeserializeOwned>(&self) -> Result<Vec<T>, StoreError> {
-        self.0.results().map_err(|error| StoreError::new(self.1, &error))
-    }
-
-    /// The first row that was read.
-    pub(crate) fn first<T: DeserializeOwned>(&self) -> Result<Option<T>, StoreError> {
-        Ok(self.rows()?.into_iter().next())
-    }
-}
-
-impl Db {
-    pub(crate) fn new(database: D1Database) -> Self {
-        Self(Arc::new(database))
-    }
-
-    fn prepare(&self, statement: &Statement) -> Result<worker::D1PreparedStatement, StoreError> {
-        let values: Vec<JsValue> = statement
-            .values
-            .iter()
-            .map(|value| match value {
-                Value::Null => JsValue::NULL,
-                #[expect(clippy::cast_precision_loss, reason = "times and counts stay below 2^53")]
-                Value::Int(number) => JsValue::from_f64(*number as f64),
-                Value::Text(text) => JsValue::from_str(text),
-            })
-            .collect();
-        self.0
-            .prepare(statement.sql)
-            .bind(&values)
-            .map_err(|error| StoreError::new(statement.name(), &error))
-    }
-
-    async fn answer(&self, statement: &Statement) -> Result<Answer, StoreError> {
-        let prepared = self.prepare(statement)?;
-        match prepared.all().await {
-            Ok(result) => Ok(Answer(result, statement.name())),
-            Err(error) => Err(StoreError::new(statement.name(), &error)),
-        }
-    }
-
-    /// All rows of a query.
-    pub(crate) async fn all<T: DeserializeOwned>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
-        self.answer(&statement).await?.rows()
-    }
-
-    /// The first row of a query, if any.
-    pub(crate) async fn first<T: DeserializeOwned>(
-        &self,
-        statement: Statement,
-    ) -> Result<Option<T>, StoreError> {
-        self.answer(&statement).await?.first()
-    }
-
-    /// Runs one write; gives the number of rows that changed.
-    pub(crate) async fn run(&self, statement: Statement) -> Result<usize, StoreError> {
-        Ok(self.answer(&statement).await?.changes())
-    }
-
-    /// Runs statements in order as one transaction: all or none.
-    pub(crate) async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Answer>, StoreError> {
-        let prepared = statements
-            .iter()
-            .map(|statement| self.prepare(statement))
-            .collect::<Result<Vec<_>, _>>()?;
-        let names: Vec<&'static str> = statements.iter().map(Statement::name).collect();
-        let answers = self
-            .0
-            .batch(prepared)
-            .await
-            .map_err(|error| StoreError::new(names.join(" + "), &error))?;
-        Ok(answers
-            .into_iter()
-            .zip(names)
-            .map(|(answer, name)| Answer(answer, name))
-            .collect())
     }
 }
 
