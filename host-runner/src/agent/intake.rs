@@ -113,6 +113,7 @@ mod tests {
     use crate::samples;
     use devflow_protocol::runner_api::EnrolAnswer;
     use ed25519_dalek::SigningKey;
+    use proptest::prelude::*;
 
     fn edge_key() -> SigningKey {
         SigningKey::from_bytes(&[9; 32])
@@ -182,6 +183,21 @@ mod tests {
             reason(&text.replace("\"sequence\"", "\"surprise\":1,\"sequence\"")).contains("unknown field")
         );
         assert!(matches!(open(&signed("{}"), &identity()), Intake::Drop(_)));
+    }
+
+    #[test]
+    fn open_never_offers_what_is_not_a_whole_job() {
+        let identity = identity();
+        let key = edge_key();
+        let whole = serde_json::to_vec(&samples::ping(1)).expect("JSON");
+        // Signing takes long without optimisation, so the cases are few.
+        let config = ProptestConfig::with_cases(24);
+        proptest!(config, |(noise in prop::collection::vec(any::<u8>(), 0..200), cut in 0..whole.len())| {
+            for payload in [&noise[..], &whole[..cut]] {
+                let envelope = Envelope::sign(PAYLOAD_TYPE, payload, &key);
+                prop_assert!(matches!(open(&envelope, &identity), Intake::Drop(_)));
+            }
+        });
     }
 
     #[test]

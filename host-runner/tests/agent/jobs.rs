@@ -1,5 +1,5 @@
-use crate::edge::{Edge, Told};
-use crate::runner::started;
+use crate::edge::{Edge, TOKEN, Told};
+use crate::runner::{Server, started};
 use devflow_protocol::dsse::Envelope;
 use devflow_protocol::job::{Cancel, Job, PAYLOAD_TYPE, ProjectOnly, RemoveProject, Work};
 use devflow_protocol::outcome::Outcome;
@@ -57,6 +57,28 @@ async fn ping_is_acknowledged_before_it_is_completed() {
     })
     .await;
     assert_eq!(runner.stop().await.0.code(), Some(0));
+}
+
+#[tokio::test]
+async fn proxy_of_the_environment_is_used_for_every_request() {
+    let edge = Edge::start().await;
+    edge.offer(&edge.ping(1));
+    let mut server = Server::new();
+    // Nothing answers at the address itself; what the proxy gets is answered by the edge of this test.
+    server.proxy = Some(edge.address.clone());
+    let fingerprint = edge.fingerprint();
+    let arguments = [
+        "enrol",
+        "--edge",
+        "http://10.255.255.1",
+        "--fingerprint",
+        &fingerprint,
+    ];
+    let output = server.call(&arguments, TOKEN).await;
+    assert!(output.status.success(), "{output:?}");
+    let _runner = server.run();
+    edge.until("a completion", |edge| edge.completions().len() == 1)
+        .await;
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ use tokio::process::{Child, Command};
 /// A server's folder with a runner's configuration.
 pub(crate) struct Server {
     pub(crate) folder: TempDir,
+    /// Where requests go instead of to the edge itself.
+    pub(crate) proxy: Option<String>,
 }
 
 impl Server {
@@ -33,7 +35,7 @@ impl Server {
             "#
         );
         std::fs::write(folder.path().join("runner.toml"), config).expect("written");
-        Self { folder }
+        Self { folder, proxy: None }
     }
 
     pub(crate) fn state(&self) -> PathBuf {
@@ -51,6 +53,9 @@ impl Server {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        if let Some(proxy) = &self.proxy {
+            command.env("HTTP_PROXY", proxy).env("http_proxy", proxy);
+        }
         command
     }
 
