@@ -69,6 +69,8 @@ pub(crate) struct MariadbConfig {
 pub(crate) struct RedisConfig {
     /// Its Unix socket.
     pub(crate) socket: PathBuf,
+    /// File with the password of its default user; None where that one needs none.
+    pub(crate) password_file: Option<PathBuf>,
 }
 
 impl Config {
@@ -180,9 +182,11 @@ fn mariadb(table: Table, problems: &mut Vec<String>) -> MariadbConfig {
 fn redis(table: Table, problems: &mut Vec<String>) -> RedisConfig {
     let mut section = Reader::new(table, "redis", problems);
     let socket = section.path("socket");
+    let password_file = section.path("password_file");
     section.finish();
     RedisConfig {
         socket: socket.unwrap_or_else(|| "/run/redis/redis-server.sock".into()),
+        password_file,
     }
 }
 

@@ -36,11 +36,18 @@ pub(super) async fn checks(config: &Config) -> Vec<Check> {
     }
     if let Some(redis) = &config.redis {
         checks.push(match said(&redis.socket, b"PING\r\n").await {
-            Ok(answer) if answer.starts_with(b"+PONG") => Check::ok("redis", "answers"),
+            Ok(answer) if answer.starts_with(b"+PONG") => Check::warn(
+                "redis",
+                "its default user needs no password, so a project that has Redis can act as it and read all keys",
+                "set `requirepass` in redis.conf, and name a file with the password in `redis.password_file`",
+            ),
+            Ok(answer) if answer.starts_with(b"-NOAUTH") && redis.password_file.is_some() => {
+                Check::ok("redis", "answers, and asks for a password")
+            }
             Ok(answer) if answer.starts_with(b"-NOAUTH") => Check::fail(
                 "redis",
                 "asks for a password, and the runner has none to give",
-                "let the default user in over the socket, which only root and Redis's group can open",
+                "name a file with it in `redis.password_file`",
             ),
             Ok(_) => absent("redis", &redis.socket, "something else than Redis answers"),
             Err(error) => absent("redis", &redis.socket, &error.to_string()),

@@ -5,7 +5,7 @@
 use super::error::{Doing, HostError, Result};
 use super::process::run;
 use super::{Host, redis};
-use crate::config::MariadbConfig;
+use crate::config::{MariadbConfig, RedisConfig};
 use devflow_protocol::project::{Environment, ProjectSpec};
 use devflow_protocol::text::{EnvName, Slug};
 use serde::{Deserialize, Serialize};
@@ -68,11 +68,11 @@ pub(crate) async fn ensure(host: &Host, project_dir: &Path, spec: &ProjectSpec) 
         }
     }
     if let Some(password) = passwords.redis.filter(|_| need_redis) {
-        let socket = redis_of(host)?;
-        redis::set_user(socket, &account, &password).await?;
+        let config = redis_of(host)?;
+        redis::set_user(config, &account, &password).await?;
         for (name, value) in [
             ("REDIS_CLIENT", "phpredis"),
-            ("REDIS_HOST", socket.to_string_lossy().as_ref()),
+            ("REDIS_HOST", config.socket.to_string_lossy().as_ref()),
             // phpredis takes a host with port 0 as the path of a socket.
             ("REDIS_PORT", "0"),
             ("REDIS_USERNAME", &account),
@@ -128,14 +128,10 @@ fn mariadb_of(host: &Host) -> Result<&MariadbConfig> {
     })
 }
 
-fn redis_of(host: &Host) -> Result<&Path> {
-    host.config
-        .redis
-        .as_ref()
-        .map(|it| it.socket.as_path())
-        .ok_or_else(|| {
-            HostError::new("the project asks for Redis, but this server's runner.toml has no [redis] section")
-        })
+fn redis_of(host: &Host) -> Result<&RedisConfig> {
+    host.config.redis.as_ref().ok_or_else(|| {
+        HostError::new("the project asks for Redis, but this server's runner.toml has no [redis] section")
+    })
 }
 
 // Account and password hold letters, digits and underscores only, so nothing in them ends a literal.

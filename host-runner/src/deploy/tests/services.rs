@@ -71,6 +71,8 @@ async fn redis() -> Server {
             "777",
             "--save",
             "",
+            "--requirepass",
+            MASTER,
             "--unixsocket",
         ])
         .args([
@@ -93,6 +95,9 @@ impl Server {
     }
 }
 
+/// What Redis's default user needs, which projects must not know.
+const MASTER: &str = "the-master-password";
+
 fn said(program: &str, args: &[&str]) -> String {
     let out = Command::new(program).args(args).output().expect(program);
     String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr)
@@ -103,10 +108,13 @@ fn said(program: &str, args: &[&str]) -> String {
 async fn database_and_redis_are_the_projects_own_until_a_purge() {
     let (mariadb, redis) = (mariadb().await, redis().await);
     let (db, cache) = (mariadb.socket("db.sock"), redis.socket("redis.sock"));
+    let password_file = redis.dir.path().join("password");
+    std::fs::write(&password_file, format!("{MASTER}\n")).expect("written");
     let lab = Lab::with(&format!(
-        "[mariadb]\nsocket = \"{}\"\n[redis]\nsocket = \"{}\"\n",
+        "[mariadb]\nsocket = \"{}\"\n[redis]\nsocket = \"{}\"\npassword_file = \"{}\"\n",
         db.display(),
-        cache.display()
+        cache.display(),
+        password_file.display()
     ));
     let work = lab.repository("laravel");
     let mut spec = Lab::spec("my-shop", Framework::Laravel, &work);
@@ -170,12 +178,13 @@ async fn database_and_redis_are_the_projects_own_until_a_purge() {
     assert_eq!(client(&["SET", "df_my_shop:a", "1"]), "OK\n");
     assert!(client(&["GET", "other:a"]).contains("NOPERM"));
     assert!(client(&["FLUSHALL"]).contains("NOPERM"));
+    // Without its own name a project is nobody.
+    let stranger = |words: &[&str]| said("redis-cli", &[&["-s", &cache.to_string_lossy()], words].concat());
+    assert!(stranger(&["GET", "df_my_shop:a"]).contains("NOAUTH"));
 
     // Redis forgets its users with a restart; the reconcile loop gives them back.
-    said(
-        "redis-cli",
-        &["-s", &cache.to_string_lossy(), "ACL", "DELUSER", "df_my_shop"],
-    );
+    let master = |words: &[&str]| stranger(&[&["--no-auth-warning", "-a", MASTER], words].concat());
+    assert_eq!(master(&["ACL", "DELUSER", "df_my_shop"]), "1\n");
     let seen = lab.host.docker.list(None).await.expect("a list");
     deploy::bring_up(&lab.host, &spec.slug, &seen)
         .await
@@ -192,9 +201,6 @@ async fn database_and_redis_are_the_projects_own_until_a_purge() {
         Outcome::Succeeded { manifest: None }
     );
     assert_eq!(sql("SHOW DATABASES LIKE 'df%'"), "");
-    assert_eq!(
-        said("redis-cli", &["-s", &cache.to_string_lossy(), "KEYS", "*"]),
-        "\n"
-    );
+    assert_eq!(master(&["KEYS", "*"]), "\n");
     assert!(client(&["PING"]).contains("WRONGPASS"));
 }
