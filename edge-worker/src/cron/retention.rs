@@ -1,5 +1,5 @@
-//! Deletes what is past its time, a few projects and rows a minute: deployments beyond the newest 50 of a project or
-//! older than 6 months, deliveries older than 6 months, other jobs older than 30 days, tokens that are over.
+//! Deletes what is past its time, a few projects and rows every ten minutes: deployments beyond the newest 50 of a
+//! project or older than 6 months, deliveries older than 6 months, other jobs older than 30 days, tokens that are over.
 
 use super::Stores;
 use crate::platform;

@@ -20,19 +20,20 @@ pub(crate) fn expired_tokens(now: UnixMillis) -> [Statement; 2] {
     ]
 }
 
-/// Old deliveries of a project.
+/// Old deliveries of a project. Ids sort by time, so only the oldest hundred are looked at: a condition alone would
+/// read all that are kept, each time.
 pub(crate) fn deliveries(project: &str, before: UnixMillis) -> Statement {
     statement!(
         "-- retention_deliveries
-        DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries
-          WHERE project = ?1 AND received_at < ?2 ORDER BY id LIMIT 100)",
+        DELETE FROM deliveries WHERE id IN (SELECT id FROM (SELECT id, received_at FROM deliveries
+          WHERE project = ?1 ORDER BY id LIMIT 100) WHERE received_at < ?2)",
         project,
         before
     )
 }
 
-/// Jobs of deployments of a project that are past both limits (the newest 50, 6 months), or that are neither live
-/// nor kept on the server. A release that can be rolled back to stays, whatever its age.
+/// Ended deployments of a project, with their jobs, that are past one of the limits (the newest 50, 6 months). A
+/// release that can be rolled back to stays, whatever its age.
 pub(crate) fn deployments_to_prune(project: &str, before: UnixMillis) -> Statement {
     statement!(
         "-- retention_deployments_to_prune

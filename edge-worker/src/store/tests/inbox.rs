@@ -3,6 +3,7 @@
 use crate::store::deliveries::{self, DeliveryRow, NewDelivery};
 use crate::store::deployments::{self, NewDeployment};
 use crate::store::testing::{TestDb, commit, hook, id, main_ref, project, server};
+use crate::store::{retention, statement};
 use devflow_domain::webhook::Provider;
 use devflow_protocol::UnixMillis;
 use devflow_protocol::job::Trigger;
@@ -117,4 +118,16 @@ fn second_running_deployment_of_a_project_is_refused_by_the_database() {
     db.queue(11, 1, Trigger::Manual);
     let both = crate::store::statement!("UPDATE deployments SET state = 'preparing'");
     assert!(db.try_batch([both]).is_err());
+}
+
+#[test]
+fn retention_deletes_deliveries_that_are_too_old_and_no_others() {
+    let db = TestDb::with_project();
+    for number in 1..=3 {
+        push(&db, number, &format!("key-{number}"), 'a');
+    }
+    let deleted = db.batch([retention::deliveries(project().as_str(), UnixMillis(3))]);
+    let left: Vec<crate::store::servers::IdRow> = db.all(statement!("SELECT id FROM deliveries"));
+    let left: Vec<String> = left.into_iter().map(|row| row.id).collect();
+    assert_eq!((deleted, left), (vec![2], vec![id!(DeliveryId, 3).to_string()]));
 }
