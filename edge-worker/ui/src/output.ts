@@ -1,5 +1,6 @@
 // <deployment-output src="/deployments/dep_…/output" last="120"> adds the lines that come after those it has. It
-// follows the end while the end is in view, as a terminal does.
+// follows the end while the end is in view, as a terminal does. A click on a line's number makes the address one that
+// leads to that line.
 
 class DeploymentOutput extends HTMLElement {
   #busy = false;
@@ -7,6 +8,7 @@ class DeploymentOutput extends HTMLElement {
 
   connectedCallback(): void {
     document.addEventListener("live:changed", this.#fetch);
+    this.addEventListener("click", this.#mark);
     this.#toEnd();
     // The page came with the first lines; the rest is fetched at once.
     void this.#fetch();
@@ -15,6 +17,12 @@ class DeploymentOutput extends HTMLElement {
   disconnectedCallback(): void {
     document.removeEventListener("live:changed", this.#fetch);
   }
+
+  #mark = (event: Event): void => {
+    const number = event.target;
+    const line = number instanceof Element && number.matches("i") ? number.closest(".line") : null;
+    if (line) location.hash = line.id;
+  };
 
   #fetch = async (): Promise<void> => {
     if (this.#busy) {
