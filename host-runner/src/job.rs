@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Longest subject of a commit that is reported, in characters.
 const SUBJECT_CHARS: usize = 200;
+/// Most output that is kept of a job, in bytes: a command that never stops printing must fill neither this disk nor
+/// the edge's database.
+const OUTPUT_BYTES: usize = 16 * 1024 * 1024;
 
 /// Everything that a handler works with.
 #[derive(Debug)]
@@ -53,6 +56,7 @@ struct Sink {
 #[derive(Debug)]
 struct SinkState {
     last: u64,
+    output_bytes: usize,
     mask: Mask,
     failed: bool,
 }
@@ -68,6 +72,7 @@ impl EventSink {
         let last = journal.last_event(&key)?;
         let state = Mutex::new(SinkState {
             last,
+            output_bytes: 0,
             mask: Mask::default(),
             failed: false,
         });
@@ -121,13 +126,32 @@ impl EventSink {
     /// A step printed; text with several lines becomes several events.
     pub(crate) fn output(&self, step: &StepName, stream: Stream, text: &str) {
         for line in text.lines() {
-            let line = self.masked(line);
+            let Some(line) = self.kept(line) else {
+                continue;
+            };
             self.push(Happening::Output {
                 step: step.clone(),
                 stream,
-                text: cut(&line),
+                text: line,
             });
         }
+    }
+
+    /// What is kept of a line: masked, cut, and nothing beyond a job's allowance but one word about that.
+    fn kept(&self, line: &str) -> Option<String> {
+        let mut state = self.lock();
+        if state.output_bytes > OUTPUT_BYTES {
+            return None;
+        }
+        let line = cut(&state.mask.apply(line));
+        state.output_bytes += line.len() + 1;
+        if state.output_bytes > OUTPUT_BYTES {
+            return Some(format!(
+                "… more than {} MiB of output: the rest is not kept",
+                OUTPUT_BYTES / (1024 * 1024)
+            ));
+        }
+        Some(line)
     }
 
     fn lock(&self) -> MutexGuard<'_, SinkState> {

@@ -119,6 +119,22 @@ fn sink_goes_on_after_the_last_event_of_before_a_restart() {
 }
 
 #[test]
+fn output_beyond_a_jobs_allowance_is_left_out_with_a_word() {
+    let lab = lab("{}", 1);
+    lab.context.events.lock().output_bytes = OUTPUT_BYTES - 10;
+    for line in ["12345678", "over", "gone"] {
+        lab.context.events.output(&step(), Stream::Out, line);
+    }
+    assert_eq!(
+        lines(&lab),
+        [
+            (1, "12345678".to_owned()),
+            (2, "… more than 16 MiB of output: the rest is not kept".to_owned())
+        ]
+    );
+}
+
+#[test]
 fn output_that_is_too_long_is_cut_at_a_character_and_marked() {
     let line = "é".repeat(limits::OUTPUT_LINE_BYTES);
     let short = cut(&line);
