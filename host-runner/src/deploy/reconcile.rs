@@ -6,12 +6,16 @@
 use super::containers::Blueprint;
 use super::layout::Layout;
 use super::live::{Old, apply_vhost};
+use super::prune::prune;
 use super::record::{Project, load_environment};
 use crate::host::docker::{Found, Role};
 use crate::host::{Doing, Host, Result, databases};
 use devflow_protocol::project::ProcessKind;
 use devflow_protocol::text::Slug;
 use std::fs;
+
+/// Seconds that a left-over container may take to end.
+const ORPHAN_WAIT_S: u32 = 30;
 
 /// The projects that have a folder on this server.
 ///
@@ -34,7 +38,9 @@ pub(crate) async fn bring_up(host: &Host, slug: &Slug, seen: &[Found]) -> Result
     let Some(project) = Project::load(&layout)? else {
         return Ok(());
     };
-    let Some(live) = Old::live(host, &layout, project.uid)? else {
+    let live = Old::live(host, &layout, project.uid)?;
+    remove_orphans(host, &layout, live.as_ref(), seen).await?;
+    let Some(live) = live else {
         return Ok(());
     };
     if !project.stopped {
@@ -46,6 +52,37 @@ pub(crate) async fn bring_up(host: &Host, slug: &Slug, seen: &[Found]) -> Result
         }
     }
     apply_vhost(host, &layout, &live.record.spec, project.stopped).await
+}
+
+/// Ends what is left of releases that do not serve: a deployment that could not clean up behind itself, because Docker
+/// was away for example. A run of the scheduler goes on to its end, whatever release it began in.
+async fn remove_orphans(host: &Host, layout: &Layout, live: Option<&Old<'_>>, seen: &[Found]) -> Result<()> {
+    let slug = layout.slug().as_str();
+    let serving = live.map(|live| live.release.id.as_str());
+    let is_orphan =
+        |it: &Found| it.project == slug && Some(it.release.as_str()) != serving && it.role != Role::Scheduler;
+    if !seen.iter().any(is_orphan) {
+        return Ok(());
+    }
+    for found in host
+        .docker
+        .list(Some(slug))
+        .await?
+        .iter()
+        .filter(|it| is_orphan(it))
+    {
+        tracing::warn!(
+            project = slug,
+            container = found.name,
+            "a container of a release that does not serve is ended"
+        );
+        host.docker.stop(&found.id, ORPHAN_WAIT_S).await?;
+        host.docker.remove(&found.id).await?;
+    }
+    match live {
+        Some(live) => prune(host, layout, live.record.spec.release.keep).await.map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Starts a project's scheduler in the live release, unless it runs.

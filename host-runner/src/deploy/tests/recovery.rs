@@ -82,6 +82,26 @@ async fn runner_killed_at_any_step_finishes_or_undoes() {
 
 #[tokio::test]
 #[ignore = "needs Docker, Nginx and root"]
+async fn reconcile_ends_what_a_deployment_left_behind() {
+    let lab = Lab::new();
+    let work = lab.repository("php");
+    let spec = Lab::spec("left", Framework::Php, &work);
+    assert!(matches!(lab.deploy(&spec, &[]).await, Outcome::Succeeded { .. }));
+    version(&work, "2");
+    let context = lab.context(Work::Deploy(Box::new(lab.work(&spec))));
+    die_at(&lab, &context, "ready").await;
+    assert_eq!(lab.running("left").await, ["Build", "Web", "Web"]);
+    let seen = lab.host.docker.list(None).await.expect("a list");
+    deploy::bring_up(&lab.host, &spec.slug, &seen)
+        .await
+        .expect("it is cleaned up");
+    assert_eq!(lab.running("left").await, ["Web"]);
+    assert_eq!(lab.releases("left").len(), 1);
+    assert_eq!(lab.get("left", "/").await.body, "Plain PHP, version 1\n");
+}
+
+#[tokio::test]
+#[ignore = "needs Docker, Nginx and root"]
 async fn reconcile_brings_back_what_is_gone() {
     let lab = Lab::new();
     let work = lab.repository("php");
