@@ -4,6 +4,7 @@ pub(crate) mod deliveries;
 pub(crate) mod deployments;
 pub(crate) mod envelope;
 pub(crate) mod environments;
+pub(crate) mod host_names;
 pub(crate) mod keys;
 pub(crate) mod output;
 pub(crate) mod polls;

@@ -1,6 +1,6 @@
 //! Projects: making, changing, stopping, removing.
 
-use super::{environments, servers};
+use super::{environments, host_names, servers};
 use crate::app::AppState;
 use crate::auth::Actor;
 use crate::crypt;
@@ -193,6 +193,7 @@ pub(crate) async fn create(
         platform::new_id(ProjectId::new),
         platform::new_id(HookId::new),
     );
+    host_names::check_free(state, &head.server, &id, &settings).await?;
     let json = serde_json::to_string(&settings).map_err(|error| ApiError::Internal(error.to_string()))?;
     let secret = hook_secret_for(head.provider);
     let sealed_secret = state.config.data_key.encrypt(
@@ -301,6 +302,7 @@ pub(crate) async fn update(
         return Err(ApiError::Internal("settings are no object".to_owned()));
     };
     let settings = read_settings(merged)?;
+    host_names::check_free(state, &row.server, id, &settings).await?;
     let json = serde_json::to_string(&settings).map_err(|error| ApiError::Internal(error.to_string()))?;
     let now = platform::now();
     let batch = vec![

@@ -112,6 +112,25 @@ pub(crate) fn by_id(id: &ProjectId) -> Statement {
     )
 }
 
+/// A host name that another project of the same server has.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct TakenHostName {
+    pub(crate) domain: String,
+    pub(crate) name: String,
+}
+
+/// The first of `domains` (a JSON list) that another project than `except` has on `server`.
+pub(crate) fn host_name_taken(server: &ServerId, except: &ProjectId, domains: &str) -> Statement {
+    statement!(
+        "-- projects_host_name_taken
+        SELECT d.value AS domain, p.name FROM projects p, json_each(p.settings, '$.domains') d
+        WHERE p.server = ?1 AND p.id <> ?2 AND d.value IN (SELECT value FROM json_each(?3)) LIMIT 1",
+        server,
+        except,
+        domains
+    )
+}
+
 /// A new project.
 pub(crate) struct NewProject<'a> {
     pub(crate) id: &'a ProjectId,

@@ -5,5 +5,6 @@ mod inbox;
 mod leases;
 mod people;
 mod plans;
+mod projects;
 mod reports;
 mod servers;
