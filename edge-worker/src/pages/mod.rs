@@ -5,6 +5,7 @@ mod activity;
 mod ansi;
 mod assets;
 mod deployment;
+mod enrolment;
 mod failure;
 mod icon;
 mod keys;
@@ -37,17 +38,17 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/activity", get(activity::list))
         .route("/keys", get(keys::list).post(keys::create))
         .route("/keys/{id}/revoke", post(keys::revoke))
-        .route("/servers", get(servers::list).post(servers::create))
-        .route("/servers/new", get(servers::new))
+        .route("/servers", get(servers::list).post(enrolment::create))
+        .route("/servers/new", get(enrolment::new))
         .route("/servers/{id}", get(servers::show))
-        .route("/servers/{id}/enrol", post(servers::enrol))
+        .route("/servers/{id}/enrol", post(enrolment::enrol))
         .route("/servers/{id}/ping", post(servers::ping))
         .route("/deliveries/{id}/replay", post(project::actions::replay))
         .route("/deployments/{id}", get(deployment::show))
         .route("/deployments/{id}/output", get(output::show))
-        .route("/deployments/{id}/cancel", post(deployment::cancel))
-        .route("/deployments/{id}/abandon", post(deployment::abandon))
-        .route("/deployments/{id}/redeploy", post(deployment::redeploy))
-        .route("/deployments/{id}/rollback", post(deployment::roll_back))
+        .route("/deployments/{id}/cancel", post(deployment::actions::cancel))
+        .route("/deployments/{id}/abandon", post(deployment::actions::abandon))
+        .route("/deployments/{id}/redeploy", post(deployment::actions::redeploy))
+        .route("/deployments/{id}/rollback", post(deployment::actions::roll_back))
         .merge(project::router())
 }

@@ -1,4 +1,4 @@
-//! Servers: the list, adding one, and one server.
+//! Servers: the list, and one server. Adding one is in [`super::enrolment`].
 
 use super::look::{self, Badge, ProjectFacts};
 use super::moment::{self, Moment};
@@ -16,7 +16,6 @@ use crate::store::servers::{self as store, ServerRow, ServerState};
 use crate::store::{Page, StoreError, jobs};
 use askama::Template;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use devflow_protocol::runner_api::ServerFacts;
 use devflow_protocol::time::UnixMillis;
@@ -40,25 +39,6 @@ pub(crate) struct ServersPage {
     pub(crate) shell: Shell,
     pub(crate) rows: Vec<Row>,
     pub(crate) next: Option<String>,
-}
-
-#[derive(Template)]
-#[template(path = "server_new.html")]
-pub(crate) struct NewServerPage {
-    pub(crate) shell: Shell,
-    pub(crate) name: String,
-    pub(crate) problem: Option<String>,
-}
-
-/// Shows the command that holds the one-time token, once.
-#[derive(Template)]
-#[template(path = "server_enrol.html")]
-pub(crate) struct EnrolPage {
-    pub(crate) shell: Shell,
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) command: String,
-    pub(crate) expires: String,
 }
 
 /// A project on a server.
@@ -159,88 +139,6 @@ pub(crate) async fn list(
         rows: page.items.iter().map(list_row).collect(),
         next: page.next.map(|next| web::query("/servers", &[("cursor", &next)])),
     })
-}
-
-/// `GET /servers/new`
-#[worker::send]
-pub(crate) async fn new(visitor: Visitor) -> Result<Response, ApiError> {
-    let shell = visitor.shell("Add a server", Section::Servers, None);
-    visitor.page(&NewServerPage {
-        shell,
-        name: String::new(),
-        problem: None,
-    })
-}
-
-/// A server to add.
-#[derive(Deserialize)]
-pub(crate) struct NewServer {
-    name: String,
-}
-
-/// `POST /servers`
-#[worker::send]
-pub(crate) async fn create(
-    State(state): State<AppState>,
-    headers: HeaderMap,
-    form: CsrfForm<NewServer>,
-) -> Result<Response, ApiError> {
-    let CsrfForm { signed_in, form } = form;
-    let actor = signed_in.actor();
-    let visitor = Visitor::new(signed_in, &headers, "/servers");
-    match servers::create(&state, &actor, &form.name).await {
-        Ok((server, invitation)) => enrol_page(&visitor, &server, &invitation),
-        Err(ApiError::Invalid(problems)) => {
-            let text = problems
-                .into_iter()
-                .next()
-                .map(|(_, text)| text)
-                .unwrap_or_default();
-            refuse(&visitor, form.name, text)
-        }
-        Err(ApiError::Conflict(_, text)) => refuse(&visitor, form.name, text),
-        Err(error) => Err(error),
-    }
-}
-
-fn refuse(visitor: &Visitor, name: String, problem: String) -> Result<Response, ApiError> {
-    let shell = visitor.shell("Add a server", Section::Servers, None);
-    web::refused(&NewServerPage {
-        shell,
-        name,
-        problem: Some(problem),
-    })
-}
-
-fn enrol_page(
-    visitor: &Visitor,
-    server: &ServerRow,
-    invitation: &servers::Invitation,
-) -> Result<Response, ApiError> {
-    visitor.page(&EnrolPage {
-        shell: visitor.shell(format!("Connect {}", server.name), Section::Servers, None),
-        id: server.id.to_string(),
-        name: server.name.clone(),
-        command: invitation.command.clone(),
-        expires: moment::exact(invitation.expires_at),
-    })
-}
-
-/// `POST /servers/{id}/enrol`
-#[worker::send]
-pub(crate) async fn enrol(
-    State(state): State<AppState>,
-    Id(id): Id<ServerId>,
-    headers: HeaderMap,
-    form: CsrfForm<super::project::actions::Press>,
-) -> Result<Response, ApiError> {
-    let invitation = servers::invite(&state, &form.signed_in.actor(), &id).await?;
-    let server = servers::get(&state, &id).await?;
-    enrol_page(
-        &Visitor::new(form.signed_in, &headers, "/servers"),
-        &server,
-        &invitation,
-    )
 }
 
 /// `POST /servers/{id}/ping`

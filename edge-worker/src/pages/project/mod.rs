@@ -3,6 +3,7 @@
 pub(crate) mod deliveries;
 pub(crate) mod deployments;
 pub(crate) mod environment;
+pub(crate) mod fields;
 pub(crate) mod form;
 pub(crate) mod hook;
 

@@ -5,7 +5,7 @@ use crate::pages::moment::{Length, Moment};
 use crate::pages::output::Output;
 use crate::pages::project::{Head, Tab, deliveries, deployments, environment, form, hook};
 use crate::pages::shell::{CsrfField, Mood, Notice, Section, Shell, Theme};
-use crate::pages::{activity, deployment, keys, output, overview, servers, sign_in};
+use crate::pages::{activity, deployment, enrolment, keys, output, overview, servers, sign_in};
 use askama::Template;
 use devflow_domain::webhook::Provider;
 use devflow_protocol::event::{Event, Happening, StepOutcome, Stream};
@@ -334,8 +334,8 @@ fn sample_events(text: &str) -> Vec<Event> {
 }
 
 pub(super) fn deployment(theme: Theme, failed: bool, text: &str) -> String {
-    use deployment::Progress as P;
-    let step = |name: &str, progress, start, width, ms: i64| deployment::StepRow {
+    use deployment::chart::Progress as P;
+    let step = |name: &str, progress, start, width, ms: i64| deployment::chart::StepRow {
         name: name.to_owned(),
         progress,
         start,
@@ -469,7 +469,7 @@ pub(super) fn server(theme: Theme, name: &str) -> String {
 }
 
 pub(super) fn enrol(theme: Theme, name: &str) -> String {
-    let page = servers::EnrolPage {
+    let page = enrolment::EnrolPage {
         shell: shell("Connect", Section::Servers, theme),
         id: "srv_1".to_owned(),
         name: name.to_owned(),
@@ -480,7 +480,7 @@ pub(super) fn enrol(theme: Theme, name: &str) -> String {
 }
 
 pub(super) fn new_server(theme: Theme, name: &str) -> String {
-    let page = servers::NewServerPage {
+    let page = enrolment::NewServerPage {
         shell: shell("Add a server", Section::Servers, theme),
         name: name.to_owned(),
         problem: Some("there is a server of that name already; choose another".to_owned()),

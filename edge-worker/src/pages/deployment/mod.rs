@@ -1,16 +1,19 @@
 //! A deployment: where it stands, its steps as a chart of time, and its output as it is printed.
 
+pub(crate) mod actions;
+pub(crate) mod chart;
+
 use super::assets;
-use super::icon::{self, Icon};
+use super::icon;
 use super::look::{self, Badge, Tone};
 use super::moment::{Length, Moment};
 use super::output::{self, Output};
 use super::project::deployments::{asked_by, subject};
 use super::shell::{Mood, Section, Shell};
-use super::web::{self, Visitor};
+use super::web::Visitor;
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::extract::{CsrfForm, Id, Query};
+use crate::extract::{Id, Query};
 use crate::platform;
 use crate::service::{deployments, projects};
 use crate::store::deployments::{DeploymentRow, Kind, StepRow as StoredStep};
@@ -19,64 +22,12 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use chart::{StepRow, chart};
 use devflow_domain::deployment::{can_cancel, is_final, is_running};
 use devflow_protocol::DeploymentId;
 use devflow_protocol::event::{DeploymentState, StepOutcome};
 use devflow_protocol::time::UnixMillis;
 use serde::Deserialize;
-
-/// How far a step is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    Running,
-    Ok,
-    Skipped,
-    Failed,
-    /// It was under way when the deployment ended.
-    Ended,
-}
-
-/// A step, placed on a line of 1,000 units from the first step's start to now or the end.
-pub(crate) struct StepRow {
-    pub(crate) name: String,
-    pub(crate) progress: Progress,
-    pub(crate) start: u32,
-    pub(crate) width: u32,
-    pub(crate) ms: Option<Length>,
-    /// Since when it runs.
-    pub(crate) since: Option<Moment>,
-}
-
-impl StepRow {
-    fn class(&self) -> &'static str {
-        match self.progress {
-            Progress::Running => "running",
-            Progress::Ok => "ok",
-            Progress::Skipped => "skipped",
-            Progress::Failed => "failed",
-            Progress::Ended => "waiting",
-        }
-    }
-
-    fn word(&self) -> &'static str {
-        match self.progress {
-            Progress::Running => "running",
-            Progress::Ok => "done",
-            Progress::Skipped => "skipped",
-            Progress::Failed => "failed",
-            Progress::Ended => "not finished",
-        }
-    }
-
-    fn icon(&self) -> Icon {
-        match self.progress {
-            Progress::Running => icon::RUNNING,
-            Progress::Ok => icon::OK,
-            Progress::Failed => icon::FAILED,
-            Progress::Skipped | Progress::Ended => icon::SKIPPED,
-        }
-    }
-}
 
 /// What the page says on top about where things stand.
 pub(crate) struct Said {
@@ -124,56 +75,6 @@ pub(crate) struct DeploymentPage {
     pub(crate) steps: Vec<StepRow>,
     pub(crate) no_steps: &'static str,
     pub(crate) output: Output,
-}
-
-/// Units of a bar in the chart of steps.
-const CHART: i64 = 1_000;
-
-/// Places the steps on one line of time, one after the other where their starts are not known.
-fn chart(steps: &[StoredStep], row: &DeploymentRow, now: UnixMillis) -> Vec<StepRow> {
-    let over = is_final(row.state);
-    let mut cursor = row.started_at.unwrap_or(row.queued_at);
-    let mut placed = Vec::new();
-    for step in steps {
-        let from = step.started_at.unwrap_or(cursor);
-        let ms = step.ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX));
-        let until = match ms {
-            Some(ms) => from.plus(ms),
-            None if over => row.finished_at.unwrap_or(from),
-            None => now,
-        };
-        cursor = until;
-        placed.push((step, from, until, ms));
-    }
-    let first = placed.first().map_or(now, |(_, from, ..)| *from);
-    let whole = placed
-        .iter()
-        .map(|(_, _, until, _)| until.since(first))
-        .max()
-        .unwrap_or(0)
-        .max(1);
-    let units = |ms: i64| u32::try_from((ms.clamp(0, whole) * CHART) / whole).unwrap_or(0);
-    placed
-        .into_iter()
-        .map(|(step, from, until, ms)| {
-            let progress = match step.outcome {
-                Some(StepOutcome::Ok) => Progress::Ok,
-                Some(StepOutcome::Skipped) => Progress::Skipped,
-                Some(StepOutcome::Failed) => Progress::Failed,
-                None if over => Progress::Ended,
-                None => Progress::Running,
-            };
-            let start = units(from.since(first)).min(996);
-            StepRow {
-                name: step.step.to_string(),
-                progress,
-                start,
-                width: units(until.since(from)).clamp(4, 1_000 - start),
-                ms: ms.filter(|_| progress != Progress::Skipped).map(Length),
-                since: (progress == Progress::Running).then(|| Moment::running(from, now)),
-            }
-        })
-        .collect()
 }
 
 /// Where things stand in words: what failed, what serves now, what to do.
@@ -339,66 +240,4 @@ pub(crate) async fn show(
         output::read(&state, &id, from.after).await?
     };
     visitor.page(&view(&visitor, &row, &project, output, platform::now()))
-}
-
-/// `POST /deployments/{id}/cancel`
-#[worker::send]
-pub(crate) async fn cancel(
-    State(state): State<AppState>,
-    Id(id): Id<DeploymentId>,
-    form: CsrfForm<super::project::actions::Press>,
-) -> Result<Response, ApiError> {
-    let asked = deployments::cancel(&state, &form.signed_in.actor(), &id).await;
-    web::done(asked, &format!("/deployments/{id}"), |row| {
-        let text = if is_final(row.state) {
-            "The deployment is cancelled."
-        } else {
-            "The server was asked to end the deployment."
-        };
-        text.to_owned()
-    })
-}
-
-/// `POST /deployments/{id}/abandon`
-#[worker::send]
-pub(crate) async fn abandon(
-    State(state): State<AppState>,
-    Id(id): Id<DeploymentId>,
-    form: CsrfForm<super::project::actions::Press>,
-) -> Result<Response, ApiError> {
-    let given_up = deployments::abandon(&state, &form.signed_in.actor(), &id).await;
-    web::done(given_up, &format!("/deployments/{id}"), |_| {
-        "The project can be deployed again.".to_owned()
-    })
-}
-
-/// `POST /deployments/{id}/redeploy`
-#[worker::send]
-pub(crate) async fn redeploy(
-    State(state): State<AppState>,
-    Id(id): Id<DeploymentId>,
-    form: CsrfForm<super::project::actions::Press>,
-) -> Result<Response, ApiError> {
-    let made = deployments::redeploy(&state, &form.signed_in.actor(), &id).await;
-    let path = format!("/deployments/{}", made.as_ref().map_or(&id, |made| &made.id));
-    web::done(made, &path, |_| "The deployment is queued.".to_owned())
-}
-
-/// Goes back also where it may lose data.
-#[derive(Deserialize)]
-pub(crate) struct Back {
-    force: Option<String>,
-}
-
-/// `POST /deployments/{id}/rollback`
-#[worker::send]
-pub(crate) async fn roll_back(
-    State(state): State<AppState>,
-    Id(id): Id<DeploymentId>,
-    form: CsrfForm<Back>,
-) -> Result<Response, ApiError> {
-    let force = form.form.force.is_some();
-    let made = deployments::roll_back(&state, &form.signed_in.actor(), &id, force).await;
-    let path = format!("/deployments/{}", made.as_ref().map_or(&id, |made| &made.id));
-    web::done(made, &path, |_| "The rollback is queued.".to_owned())
 }

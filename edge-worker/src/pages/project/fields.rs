@@ -1,0 +1,276 @@
+//! What was typed into a project's form as the fields of the API, and a project's settings as the form's text.
+
+use super::form::ProjectForm;
+use crate::store::projects::ProjectRow;
+use devflow_domain::settings::ProjectSettings;
+use devflow_protocol::project::{Framework, Limits, ReleasePolicy};
+use devflow_protocol::text::{Fqdn, PhpVersion, RefName, RepositoryUrl, Slug, UrlPath};
+use serde_json::{Map, Value, json};
+use std::fmt;
+use std::str::FromStr;
+
+/// Collects the fields of the API and what is wrong with those that cannot be read.
+struct Fields {
+    read: Map<String, Value>,
+    problems: Vec<(String, String)>,
+}
+
+impl Fields {
+    fn put(&mut self, field: &str, value: Value) {
+        self.read.insert(field.to_owned(), value);
+    }
+
+    fn wrong(&mut self, field: &str, message: String) {
+        self.problems.push((field.to_owned(), message));
+    }
+
+    /// A text that has to be a `T`.
+    fn text<T: FromStr<Err: fmt::Display>>(&mut self, field: &str, text: &str) {
+        match text.trim().parse::<T>() {
+            Ok(_) => self.put(field, json!(text.trim())),
+            Err(error) => self.wrong(field, error.to_string()),
+        }
+    }
+
+    fn number<T: FromStr + Default>(&mut self, field: &str, text: &str) -> T {
+        text.trim().parse().unwrap_or_else(|_| {
+            self.wrong(field, "a whole number".to_owned());
+            T::default()
+        })
+    }
+
+    fn end(self) -> Result<Map<String, Value>, Vec<(String, String)>> {
+        if self.problems.is_empty() {
+            Ok(self.read)
+        } else {
+            Err(self.problems)
+        }
+    }
+}
+
+fn lines(text: &str) -> Vec<&str> {
+    text.split(['\n', ',', ' ', '\t', '\r'])
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect()
+}
+
+impl ProjectForm {
+    /// An empty form with the defaults filled in.
+    pub(crate) fn new() -> Self {
+        let (limits, release) = (Limits::default(), ReleasePolicy::default());
+        Self {
+            branch: "main".to_owned(),
+            framework: "laravel".to_owned(),
+            provider: "github".to_owned(),
+            php: "8.4".to_owned(),
+            body_mib: "64".to_owned(),
+            ..Self::default()
+        }
+        .with_limits(&limits, release)
+    }
+
+    /// The settings of a project.
+    pub(crate) fn of(row: &ProjectRow, settings: &ProjectSettings) -> Self {
+        let text = |names: &[Fqdn]| names.iter().map(Fqdn::as_str).collect::<Vec<_>>().join("\n");
+        let ref_name = row.ref_name.as_str();
+        Self {
+            name: row.name.clone(),
+            slug: row.slug.to_string(),
+            repository: settings.repository.to_string(),
+            branch: ref_name
+                .strip_prefix("refs/heads/")
+                .unwrap_or(ref_name)
+                .to_owned(),
+            framework: match settings.framework {
+                Framework::Laravel => "laravel".to_owned(),
+                Framework::Php => "php".to_owned(),
+            },
+            php: settings.php.to_string(),
+            path_filter: settings.path_filter.join("\n"),
+            domains: text(&settings.domains),
+            health_path: settings
+                .health_path
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            mariadb: settings.services.mariadb,
+            redis: settings.services.redis,
+            body_mib: settings.body_mib.to_string(),
+            ..Self::default()
+        }
+        .with_limits(&settings.limits, settings.release)
+    }
+
+    fn with_limits(self, limits: &Limits, release: ReleasePolicy) -> Self {
+        Self {
+            memory_mib: limits.memory_mib.to_string(),
+            cpu_milli: limits.cpu_milli.to_string(),
+            max_children: limits.max_children.to_string(),
+            keep: release.keep.to_string(),
+            observe_s: release.observe_s.to_string(),
+            ..self
+        }
+    }
+
+    /// The fields of the API for a new project.
+    pub(crate) fn new_project(&self) -> Result<Map<String, Value>, Vec<(String, String)>> {
+        let mut fields = self.shared(&Limits::default(), ReleasePolicy::default());
+        fields.put("server", json!(self.server));
+        fields.put("provider", json!(self.provider));
+        if !self.slug.trim().is_empty() {
+            fields.text::<Slug>("slug", &self.slug);
+        }
+        fields.end()
+    }
+
+    /// The fields of the API that change a project; what is not on the form stays.
+    pub(crate) fn changes(&self, now: &ProjectSettings) -> Result<Map<String, Value>, Vec<(String, String)>> {
+        self.shared(&now.limits, now.release).end()
+    }
+
+    fn shared(&self, limits: &Limits, release: ReleasePolicy) -> Fields {
+        let mut fields = Fields {
+            read: Map::new(),
+            problems: Vec::new(),
+        };
+        fields.put("name", json!(self.name.trim()));
+        fields.text::<RepositoryUrl>("repository", &self.repository);
+        self.branch(&mut fields);
+        fields.put("framework", json!(self.framework));
+        fields.text::<PhpVersion>("php", &self.php);
+        fields.put("path_filter", json!(lines(&self.path_filter)));
+        let domains: Vec<String> = lines(&self.domains)
+            .iter()
+            .map(|name| name.to_lowercase())
+            .collect();
+        match domains.iter().find_map(|name| name.parse::<Fqdn>().err()) {
+            Some(error) => fields.wrong("domains", error.to_string()),
+            None => fields.put("domains", json!(domains)),
+        }
+        if self.health_path.trim().is_empty() {
+            fields.put("health_path", Value::Null);
+        } else {
+            fields.text::<UrlPath>("health_path", &self.health_path);
+        }
+        fields.put(
+            "services",
+            json!({ "mariadb": self.mariadb, "redis": self.redis }),
+        );
+        let limits = Limits {
+            memory_mib: fields.number("limits.memory_mib", &self.memory_mib),
+            cpu_milli: fields.number("limits.cpu_milli", &self.cpu_milli),
+            max_children: fields.number("limits.max_children", &self.max_children),
+            ..limits.clone()
+        };
+        let release = ReleasePolicy {
+            keep: fields.number("release.keep", &self.keep),
+            observe_s: fields.number("release.observe_s", &self.observe_s),
+            ..release
+        };
+        let body_mib: u16 = fields.number("body_mib", &self.body_mib);
+        fields.put("limits", json!(limits));
+        fields.put("release", json!(release));
+        fields.put("body_mib", json!(body_mib));
+        fields
+    }
+
+    fn branch(&self, fields: &mut Fields) {
+        let branch = self.branch.trim();
+        let whole = if branch.starts_with("refs/") {
+            branch.to_owned()
+        } else {
+            format!("refs/heads/{branch}")
+        };
+        match whole.parse::<RefName>() {
+            Ok(_) => fields.put("branch", json!(branch)),
+            Err(_) => fields.wrong("branch", "the name of a branch, such as main".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_project_reads_what_was_typed_into_settings() {
+        let form = ProjectForm {
+            name: " Shop ".to_owned(),
+            server: "srv_1".to_owned(),
+            repository: "git@github.com:acme/shop.git".to_owned(),
+            domains: "Shop.example.com\r\nwww.shop.example.com".to_owned(),
+            path_filter: "backend/**\n".to_owned(),
+            ..ProjectForm::new()
+        };
+        let mut fields = form.new_project().unwrap();
+        let head: Vec<Value> = ["name", "server", "provider", "branch"]
+            .map(|field| fields.remove(field).unwrap())
+            .to_vec();
+        assert_eq!(head, ["Shop", "srv_1", "github", "main"]);
+        fields.remove("health_path");
+        let settings: ProjectSettings = serde_json::from_value(Value::Object(fields)).unwrap();
+        assert_eq!(settings.problems(), vec![]);
+        assert_eq!(settings.path_filter, ["backend/**"]);
+        assert_eq!(
+            settings.domains.iter().map(Fqdn::as_str).collect::<Vec<_>>(),
+            ["shop.example.com", "www.shop.example.com"]
+        );
+        assert_eq!(
+            (settings.limits, settings.release),
+            (Limits::default(), ReleasePolicy::default())
+        );
+    }
+
+    #[test]
+    fn new_project_names_every_field_that_cannot_be_read() {
+        let form = ProjectForm {
+            slug: "My Shop".to_owned(),
+            repository: "shop".to_owned(),
+            branch: "a b".to_owned(),
+            php: "eight".to_owned(),
+            domains: "localhost".to_owned(),
+            health_path: "up".to_owned(),
+            memory_mib: "much".to_owned(),
+            ..ProjectForm::new()
+        };
+        let fields: Vec<String> = form
+            .new_project()
+            .unwrap_err()
+            .into_iter()
+            .map(|(field, _)| field)
+            .collect();
+        assert_eq!(
+            fields,
+            [
+                "repository",
+                "branch",
+                "php",
+                "domains",
+                "health_path",
+                "limits.memory_mib",
+                "slug"
+            ]
+        );
+    }
+
+    #[test]
+    fn changes_keep_what_is_not_on_the_form() {
+        let json = r#"{"framework":"php","repository":"https://h/a.git","domains":["a.test"],
+            "limits":{"memory_mib":512,"cpu_milli":1000,"php_memory_mib":256,"max_children":4,"execution_s":120,
+            "php_ini":{"date.timezone":"UTC"}},"release":{"keep":3,"drain_s":90,"observe_s":5,"ready_s":20}}"#;
+        let before: ProjectSettings = serde_json::from_str(json).unwrap();
+        let form = ProjectForm {
+            name: "A".to_owned(),
+            repository: "https://h/a.git".to_owned(),
+            domains: "a.test".to_owned(),
+            memory_mib: "1024".to_owned(),
+            ..ProjectForm::new()
+        };
+        let changes = form.changes(&before).unwrap();
+        assert_eq!(changes["limits"]["memory_mib"], 1024);
+        assert_eq!(changes["limits"]["php_ini"]["date.timezone"], "UTC");
+        assert_eq!(changes["limits"]["execution_s"], 120);
+        assert_eq!(changes["release"]["drain_s"], 90);
+    }
+}
