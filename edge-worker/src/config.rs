@@ -3,13 +3,14 @@
 use crate::crypt::DataKey;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::SigningKey;
+use zeroize::Zeroizing;
 
 /// The settings of one installation.
 pub(crate) struct Config {
     /// Where browsers reach the Worker: scheme, host and port, without a path.
     pub(crate) public_origin: String,
-    /// Signs jobs.
-    pub(crate) job_key: SigningKey,
+    /// Seed of the key that signs jobs, see [`Self::job_key`].
+    job_seed: Zeroizing<[u8; 32]>,
     /// Encrypts what is secret at rest.
     pub(crate) data_key: DataKey,
     /// Opens the set-up page.
@@ -30,6 +31,11 @@ pub(crate) struct Config {
 pub(crate) struct ConfigError(Vec<String>);
 
 impl Config {
+    /// Signs jobs. Made when it is asked for: it costs a multiplication on the curve, and most requests sign nothing.
+    pub(crate) fn job_key(&self) -> SigningKey {
+        SigningKey::from_bytes(&self.job_seed)
+    }
+
     /// Reads the settings; `var` gives a variable or secret by name.
     pub(crate) fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
@@ -64,7 +70,7 @@ impl Config {
         }
         Ok(Self {
             public_origin,
-            job_key: SigningKey::from_bytes(&job_key),
+            job_seed: Zeroizing::new(job_key),
             data_key: DataKey::new(data_key),
             setup_token: var("SETUP_TOKEN").filter(|token| token.len() >= 16),
             poll_hold_ms,

@@ -43,7 +43,7 @@ pub(crate) async fn receive(
     if hook.provider != delivery.provider {
         return Err(ApiError::no_such("hook"));
     }
-    let secret = projects::hook_secret(state, &hook)?;
+    let secret = projects::hook::secret(state, &hook)?;
     let authentic = webhook::authenticate(delivery, &secret, platform::now()).map_err(|error| {
         let code = match error {
             AuthError::Missing => "signature_missing",
@@ -159,6 +159,9 @@ async fn store(
             ));
             batch.extend(queue(hook, push, deployment, &id, Trigger::Push));
         }
+    }
+    if let Event::Deleted { ref_name } = event {
+        batch.push(deliveries::forget_head(&hook.project, ref_name, &id));
     }
     batch.push(deliveries::by_key(hook.provider, &hook.id, key));
     let answers = state.db.batch(batch).await?;

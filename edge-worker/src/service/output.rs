@@ -7,8 +7,8 @@ use crate::store::{StoreError, events, jobs};
 use devflow_protocol::DeploymentId;
 use devflow_protocol::event::Event;
 
-/// Batches that one answer reads at most.
-const BATCHES: i64 = 20;
+/// Batches that one answer reads at most: 2 MB.
+const BATCHES: i64 = 8;
 
 /// Events of the newest attempt after number `after`, and the number of the last one; ask again from there.
 pub(crate) async fn after(

@@ -229,7 +229,7 @@ async fn seal(
     let built = envelope::build(
         materials,
         &Seal {
-            job_key: &state.config.job_key,
+            job_key: &state.config.job_key(),
             data_key: &state.config.data_key,
             server,
             lease: token,

@@ -90,7 +90,7 @@ pub(crate) async fn invite(state: &AppState, actor: &Actor, id: &ServerId) -> Re
 
 fn new_invitation(state: &AppState, now: UnixMillis) -> Invitation {
     let token = crypt::token(platform::entropy());
-    let fingerprint = dsse::fingerprint(&state.config.job_key.verifying_key());
+    let fingerprint = dsse::fingerprint(&state.config.job_key().verifying_key());
     let edge = &state.config.public_origin;
     Invitation {
         command: format!(
@@ -157,7 +157,7 @@ pub(crate) async fn enrol(state: &AppState, request: &EnrolRequest) -> Result<En
     Ok(EnrolAnswer {
         server: enrolled.id,
         edge: enrolled.edge_id,
-        job_key: STANDARD.encode(state.config.job_key.verifying_key().as_bytes()),
+        job_key: STANDARD.encode(state.config.job_key().verifying_key().as_bytes()),
         now,
     })
 }

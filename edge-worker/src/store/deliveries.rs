@@ -81,6 +81,18 @@ pub(crate) fn note_head(
     )
 }
 
+/// A ref that was deleted has no head: when it comes back with the same commit, that is deployed again.
+pub(crate) fn forget_head(project: &ProjectId, ref_name: &str, only_with: &DeliveryId) -> Statement {
+    statement!(
+        "-- projects_forget_head
+        UPDATE projects SET last_head = NULL
+        WHERE id = ?1 AND ref_name = ?2 AND EXISTS (SELECT 1 FROM deliveries WHERE id = ?3)",
+        project,
+        ref_name,
+        only_with
+    )
+}
+
 /// The stored delivery of a provider's id.
 pub(crate) fn by_key(provider: Provider, hook: &HookId, key: &str) -> Statement {
     statement!(

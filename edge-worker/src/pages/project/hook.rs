@@ -87,11 +87,11 @@ pub(crate) async fn show(
     Query(look): Query<Look>,
 ) -> Result<Response, ApiError> {
     let card = projects::card(&state, &id).await?;
-    let hook = projects::hook(&state, &id)
+    let hook = projects::hook::of_project(&state, &id)
         .await?
         .ok_or_else(|| ApiError::no_such("hook"))?;
     let secret = match look.reveal {
-        Some(_) => Some(projects::reveal_hook_secret(&state, &visitor.signed_in.actor(), &hook).await?),
+        Some(_) => Some(projects::hook::reveal_secret(&state, &visitor.signed_in.actor(), &hook).await?),
         None => None,
     };
     let facts = servers::get(&state, &card.project.server).await?.facts;
@@ -111,7 +111,7 @@ pub(crate) async fn show(
         where_to_add: guide.where_to_add,
         secret_field: guide.secret_field,
         last_step: guide.last_step,
-        url: projects::hook_url(&state, &hook),
+        url: projects::hook::url(&state, &hook),
         secret,
         branch: card.project.ref_name.short().to_owned(),
     })

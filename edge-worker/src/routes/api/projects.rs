@@ -56,7 +56,7 @@ async fn create(
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let created = projects::create(&state, &caller.actor, input).await?;
     let hook = json!({
-        "url": projects::hook_url(&state, &created.hook),
+        "url": projects::hook::url(&state, &created.hook),
         "provider": created.hook.provider,
         "secret": created.secret,
     });
@@ -81,10 +81,11 @@ async fn show(
     Query(query): Query<Reveal>,
 ) -> Result<Json<Value>, ApiError> {
     let mut shown = view::project(&projects::get(&state, &id).await?)?;
-    if let (Value::Object(fields), Some(hook)) = (&mut shown, projects::hook(&state, &id).await?) {
-        let mut view = json!({ "url": projects::hook_url(&state, &hook), "provider": hook.provider });
+    if let (Value::Object(fields), Some(hook)) = (&mut shown, projects::hook::of_project(&state, &id).await?)
+    {
+        let mut view = json!({ "url": projects::hook::url(&state, &hook), "provider": hook.provider });
         if query.reveal {
-            view["secret"] = projects::reveal_hook_secret(&state, &caller.actor, &hook)
+            view["secret"] = projects::hook::reveal_secret(&state, &caller.actor, &hook)
                 .await?
                 .into();
         }

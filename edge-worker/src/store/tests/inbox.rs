@@ -131,3 +131,15 @@ fn retention_deletes_deliveries_that_are_too_old_and_no_others() {
     let left: Vec<String> = left.into_iter().map(|row| row.id).collect();
     assert_eq!((deleted, left), (vec![2], vec![id!(DeliveryId, 3).to_string()]));
 }
+
+#[test]
+fn deleted_ref_has_no_head_any_more() {
+    let db = TestDb::with_project();
+    push(&db, 10, "key-1", 'a');
+    let forget =
+        |ref_name: &str, number: i64| deliveries::forget_head(&project(), ref_name, &id!(DeliveryId, number));
+    assert_eq!(db.run(forget("refs/heads/main", 11)), 0);
+    assert_eq!(db.run(forget("refs/heads/dev", 10)), 0);
+    assert_eq!(db.run(forget("refs/heads/main", 10)), 1);
+    assert_eq!(db.text("SELECT last_head FROM projects"), "");
+}

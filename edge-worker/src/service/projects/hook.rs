@@ -1,0 +1,66 @@
+//! A project's hook: the address that its provider sends to, and the secret that both know.
+
+use crate::app::AppState;
+use crate::auth::Actor;
+use crate::crypt;
+use crate::error::ApiError;
+use crate::platform;
+use crate::store::hooks::HookRow;
+use crate::store::{activity, hooks};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use devflow_domain::webhook::Provider;
+use devflow_protocol::ProjectId;
+
+/// The address that a provider sends to.
+pub(crate) fn url(state: &AppState, hook: &HookRow) -> String {
+    format!(
+        "{}/hooks/{}/{}",
+        state.config.public_origin,
+        hook.provider.as_str(),
+        hook.id
+    )
+}
+
+/// The hook of a project.
+pub(crate) async fn of_project(state: &AppState, project: &ProjectId) -> Result<Option<HookRow>, ApiError> {
+    Ok(state.db.first(hooks::of_project(project)).await?)
+}
+
+/// The secret of a hook; that somebody looked is recorded.
+pub(crate) async fn reveal_secret(
+    state: &AppState,
+    actor: &Actor,
+    hook: &HookRow,
+) -> Result<String, ApiError> {
+    let now = platform::now();
+    state
+        .db
+        .run(activity::record(
+            now,
+            &actor.0,
+            "hook.reveal",
+            hook.id.as_str(),
+            "",
+        ))
+        .await?;
+    secret(state, hook)
+}
+
+/// The secret of a hook, to check a delivery with.
+pub(crate) fn secret(state: &AppState, hook: &HookRow) -> Result<String, ApiError> {
+    let plain = state
+        .config
+        .data_key
+        .decrypt(&crypt::hook_context(hook.id.as_str()), &hook.secret)?;
+    String::from_utf8(plain)
+        .map_err(|error| ApiError::Internal(format!("a hook's secret is no text: {error}")))
+}
+
+/// GitHub signs with the secret's text; the others by Standard Webhooks, whose keys are base64 after `whsec_`.
+pub(super) fn new_secret(provider: Provider) -> String {
+    let entropy = platform::entropy::<32>();
+    match provider {
+        Provider::Github => hex::encode(entropy),
+        Provider::Gitlab | Provider::Generic => format!("whsec_{}", STANDARD.encode(entropy)),
+    }
+}

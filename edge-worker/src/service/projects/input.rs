@@ -1,0 +1,169 @@
+//! What is sent of a project: its head beside its settings, checked, and merged where it changes one.
+
+use crate::error::ApiError;
+use devflow_domain::settings::ProjectSettings;
+use devflow_domain::webhook::Provider;
+use devflow_protocol::ServerId;
+use devflow_protocol::text::{InvalidText, RefName, Slug};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// What belongs to a project beside its settings.
+#[derive(Deserialize)]
+pub(super) struct Head {
+    pub(super) name: String,
+    pub(super) slug: Option<String>,
+    pub(super) server: ServerId,
+    pub(super) branch: Option<String>,
+    pub(super) provider: Provider,
+}
+
+const HEAD_FIELDS: [&str; 5] = ["name", "slug", "server", "branch", "provider"];
+
+/// Takes the fields that are not settings out of `input`.
+pub(super) fn split(mut input: Map<String, Value>) -> (Map<String, Value>, Map<String, Value>) {
+    let head = HEAD_FIELDS
+        .iter()
+        .filter_map(|&field| Some((field.to_owned(), input.remove(field)?)))
+        .collect();
+    (head, input)
+}
+
+pub(super) fn read<T: serde::de::DeserializeOwned>(object: Map<String, Value>) -> Result<T, ApiError> {
+    serde_json::from_value(Value::Object(object))
+        .map_err(|error| ApiError::invalid("body", error.to_string()))
+}
+
+pub(super) fn read_settings(object: Map<String, Value>) -> Result<ProjectSettings, ApiError> {
+    let settings: ProjectSettings = read(object)?;
+    let problems = settings.problems();
+    if problems.is_empty() {
+        return Ok(settings);
+    }
+    Err(ApiError::Invalid(
+        problems
+            .into_iter()
+            .map(|problem| (problem.field.to_owned(), problem.message))
+            .collect(),
+    ))
+}
+
+pub(super) fn check_name(name: &str) -> Result<String, ApiError> {
+    let name = name.trim();
+    if (1..=80).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
+        return Ok(name.to_owned());
+    }
+    Err(ApiError::invalid(
+        "name",
+        "give the project a name of 1 to 80 characters",
+    ))
+}
+
+/// A slug made of a name, where none was given.
+fn slug_of(name: &str) -> String {
+    let letters: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    let words: Vec<&str> = letters.split('-').filter(|word| !word.is_empty()).collect();
+    let slug: String = words.join("-").chars().take(32).collect();
+    slug.trim_end_matches('-').to_owned()
+}
+
+/// The slug that was given, or one made of the name.
+pub(super) fn slug(given: Option<String>, name: &str) -> Result<Slug, ApiError> {
+    let text = given.unwrap_or_else(|| slug_of(name));
+    text.parse()
+        .map_err(|error: InvalidText| ApiError::invalid("slug", error.to_string()))
+}
+
+/// `main` is a branch; `refs/tags/…` is taken as it is.
+pub(super) fn ref_of(branch: &str) -> Result<RefName, ApiError> {
+    let text = if branch.starts_with("refs/") {
+        branch.to_owned()
+    } else {
+        format!("refs/heads/{branch}")
+    };
+    text.parse()
+        .map_err(|error: InvalidText| ApiError::invalid("branch", error.to_string()))
+}
+
+/// JSON Merge Patch (RFC 7396): objects are merged field by field, `null` removes, everything else replaces.
+pub(super) fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Value::Object(fields) = target else {
+        return;
+    };
+    for (name, value) in patch {
+        if value.is_null() {
+            fields.remove(&name);
+        } else {
+            merge(fields.entry(name).or_insert(Value::Null), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slug_of_makes_what_a_slug_may_be() {
+        let slugs: Vec<String> = [
+            "Shop",
+            "My  Süper Shop!",
+            "--a--",
+            "ends with a very long name that is cut-",
+        ]
+        .into_iter()
+        .map(slug_of)
+        .collect();
+        assert_eq!(
+            slugs,
+            ["shop", "my-s-per-shop", "a", "ends-with-a-very-long-name-that"]
+        );
+    }
+
+    #[test]
+    fn merge_does_what_the_rfc_s_appendix_shows() {
+        let cases = [
+            (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (r#"{"a":"b"}"#, r#"{"b":"c"}"#, r#"{"a":"b","b":"c"}"#),
+            (r#"{"a":"b","b":"c"}"#, r#"{"a":null}"#, r#"{"b":"c"}"#),
+            (r#"{"a":["b"]}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (
+                r#"{"a":{"b":"c"}}"#,
+                r#"{"a":{"b":"d","c":null}}"#,
+                r#"{"a":{"b":"d"}}"#,
+            ),
+            (r#"{"a":[{"b":"c"}]}"#, r#"{"a":[1]}"#, r#"{"a":[1]}"#),
+            (r#"{"e":null}"#, r#"{"a":1}"#, r#"{"e":null,"a":1}"#),
+            ("{}", r#"{"a":{"bb":{"ccc":null}}}"#, r#"{"a":{"bb":{}}}"#),
+        ];
+        for (target, patch, expected) in cases {
+            let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            let mut merged = parse(target);
+            merge(&mut merged, parse(patch));
+            assert_eq!(merged, parse(expected), "{target} + {patch}");
+        }
+    }
+
+    #[test]
+    fn ref_of_takes_branches_and_whole_refs() {
+        assert_eq!(ref_of("main").unwrap().as_str(), "refs/heads/main");
+        assert_eq!(ref_of("refs/tags/v1").unwrap().as_str(), "refs/tags/v1");
+        assert!(ref_of("a b").is_err());
+    }
+}

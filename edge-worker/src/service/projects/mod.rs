@@ -1,0 +1,268 @@
+//! Projects: making, changing, stopping, removing.
+
+pub(crate) mod hook;
+mod input;
+
+use super::{environments, host_names, servers};
+use crate::app::AppState;
+use crate::auth::Actor;
+use crate::crypt;
+use crate::error::ApiError;
+use crate::platform;
+use crate::store::hooks::HookRow;
+use crate::store::lease::Arguments;
+use crate::store::projects::{NewProject, ProjectCard, ProjectRow, ProjectState};
+use crate::store::{activity, environments as environment_store, hooks, jobs, projects};
+use devflow_domain::webhook::Provider;
+use devflow_protocol::project::Framework;
+use devflow_protocol::{HookId, JobId, ProjectId};
+use serde_json::{Map, Value};
+
+/// One project.
+pub(crate) async fn get(state: &AppState, id: &ProjectId) -> Result<ProjectRow, ApiError> {
+    state
+        .db
+        .first(projects::by_id(id))
+        .await?
+        .ok_or_else(|| ApiError::no_such("project"))
+}
+
+/// One project as the overview shows it.
+pub(crate) async fn card(state: &AppState, id: &ProjectId) -> Result<ProjectCard, ApiError> {
+    state
+        .db
+        .first(projects::card(id))
+        .await?
+        .ok_or_else(|| ApiError::no_such("project"))
+}
+
+/// A project that was made.
+pub(crate) struct Created {
+    pub(crate) project: ProjectRow,
+    pub(crate) hook: HookRow,
+    /// Of the hook.
+    pub(crate) secret: String,
+}
+
+/// Makes a project with its environment and its hook, from the fields of the API.
+pub(crate) async fn create(
+    state: &AppState,
+    actor: &Actor,
+    input: Map<String, Value>,
+) -> Result<Created, ApiError> {
+    let (head, settings) = input::split(input);
+    let (head, settings): (input::Head, _) = (input::read(head)?, input::read_settings(settings)?);
+    let name = input::check_name(&head.name)?;
+    let slug = input::slug(head.slug, &name)?;
+    let ref_name = input::ref_of(head.branch.as_deref().unwrap_or("main"))?;
+    servers::get(state, &head.server)
+        .await
+        .map_err(|error| match error {
+            ApiError::NotFound(_) => ApiError::invalid("server", "there is no such server; add it first"),
+            other => other,
+        })?;
+    let id = platform::new_id(ProjectId::new);
+    host_names::check_free(state, &head.server, &id, &settings).await?;
+    let json = serde_json::to_string(&settings).map_err(|error| ApiError::Internal(error.to_string()))?;
+    let project = NewProject {
+        id: &id,
+        slug: &slug,
+        name: &name,
+        server: &head.server,
+        ref_name: &ref_name,
+        settings: &json,
+        now: platform::now(),
+    };
+    let secret = insert(state, actor, &project, head.provider, settings.framework).await?;
+    state.signal(None, super::topics(None, None));
+    let hook = hook::of_project(state, &id).await?;
+    Ok(Created {
+        project: get(state, &id).await?,
+        hook: hook.ok_or_else(|| ApiError::no_such("hook"))?,
+        secret,
+    })
+}
+
+/// Writes a project, its first environment and its hook in one batch; gives the hook's secret.
+async fn insert(
+    state: &AppState,
+    actor: &Actor,
+    project: &NewProject<'_>,
+    provider: Provider,
+    framework: Framework,
+) -> Result<String, ApiError> {
+    let (id, slug, now) = (project.id, project.slug, project.now);
+    let (hook, secret) = (platform::new_id(HookId::new), hook::new_secret(provider));
+    let context = crypt::hook_context(hook.as_str());
+    let sealed = state
+        .config
+        .data_key
+        .encrypt(&context, secret.as_bytes(), platform::entropy());
+    let (environment, names) = environments::seal(state, id, 1, &environments::initial(framework));
+    let mut batch = vec![projects::insert(project)];
+    batch.extend(environment_store::insert(id, 1, &environment, &names, now));
+    batch.push(hooks::insert(&hook, id, provider, &sealed, now));
+    batch.push(activity::record(
+        now,
+        &actor.0,
+        "project.create",
+        id.as_str(),
+        slug.as_str(),
+    ));
+    match state.db.batch(batch).await {
+        Ok(_) => Ok(secret),
+        Err(error) if error.is_duplicate("projects.slug") => Err(ApiError::Conflict(
+            "slug_taken",
+            format!("There is a project with the slug {slug}; take another."),
+        )),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Changes the given fields, also inside `limits` and the like; `null` takes a setting back to its default.
+pub(crate) async fn update(
+    state: &AppState,
+    actor: &Actor,
+    id: &ProjectId,
+    input: Map<String, Value>,
+) -> Result<ProjectRow, ApiError> {
+    let (mut head, changes) = input::split(input);
+    if let Some(field) = ["slug", "server", "provider"]
+        .iter()
+        .find(|&&field| head.contains_key(field))
+    {
+        return Err(ApiError::invalid(field, "cannot be changed; make a new project"));
+    }
+    let row = get(state, id).await?;
+    let mut text = |field: &str| match head.remove(field) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(ApiError::invalid(field, "a text")),
+    };
+    let name = text("name")?.map_or(Ok(row.name.clone()), |name| input::check_name(&name))?;
+    let ref_name = text("branch")?.map_or(Ok(row.ref_name.clone()), |branch| input::ref_of(&branch))?;
+    let before =
+        serde_json::to_value(row.settings()?).map_err(|error| ApiError::Internal(error.to_string()))?;
+    let mut merged = before;
+    input::merge(&mut merged, Value::Object(changes));
+    let Value::Object(merged) = merged else {
+        return Err(ApiError::Internal("settings are no object".to_owned()));
+    };
+    let settings = input::read_settings(merged)?;
+    host_names::check_free(state, &row.server, id, &settings).await?;
+    let json = serde_json::to_string(&settings).map_err(|error| ApiError::Internal(error.to_string()))?;
+    let now = platform::now();
+    let batch = vec![
+        projects::update(id, &name, &ref_name, &json, row.updated_at, now),
+        activity::record(now, &actor.0, "project.update", id.as_str(), ""),
+    ];
+    if state
+        .db
+        .batch(batch)
+        .await?
+        .first()
+        .is_none_or(|answer| answer.changes() == 0)
+    {
+        return Err(ApiError::Conflict(
+            "changed_meanwhile",
+            "Somebody else changed the project just now; load it again and repeat the change.".to_owned(),
+        ));
+    }
+    state.signal(None, super::topics(Some(id), None));
+    get(state, id).await
+}
+
+/// Queues a job about a project as a whole: `stop` or `restart`.
+pub(crate) async fn queue_job(
+    state: &AppState,
+    actor: &Actor,
+    id: &ProjectId,
+    verb: &str,
+) -> Result<JobId, ApiError> {
+    let row = get(state, id).await?;
+    if row.state == ProjectState::Removing {
+        return Err(removing());
+    }
+    if row.live_deployment.is_none() {
+        return Err(ApiError::Conflict(
+            "not_deployed",
+            "The project has no live release yet; deploy it first.".to_owned(),
+        ));
+    }
+    let (now, job) = (platform::now(), platform::new_id(JobId::new));
+    let new = jobs::NewJob {
+        id: &job,
+        server: &row.server,
+        project: Some(id),
+        verb,
+        arguments: "{}",
+        now,
+    };
+    let action = format!("project.{verb}");
+    state
+        .db
+        .batch(vec![
+            jobs::insert(&new),
+            activity::record(now, &actor.0, &action, id.as_str(), ""),
+        ])
+        .await?;
+    state.signal(Some(&row.server), super::topics(Some(id), None));
+    Ok(job)
+}
+
+/// The project is on its way out.
+pub(crate) fn removing() -> ApiError {
+    ApiError::Conflict(
+        "removing",
+        "The project is being removed; wait until its server has done so.".to_owned(),
+    )
+}
+
+/// Removes a project: its server takes it down, then its rows go. `purge` also removes shared files and database.
+/// A project that no runner ever worked on goes at once: then there is no job.
+pub(crate) async fn remove(
+    state: &AppState,
+    actor: &Actor,
+    id: &ProjectId,
+    purge: bool,
+) -> Result<Option<JobId>, ApiError> {
+    let row = get(state, id).await?;
+    if row.state == ProjectState::Removing {
+        return Err(removing());
+    }
+    let now = platform::now();
+    let detail = if purge {
+        "with shared files and database"
+    } else {
+        ""
+    };
+    let record = activity::record(now, &actor.0, "project.remove", id.as_str(), detail);
+    let mut batch: Vec<_> = jobs::clear_queue(id, now).into();
+    let job = if state
+        .db
+        .first::<serde_json::Value>(projects::started(id))
+        .await?
+        .is_none()
+    {
+        batch.push(projects::delete(id));
+        None
+    } else {
+        let job = platform::new_id(JobId::new);
+        let arguments = serde_json::to_string(&Arguments { job: None, purge }).expect("arguments are plain");
+        let new = jobs::NewJob {
+            id: &job,
+            server: &row.server,
+            project: Some(id),
+            verb: "remove_project",
+            arguments: &arguments,
+            now,
+        };
+        batch.push(jobs::insert(&new));
+        batch.push(projects::mark_removing(id));
+        Some(job)
+    };
+    batch.push(record);
+    state.db.batch(batch).await?;
+    state.signal(Some(&row.server), super::topics(Some(id), None));
+    Ok(job)
+}
