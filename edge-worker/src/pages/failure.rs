@@ -73,3 +73,67 @@ pub(crate) async fn as_pages(request: Request, next: Next) -> Response {
     }
     shown
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ApiError;
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::get;
+    use futures_util::FutureExt as _;
+    use tower_service::Service as _;
+
+    async fn wait() -> ApiError {
+        ApiError::RateLimited(30)
+    }
+
+    async fn fine() -> &'static str {
+        "fine"
+    }
+
+    fn answer(path: &str, accept: &str) -> (u16, String, String, String) {
+        let mut router: Router = Router::new()
+            .route("/wait", get(wait))
+            .route("/fine", get(fine))
+            .layer(axum::middleware::from_fn(as_pages));
+        let request = Request::builder()
+            .uri(path)
+            .header(header::ACCEPT, accept)
+            .body(Body::empty())
+            .unwrap();
+        let response = router.call(request).now_or_never().unwrap().unwrap();
+        let header = |name| {
+            let value = response.headers().get(name);
+            value
+                .map(|value| value.to_str().unwrap().to_owned())
+                .unwrap_or_default()
+        };
+        let (kind, retry) = (header(header::CONTENT_TYPE), header(header::RETRY_AFTER));
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), PROBLEM_BYTES)
+            .now_or_never()
+            .unwrap()
+            .unwrap();
+        (status, kind, retry, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn as_pages_answers_a_browser_in_html_and_keeps_status_and_headers() {
+        let (status, kind, retry, body) = answer("/wait", "text/html,application/xhtml+xml,*/*;q=0.8");
+        assert_eq!(
+            (status, kind.as_str(), retry.as_str()),
+            (429, "text/html; charset=utf-8", "30")
+        );
+        assert!(body.contains("<h1>Too many attempts</h1>"), "{body}");
+        assert!(body.contains("try again in 30 seconds"), "{body}");
+    }
+
+    #[test]
+    fn as_pages_leaves_programs_and_good_answers_alone() {
+        let (status, kind, _, body) = answer("/wait", "*/*");
+        assert_eq!((status, kind.as_str()), (429, "application/problem+json"));
+        assert!(body.contains(r#""code":"rate_limited""#), "{body}");
+        assert_eq!(answer("/fine", "text/html").3, "fine");
+    }
+}
