@@ -135,7 +135,8 @@ fn edge_away_during_a_deployment_is_told_later_and_repeats_nothing() -> Result<(
     write_version(&site.on(&here), 2)?;
     let (_, deployment) = site.on(&here).push("Second version")?;
     here.api
-        .reaches(&deployment, &["preparing", "building"], Duration::from_secs(20))?;
+        .reaches(&deployment, &["building"], Duration::from_secs(20))?;
+    // Acknowledged and under way: an unacknowledged job waits for the edge instead.
     here.edge.go_away();
     wait_for(
         "the new release to serve without the edge",

@@ -90,7 +90,7 @@ fn switch_of_laravel_under_load_fails_no_request_and_keeps_old_assets() -> Resul
         .find(|part| part.starts_with("/build/"))
         .map(str::to_owned);
     let style = style.ok_or_else(|| anyhow::anyhow!("no style in {page}"))?;
-    under_load(&here, &site, "/", 4, 3)?;
+    under_load(&here, &site, "/", 2, 2)?;
     site.repository
         .write("resources/assets/site.css", "body { color: maroon; }\n")?;
     site.push_live("Other colours")?;
