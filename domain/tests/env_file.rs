@@ -1,7 +1,7 @@
-//! What is written into `.env` files and pools is read back by PHP as the same bytes. The readers are the real ones:
-//! `vlucas/phpdotenv`, as Laravel uses it, and PHP's own INI scanner, as PHP-FPM uses it.
+//! What is written into `.env` files is read back by PHP as the same bytes, by the reader that Laravel uses:
+//! `vlucas/phpdotenv`.
 
-use devflow_domain::env_file::{render_dotenv, render_fpm};
+use devflow_domain::env_file::render_dotenv;
 use devflow_protocol::project::Environment;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -16,7 +16,7 @@ const CASES: usize = 400;
 const READER: &str = r"
 require '/usr/share/php/Dotenv/autoload.php';
 foreach (json_decode(stream_get_contents(STDIN), true, 512, JSON_THROW_ON_ERROR) as [$text, $values]) {
-    $read = $argv[1] === 'dotenv' ? Dotenv\Dotenv::parse($text) : (parse_ini_string($text)['env'] ?? []);
+    $read = Dotenv\Dotenv::parse($text);
     ksort($read); ksort($values);
     if ($read !== $values) { echo json_encode([$text, $read, $values]); exit(1); }
 }
@@ -55,9 +55,9 @@ fn environments() -> Vec<Environment> {
         .collect()
 }
 
-fn read_by_php(reader: &str, cases: &[(String, &Environment)]) {
+fn read_by_php(cases: &[(String, &Environment)]) {
     let mut php = Command::new("php")
-        .args(["-d", "display_errors=stderr", "-r", READER, "--", reader])
+        .args(["-d", "display_errors=stderr", "-r", READER])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -86,16 +86,5 @@ fn dotenv_is_read_back_by_phpdotenv_as_written() {
         .iter()
         .map(|env| (render_dotenv(env).expect("no NUL was drawn"), env))
         .collect();
-    read_by_php("dotenv", &cases);
-}
-
-#[test]
-fn fpm_pool_is_read_back_by_php_as_written() {
-    let environments = environments();
-    let cases: Vec<_> = environments
-        .iter()
-        .filter_map(|env| Some((render_fpm(env).ok()?, env)))
-        .collect();
-    assert!(cases.len() > CASES / 4, "most of what was drawn can be written");
-    read_by_php("ini", &cases);
+    read_by_php(&cases);
 }
