@@ -10,12 +10,12 @@ use crate::store::deliveries::{DeliveryRow, NewDelivery};
 use crate::store::deployments::{DeploymentRow, NewDeployment};
 use crate::store::hooks::HookRow;
 use crate::store::projects::{ProjectState, read_settings};
-use crate::store::{Statement, StoreError, activity, deliveries, deployments, hooks};
+use crate::store::{Answer, Statement, StoreError, activity, deliveries, deployments, hooks};
 use axum::body::Bytes;
 use devflow_domain::webhook::{self, AuthError, Delivery, Event, Follower, Provider, Push, Verdict};
 use devflow_protocol::job::Trigger;
 use devflow_protocol::limits::DELIVERY_EVENT_BYTES;
-use devflow_protocol::{DeliveryId, DeploymentId, HookId, JobId};
+use devflow_protocol::{DeliveryId, DeploymentId, HookId, JobId, UnixMillis};
 use flate2::{Compression, write::GzEncoder};
 use std::io::Write as _;
 
@@ -142,43 +142,11 @@ async fn store(
         deployment: deployment.as_ref(),
         now,
     })];
-    if let Event::Push(push) = event {
-        batch.push(deliveries::note_head(
-            &hook.project,
-            &push.ref_name,
-            &push.after,
-            &id,
-        ));
-        if let Some(deployment) = &deployment {
-            batch.extend(deployments::supersede_queued(
-                &hook.project,
-                &push.ref_name,
-                deployment,
-                &id,
-                now,
-            ));
-            batch.extend(queue(hook, push, deployment, &id, Trigger::Push));
-        }
-    }
-    if let Event::Deleted { ref_name } = event {
-        batch.push(deliveries::forget_head(&hook.project, ref_name, &id));
-    }
+    batch.extend(consequences(hook, event, &id, deployment.as_ref(), now));
     batch.push(deliveries::by_key(hook.provider, &hook.id, key));
     let answers = state.db.batch(batch).await?;
     if answers.first().is_some_and(|answer| answer.changes() == 0) {
-        let first: Option<DeliveryRow> = answers
-            .last()
-            .map(crate::store::Answer::first)
-            .transpose()?
-            .flatten();
-        let first =
-            first.ok_or_else(|| ApiError::Internal("a duplicate delivery was not there".to_owned()))?;
-        return Ok(Receipt {
-            delivery: first.id,
-            decision: "duplicate",
-            reason: "This delivery was received before.".to_owned(),
-            deployments: first.deployment.into_iter().collect(),
-        });
+        return duplicate(answers.last());
     }
     if deployment.is_some() {
         state.signal(
@@ -193,6 +161,52 @@ async fn store(
         decision: decision(verdict),
         reason,
         deployments: deployment.into_iter().collect(),
+    })
+}
+
+/// What follows from a delivery, each only if that very delivery is stored.
+fn consequences(
+    hook: &HookRow,
+    event: &Event,
+    delivery: &DeliveryId,
+    deployment: Option<&DeploymentId>,
+    now: UnixMillis,
+) -> Vec<Statement> {
+    let project = &hook.project;
+    match event {
+        Event::Push(push) => {
+            let mut batch = vec![deliveries::note_head(
+                project,
+                &push.ref_name,
+                &push.after,
+                delivery,
+            )];
+            if let Some(deployment) = deployment {
+                batch.extend(deployments::supersede_queued(
+                    project,
+                    &push.ref_name,
+                    deployment,
+                    delivery,
+                    now,
+                ));
+                batch.extend(queue(hook, push, deployment, delivery, Trigger::Push));
+            }
+            batch
+        }
+        Event::Deleted { ref_name } => vec![deliveries::forget_head(project, ref_name, delivery)],
+        Event::Ping | Event::Other { .. } => vec![],
+    }
+}
+
+/// What the sender of a delivery is told that is there already: what became of it the first time.
+fn duplicate(stored: Option<&Answer>) -> Result<Receipt, ApiError> {
+    let first: Option<DeliveryRow> = stored.map(Answer::first).transpose()?.flatten();
+    let first = first.ok_or_else(|| ApiError::Internal("a duplicate delivery was not there".to_owned()))?;
+    Ok(Receipt {
+        delivery: first.id,
+        decision: "duplicate",
+        reason: "This delivery was received before.".to_owned(),
+        deployments: first.deployment.into_iter().collect(),
     })
 }
 

@@ -7,7 +7,7 @@ use crate::platform;
 use crate::store::deployments::{Progress, StepRow};
 use crate::store::jobs::JobRow;
 use crate::store::projects::ProjectState;
-use crate::store::{deployments, events, jobs, projects};
+use crate::store::{Statement, deployments, events, jobs, projects};
 use devflow_domain::deployment::{self, DeploymentEvent, End};
 use devflow_protocol::event::{DeploymentState, Event, Happening};
 use devflow_protocol::limits::{EVENTS_PER_BATCH, REASON_BYTES};
@@ -232,43 +232,9 @@ pub(crate) async fn complete(
     }
     let outcome =
         serde_json::to_string(&request.outcome).map_err(|error| ApiError::Internal(error.to_string()))?;
-    let (end, reason) = end_of(&request.outcome);
-    let reason = reason.map(|text| cut_bytes(&text, REASON_BYTES));
-    let mut batch = Vec::new();
-    if let Some(seen) = row.deployment_state {
-        let manifest = match &request.outcome {
-            Outcome::Succeeded {
-                manifest: Some(manifest),
-            } => serde_json::to_string(manifest).ok(),
-            _ => None,
-        };
-        match deployment::apply(seen, DeploymentEvent::Completed(end)) {
-            Ok(next) => {
-                batch.push(deployments::finish(
-                    id,
-                    attempt,
-                    next,
-                    reason.as_deref(),
-                    manifest.as_deref(),
-                    at,
-                ));
-            }
-            Err(error) => platform::log_error(&format!("the end of job {id} does not fit: {error}")),
-        }
-    }
-    let succeeded = matches!(request.outcome, Outcome::Succeeded { .. });
-    if row.verb == "remove_project" && succeeded {
-        batch.push(projects::delete_removed(id, attempt));
-    } else if row.verb == "remove_project" {
-        batch.push(projects::keep_after_all(id, attempt));
-    } else if let Some(report) = &request.project {
-        batch.push(projects::report(
-            id,
-            attempt,
-            report,
-            project_state(&row.verb, &request.outcome),
-        ));
-    }
+    let mut batch: Vec<Statement> = Vec::new();
+    batch.extend(end_of_deployment(&row, request, at));
+    batch.extend(end_for_project(&row, request));
     batch.push(jobs::finish(id, attempt, &outcome, at));
     state.db.batch(batch).await?;
     state.signal(
@@ -276,6 +242,52 @@ pub(crate) async fn complete(
         topics(row.project.as_ref(), row.deployment.as_ref()),
     );
     Ok(())
+}
+
+/// The end of the job's deployment, if it has one that is not over.
+fn end_of_deployment(row: &JobRow, request: &CompleteRequest, at: UnixMillis) -> Option<Statement> {
+    let (end, reason) = end_of(&request.outcome);
+    let reason = reason.map(|text| cut_bytes(&text, REASON_BYTES));
+    let manifest = match &request.outcome {
+        Outcome::Succeeded {
+            manifest: Some(manifest),
+        } => serde_json::to_string(manifest).ok(),
+        _ => None,
+    };
+    match deployment::apply(row.deployment_state?, DeploymentEvent::Completed(end)) {
+        Ok(next) => {
+            let (reason, manifest) = (reason.as_deref(), manifest.as_deref());
+            Some(deployments::finish(
+                &row.id,
+                row.attempt,
+                next,
+                reason,
+                manifest,
+                at,
+            ))
+        }
+        Err(error) => {
+            platform::log_error(&format!("the end of job {} does not fit: {error}", row.id));
+            None
+        }
+    }
+}
+
+/// What the end of a job means for its project.
+fn end_for_project(row: &JobRow, request: &CompleteRequest) -> Option<Statement> {
+    let (id, attempt) = (&row.id, row.attempt);
+    let succeeded = matches!(request.outcome, Outcome::Succeeded { .. });
+    match (row.verb.as_str(), &request.project) {
+        ("remove_project", _) if succeeded => Some(projects::delete_removed(id, attempt)),
+        ("remove_project", _) => Some(projects::keep_after_all(id, attempt)),
+        (verb, Some(report)) => Some(projects::report(
+            id,
+            attempt,
+            report,
+            project_state(verb, &request.outcome),
+        )),
+        (_, None) => None,
+    }
 }
 
 fn cut_bytes(text: &str, limit: usize) -> String {

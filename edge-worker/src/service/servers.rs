@@ -102,8 +102,8 @@ fn new_invitation(state: &AppState, now: UnixMillis) -> Invitation {
     }
 }
 
-/// Gives a server its runner's keys, for a token.
-pub(crate) async fn enrol(state: &AppState, request: &EnrolRequest) -> Result<EnrolAnswer, ApiError> {
+/// Checks keys and facts; gives the facts as they are stored.
+fn check_enrolment(request: &EnrolRequest) -> Result<String, ApiError> {
     for (field, key) in [
         ("signing_key", &request.signing_key),
         ("sealing_key", &request.sealing_key),
@@ -117,6 +117,12 @@ pub(crate) async fn enrol(state: &AppState, request: &EnrolRequest) -> Result<En
     if facts.len() > 8192 {
         return Err(ApiError::invalid("facts", "at most 8192 bytes"));
     }
+    Ok(facts)
+}
+
+/// Gives a server its runner's keys, for a token.
+pub(crate) async fn enrol(state: &AppState, request: &EnrolRequest) -> Result<EnrolAnswer, ApiError> {
+    let facts = check_enrolment(request)?;
     let (now, token_hash) = (platform::now(), crypt::token_hash(&request.token));
     let answers = state
         .db
@@ -133,7 +139,7 @@ pub(crate) async fn enrol(state: &AppState, request: &EnrolRequest) -> Result<En
         .await?;
     let enrolled: Option<Enrolled> = answers
         .get(1)
-        .map(super::super::store::Answer::first)
+        .map(crate::store::Answer::first)
         .transpose()?
         .flatten();
     let Some(enrolled) = enrolled else {
