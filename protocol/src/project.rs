@@ -111,7 +111,7 @@ pub struct Step {
     /// Longest time, in seconds.
     pub timeout_s: u32,
     /// True when it may run at the same time as the step before it in its phase.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beside: bool,
 }
 

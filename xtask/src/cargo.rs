@@ -4,8 +4,19 @@ use crate::show;
 use anyhow::{Context, Result, bail};
 use devflow_tests::places;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+/// Which tests of the packages are run, and how.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind<'a> {
+    /// Those that need nothing of the machine, side by side.
+    Plain,
+    /// End-to-end stories, one by one.
+    Stories,
+    /// Those that are marked as ignored because they need a Docker engine, whose socket this is; one by one.
+    Engine(&'a Path),
+}
 
 /// Results of a test run.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -51,31 +62,39 @@ pub(crate) fn build_runner(release: bool) -> Result<PathBuf> {
 }
 
 /// Runs tests by cargo-nextest where it is installed, else by cargo itself; shows their results as they come.
-pub(crate) fn run_tests(name: &str, arguments: &[&str], one_by_one: bool) -> Result<Tally> {
+pub(crate) fn run_tests(name: &str, arguments: &[&str], kind: Kind<'_>) -> Result<Tally> {
     let nextest = command()
         .args(["nextest", "--version"])
         .output()
         .is_ok_and(|output| output.status.success());
     let mut cargo = command();
     if nextest {
-        cargo
-            .args([
-                "nextest",
-                "run",
-                "--no-fail-fast",
-                "--color=never",
-                "--hide-progress-bar",
-                "--no-tests=pass",
-            ])
-            .args(arguments);
-        if one_by_one {
-            cargo.args(["--test-threads=1", "--profile=stories"]);
-        }
+        let quiet = [
+            "--no-fail-fast",
+            "--color=never",
+            "--hide-progress-bar",
+            "--no-tests=pass",
+        ];
+        cargo.args(["nextest", "run"]).args(quiet).args(arguments);
     } else {
         cargo.args(["test", "--no-fail-fast"]).args(arguments);
-        if one_by_one {
+    }
+    match kind {
+        Kind::Plain => {}
+        Kind::Stories | Kind::Engine(_) if nextest => {
+            cargo.args(["--test-threads=1", "--profile=stories"]);
+        }
+        Kind::Stories | Kind::Engine(_) => {
             cargo.args(["--", "--test-threads=1"]);
         }
+    }
+    if let Kind::Engine(socket) = kind {
+        cargo.env("DEVFLOW_DOCKER_SOCKET", socket);
+        cargo.arg(if nextest {
+            "--run-ignored=only"
+        } else {
+            "--ignored"
+        });
     }
     cargo.env("DEVFLOW_RUNNER", target()?.join("debug/host-runner"));
     // A story's error says what went wrong; where the harness made it helps nobody.

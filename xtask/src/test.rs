@@ -1,9 +1,10 @@
 //! `cargo xtask test`: everything that CI asks for, counted.
 
-use crate::cargo::{self, Tally};
+use crate::cargo::{self, Kind, Tally};
 use crate::setup::{self, Need};
 use crate::{build_edge, demo, show};
 use anyhow::{Result, bail};
+use devflow_tests::docker::Docker;
 use devflow_tests::places;
 use std::time::Instant;
 
@@ -108,12 +109,12 @@ fn unit_tests(count: &mut Count) {
     let name = "unit, property and SQL tests";
     count.add(
         name,
-        cargo::run_tests(name, &["--workspace", "--exclude", "devflow-tests"], false),
+        cargo::run_tests(name, &["--workspace", "--exclude", "devflow-tests"], Kind::Plain),
     );
     let name = "tests of the harness";
     count.add(
         name,
-        cargo::run_tests(name, &["-p", "devflow-tests", "--lib"], false),
+        cargo::run_tests(name, &["-p", "devflow-tests", "--lib"], Kind::Plain),
     );
     count.check("golden vectors as WebAssembly", vectors_wasm());
 }
@@ -155,13 +156,31 @@ fn stories(count: &mut Count, filter: Option<&str>) {
         Ok(_engine) => {
             let mut arguments = vec!["-p", "devflow-tests", "--tests"];
             arguments.extend(filter);
-            count.add(name, cargo::run_tests(name, &arguments, true).and_then(some_ran));
+            count.add(
+                name,
+                cargo::run_tests(name, &arguments, Kind::Stories).and_then(some_ran),
+            );
             if filter.is_none() {
+                engine_tests(count);
                 count.check("cargo xtask demo --once", demo::demo(true));
             }
         }
         Err(error) => count.check(name, Err(error)),
     }
+}
+
+/// The runner's own tests on a Docker engine.
+fn engine_tests(count: &mut Count) {
+    let name = "the runner on a Docker engine";
+    let tally = Docker::find().and_then(|docker| {
+        cargo::run_tests(
+            name,
+            &["-p", "host-runner", "--lib"],
+            Kind::Engine(docker.socket()),
+        )
+        .and_then(some_ran)
+    });
+    count.add(name, tally);
 }
 
 fn some_ran(tally: Tally) -> Result<Tally> {
