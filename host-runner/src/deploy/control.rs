@@ -2,19 +2,17 @@
 
 use super::layout::Layout;
 use super::live::{Old, apply_vhost};
-use super::record::{Project, load_manifest};
+use super::record::{Project, kept_releases};
 use super::run::sentence;
 use crate::host::docker::Role;
-use crate::host::{Doing, Host, HostError, Result, databases};
+use crate::host::{Host, HostError, Result, databases};
 use crate::job::JobContext;
-use devflow_protocol::DeploymentId;
 use devflow_protocol::job::{ProjectOnly, RemoveProject};
 use devflow_protocol::outcome::Outcome;
 use devflow_protocol::runner_api::ProjectReport;
 use devflow_protocol::text::Slug;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
 
 /// Stops a project's containers; visitors get 503.
 pub(crate) async fn stop(job: &JobContext, work: &ProjectOnly) -> Outcome {
@@ -113,29 +111,9 @@ async fn remove_folder(folder: std::path::PathBuf) -> Result<()> {
 /// Its folder cannot be read.
 pub(crate) fn report(host: &Host, slug: &Slug) -> Result<ProjectReport> {
     let layout = Layout::new(host, slug);
-    let mut kept = kept_releases(&layout, &layout.releases())?;
-    kept.sort_unstable_by(|a, b| b.cmp(a));
     Ok(ProjectReport {
         slug: slug.clone(),
         live: layout.live()?,
-        kept,
+        kept: kept_releases(&layout)?,
     })
-}
-
-fn kept_releases(layout: &Layout, folder: &Path) -> Result<Vec<DeploymentId>> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(HostError::because(format!("read {}", folder.display()), error)),
-    };
-    let mut kept = Vec::new();
-    for entry in entries {
-        let name = entry.doing(|| format!("read {}", folder.display()))?.file_name();
-        if let Some(id) = name.to_str().and_then(|name| name.parse().ok())
-            && load_manifest(&layout.release(&id))?.is_some()
-        {
-            kept.push(id);
-        }
-    }
-    Ok(kept)
 }

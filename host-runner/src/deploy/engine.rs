@@ -6,7 +6,7 @@ use super::live::{Old, abandon, apply_vhost, remove_containers};
 use super::prepare::{Fetched, check_room};
 use super::prune::prune;
 use super::record::{Project, ReleaseRecord, load_manifest, save_manifest, save_previous};
-use super::run::{Failure, Run, blocking, sentence, step_name};
+use super::run::{Failure, Run, sentence, step_name};
 use crate::host::tree::Tree;
 use crate::host::{Host, Result, databases};
 use crate::job::{self, JobContext};
@@ -174,27 +174,6 @@ impl Run<'_> {
             .await
     }
 
-    async fn carry_over(&self) -> Result<()> {
-        let (Some(live), folders) = (self.layout.live()?, self.spec.carry_over.clone()) else {
-            return Ok(());
-        };
-        let (from, to, uid) = (self.layout.release(&live).app(), self.release.app(), self.uid);
-        let copied = blocking(move || {
-            let (from, to) = (Tree::open(&from, uid)?, Tree::open(&to, uid)?);
-            folders
-                .iter()
-                .try_fold(0, |count, folder| Ok(count + to.carry_over(&from, folder)?))
-        })
-        .await?;
-        if copied > 0 {
-            self.note(
-                &step_name("ready"),
-                &format!("{copied} assets of the release before were carried over"),
-            );
-        }
-        Ok(())
-    }
-
     /// From the switch on. A cancellation comes too late here.
     pub(crate) async fn go_live(&self, build: &str, mut manifest: Manifest) -> Result<Manifest, Outcome> {
         let host: &Host = self.host();
@@ -310,10 +289,7 @@ impl Run<'_> {
 
     /// Makes the old release serve again after the switch.
     pub(crate) async fn switch_back(&self, old: Option<&Old<'_>>, failure: Failure) -> Outcome {
-        let why = match &failure {
-            Failure::Step { step, reason } => format!("step `{step}` failed after the switch: {reason}"),
-            other => format!("it failed after the switch: {other:?}"),
-        };
+        let why = format!("after the switch, {failure}");
         let Some(old) = old.filter(|old| old.release.id != self.release.id) else {
             if let Err(error) = self.layout.unswitch() {
                 tracing::error!(job.id = %self.job.job.id, %error, "a failed first release is still `current`");

@@ -16,6 +16,7 @@
 //! So before the switch everything is undone by removing what carries the release's id ([`live::abandon`]), and a
 //! restarted runner ([`recover`]) does the same as a deployment that fails.
 
+mod assets;
 mod complaint;
 mod containers;
 mod control;

@@ -118,6 +118,30 @@ pub(crate) fn save_manifest(release: &ReleaseDir, manifest: &Manifest) -> Result
     save(&release.dir.join("manifest.json"), manifest, 0o600)
 }
 
+/// The releases that can be gone back to, newest first.
+///
+/// # Errors
+/// A folder or a manifest cannot be read.
+pub(crate) fn kept_releases(layout: &Layout) -> Result<Vec<DeploymentId>> {
+    let folder = layout.releases();
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(HostError::because(format!("read {}", folder.display()), error)),
+    };
+    let mut kept = Vec::new();
+    for entry in entries {
+        let name = entry.doing(|| format!("read {}", folder.display()))?.file_name();
+        if let Some(id) = name.to_str().and_then(|name| name.parse().ok())
+            && load_manifest(&layout.release(&id))?.is_some()
+        {
+            kept.push(id);
+        }
+    }
+    kept.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(kept)
+}
+
 /// Notes which release served before this one, for a runner that is restarted in between.
 pub(crate) fn save_previous(release: &ReleaseDir, previous: Option<&DeploymentId>) -> Result<()> {
     save(&release.dir.join("previous.json"), &previous, 0o600)

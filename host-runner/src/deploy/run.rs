@@ -16,15 +16,19 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Why a deployment ended before its release was live.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Failure {
     /// A step failed.
+    #[error("step `{step}` failed: {reason}")]
     Step { step: StepName, reason: String },
     /// Something outside a step failed, or the request itself cannot be followed.
+    #[error("{0}")]
     Other(String),
     /// A person ended it.
+    #[error("it was cancelled")]
     Cancelled,
     /// A newer commit is live.
+    #[error("{0}")]
     Superseded(String),
 }
 
@@ -38,16 +42,12 @@ impl Failure {
     /// The result to report. `after` says how visitors are served now.
     pub(crate) fn outcome(self, after: &str) -> Outcome {
         match self {
-            Self::Step { step, reason } => {
-                let reason = sentence(&format!("step `{step}` failed: {reason}; {after}"));
-                Outcome::Failed {
-                    step: Some(step),
-                    reason,
-                }
-            }
-            Self::Other(reason) => Outcome::Failed {
-                step: None,
-                reason: sentence(&format!("{reason}; {after}")),
+            Self::Step { .. } | Self::Other(_) => Outcome::Failed {
+                reason: sentence(&format!("{self}; {after}")),
+                step: match self {
+                    Self::Step { step, .. } => Some(step),
+                    _ => None,
+                },
             },
             Self::Cancelled => Outcome::Cancelled,
             Self::Superseded(reason) => Outcome::Superseded {

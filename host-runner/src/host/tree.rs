@@ -200,51 +200,68 @@ impl Tree {
         Ok(())
     }
 
-    /// Copies the files below `path` that this tree lacks from another tree, except manifests: a page that was
-    /// loaded before the switch still finds its assets. Gives the number of files.
+    /// The files below a folder, manifests and hidden ones left out; none where there is no such folder.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub(crate) fn assets(&self, path: &RelPath) -> Result<Vec<RelPath>> {
+        let Some((dir, name)) = self.look(path).filter(|_| self.has_dir(path)) else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        let mut list = || list_assets(&open_dir(&dir, name)?, path.as_str(), &mut found);
+        list().doing(|| format!("list the assets in `{path}`"))?;
+        Ok(found)
+    }
+
+    /// Copies those of `files` that this tree lacks from another tree: a page that was loaded before the switch still
+    /// finds its assets. Gives the number of files.
     ///
     /// # Errors
     /// A file cannot be read or written.
-    pub(crate) fn carry_over(&self, from: &Self, path: &RelPath) -> Result<usize> {
-        if !from.has_dir(path) || !self.has_dir(path) {
-            return Ok(0);
-        }
-        let copy = || {
-            let (Some((source, name)), Some((target, _))) = (from.look(path), self.look(path)) else {
-                return Ok(0);
-            };
-            self.copy_missing(&open_dir(&source, name)?, &open_dir(&target, name)?)
-        };
-        copy().doing(|| format!("carry over the assets in `{path}`"))
-    }
-
-    fn copy_missing(&self, from: &Dir, to: &Dir) -> io::Result<usize> {
+    pub(crate) fn carry_over(&self, from: &Self, files: &[RelPath]) -> Result<usize> {
         let mut copied = 0;
-        for entry in from.entries()? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let kind = entry.file_type()?;
-            let there = to.symlink_metadata(&name).ok();
-            if kind.is_dir() && !name.as_encoded_bytes().starts_with(b".") {
-                if there.is_none() {
-                    let mut builder = DirBuilder::new();
-                    builder.mode(0o755);
-                    to.create_dir_with(&name, &builder)?;
-                    self.give(to, &name)?;
-                }
-                if there.is_none_or(|seen| seen.is_dir()) {
-                    copied += self.copy_missing(&open_dir(from, &name)?, &open_dir(to, &name)?)?;
-                }
-            } else if kind.is_file() && there.is_none() && !is_manifest(&name) {
-                let mut options = OpenOptions::new();
-                let mut target = to.open_with(&name, options.write(true).create_new(true).mode(0o644))?;
-                io::copy(&mut open_file(from, &name)?, &mut target)?;
-                self.give(to, &name)?;
-                copied += 1;
-            }
+        for path in files.iter().filter(|path| !self.has(path) && from.has(path)) {
+            let copy = || self.copy_asset(from, path);
+            copy().doing(|| format!("carry over `{path}`"))?;
+            copied += 1;
         }
         Ok(copied)
     }
+
+    fn copy_asset(&self, from: &Self, path: &RelPath) -> io::Result<()> {
+        let (source, name) = from.look(path).ok_or(ErrorKind::NotFound)?;
+        let name = OsStr::new(name);
+        let dir = self.parent(path)?;
+        let mut options = OpenOptions::new();
+        let mut target = dir.open_with(name, options.write(true).create_new(true).mode(0o644))?;
+        io::copy(&mut open_file(&source, name)?, &mut target)?;
+        self.give(&dir, name)
+    }
+}
+
+fn list_assets(dir: &Dir, path: &str, into: &mut Vec<RelPath>) -> io::Result<()> {
+    for entry in dir.entries()? {
+        let entry = entry?;
+        let name = entry.file_name();
+        // A name that is no text, or that no address can hold, is no asset of a page.
+        let Some(below) = name
+            .to_str()
+            .and_then(|text| format!("{path}/{text}").parse::<RelPath>().ok())
+        else {
+            continue;
+        };
+        if name.as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            list_assets(&open_dir(dir, &name)?, below.as_str(), into)?;
+        } else if kind.is_file() && !is_manifest(&name) {
+            into.push(below);
+        }
+    }
+    Ok(())
 }
 
 fn is_manifest(name: &OsStr) -> bool {

@@ -54,6 +54,19 @@ async fn laravel_second_release_takes_over_with_its_workers_and_scheduler() {
         200,
         "a page loaded before still gets its style sheet"
     );
+    let mut third = spec.clone();
+    third.release.keep = 1;
+    commit(&work, "Nothing new");
+    let outcome = lab.deploy(&third, &[KEY]).await;
+    assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
+    commit(&work, "Nothing new again");
+    let outcome = lab.deploy(&third, &[KEY]).await;
+    assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
+    assert_eq!(
+        lab.get("orders", &style).await.status,
+        404,
+        "assets go with the last kept release that made them"
+    );
     assert_eq!(lab.running("orders").await, ["Web", "Worker"]);
 
     assert_eq!(lab.get("orders", "/queue").await.status, 200);
