@@ -114,7 +114,7 @@ pub(crate) fn run_tests(name: &str, arguments: &[&str], kind: Kind<'_>) -> Resul
         let line = line?;
         let line = String::from_utf8_lossy(&line);
         eprintln!("{line}");
-        count(&mut tally, &line);
+        count(&mut tally, &line, nextest);
     }
     let status = child.wait()?;
     if !status.success() && tally.failed.is_empty() {
@@ -123,10 +123,11 @@ pub(crate) fn run_tests(name: &str, arguments: &[&str], kind: Kind<'_>) -> Resul
     Ok(tally)
 }
 
-/// Counts one line of nextest (`PASS [   0.1s] (1/2) crate::binary test`) or of cargo (`test name ... ok`).
-fn count(tally: &mut Tally, line: &str) {
+/// Counts one line of nextest (`PASS [   0.1s] (1/2) crate::binary test`) or of cargo (`test name ... ok`). What
+/// nextest shows of a failed test has cargo's line too.
+fn count(tally: &mut Tally, line: &str, nextest: bool) {
     let line = line.trim();
-    if let Some(test) = line.strip_prefix("test ") {
+    if let Some(test) = line.strip_prefix("test ").filter(|_| !nextest) {
         match test.split_once(" ... ") {
             Some((_, result)) if result.starts_with("ok") => tally.passed += 1,
             Some((test, result)) if result.starts_with("FAILED") => tally.failed.push(test.to_owned()),
@@ -159,12 +160,13 @@ mod tests {
         for line in [
             "        PASS [   0.005s] (1/3) protocol id::tests::id_of_another_kind_is_refused",
             "        FAIL [   1.205s] (2/3) devflow-tests::push push_signed_goes_live",
+            "    test push_signed_goes_live ... FAILED",
             "        SLOW [> 60.000s] (─────) devflow-tests::push push_slow",
             "     TIMEOUT [ 300.000s] (3/3) devflow-tests::push push_slow",
             "     Summary [ 301.0s] 3 tests run: 1 passed, 2 failed, 0 skipped",
             "        FAIL [   1.205s] (2/3) devflow-tests::push push_signed_goes_live",
         ] {
-            count(&mut tally, line);
+            count(&mut tally, line, true);
         }
         assert_eq!(
             tally,
@@ -187,7 +189,7 @@ mod tests {
             "test a::d ... ignored",
             "test result: FAILED. 1 passed; 1 failed",
         ] {
-            count(&mut tally, line);
+            count(&mut tally, line, false);
         }
         assert_eq!(
             tally,
