@@ -5,10 +5,13 @@ use super::waiters::{Waiters, Wake};
 use super::{CLOSE, LIVE, SIGNAL, WAIT};
 use crate::config::Config;
 use crate::platform;
-use crate::store::{Db, servers};
+use crate::service::topics;
+use crate::store::servers::LostRow;
+use crate::store::{Answer, Db, servers};
 use devflow_protocol::UnixMillis;
 use futures_util::future::{Either, select};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::Duration;
 use worker::{
@@ -76,18 +79,24 @@ impl DurableObject for Hub {
                 now.since(self.waiters.borrow().last_contact(&server.id, self.started)) > missing_after
             })
             .collect();
+        let mut changed = BTreeSet::new();
         for server in &silent {
-            db.batch(servers::mark_missing(&server.id, now).into())
+            let answers = db
+                .batch(servers::mark_missing(&server.id, now).into())
                 .await
                 .map_err(in_words)?;
+            changed.extend(topics(None, None));
+            let lost = answers.first().map(Answer::rows).transpose().map_err(in_words)?;
+            for row in lost.unwrap_or_default() {
+                let row: LostRow = row;
+                changed.extend(topics(Some(&row.project), Some(&row.id)));
+            }
             platform::log_info(&format!(
                 "server {} has been silent for {missing_after} ms",
                 server.id
             ));
         }
-        if !silent.is_empty() {
-            self.notify(&["fleet".to_owned()]);
-        }
+        self.notify(&Vec::from_iter(changed));
         if online.len() > silent.len() {
             self.state
                 .storage()

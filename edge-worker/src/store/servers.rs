@@ -1,7 +1,7 @@
 //! `servers` and `enrolments`.
 
 use super::{Statement, statement};
-use devflow_protocol::{RunnerSessionId, ServerId, UnixMillis};
+use devflow_protocol::{DeploymentId, ProjectId, RunnerSessionId, ServerId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 /// Whether a server is there.
@@ -187,14 +187,23 @@ pub(crate) struct IdRow {
     pub(crate) id: String,
 }
 
-/// A silent server is missing, and what it works on is out of contact: nothing of it is tried a second time.
+/// A deployment whose server went silent.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct LostRow {
+    pub(crate) id: DeploymentId,
+    pub(crate) project: ProjectId,
+}
+
+/// A silent server is missing, and what it works on is out of contact: nothing of it is tried a second time. The first
+/// statement gives the [`LostRow`]s.
 pub(crate) fn mark_missing(id: &str, now: UnixMillis) -> [Statement; 3] {
     [
         statement!(
             "-- deployments_lose_contact
             UPDATE deployments SET state_before_silence = state, state = 'out_of_contact'
             WHERE state IN ('preparing', 'building', 'starting', 'migrating', 'checking', 'switching', 'observing')
-              AND id IN (SELECT deployment FROM jobs WHERE server = ?1 AND state = 'running')",
+              AND id IN (SELECT deployment FROM jobs WHERE server = ?1 AND state = 'running')
+            RETURNING id, project",
             id
         ),
         statement!(
