@@ -33,22 +33,24 @@ fn cargo_install(name: &str, version: &str, program: &std::path::Path) -> Result
     if program.exists() && listed.lines().any(|line| line == format!("{name} v{version}:")) {
         return Ok(());
     }
-    let mut command = Command::new("cargo");
-    command
-        .args([
-            "install",
-            "--quiet",
-            "--locked",
-            name,
-            "--version",
-            version,
-            "--root",
-        ])
-        .arg(&root);
-    command
-        .env("CARGO_TARGET_DIR", places::cache()?.join("tools-target"))
-        .env_remove("RUSTFLAGS");
-    show::run(&format!("install {name} {version} (1 to 3 min)"), &mut command)
+    let install = |locked: bool| -> Result<()> {
+        let mut command = Command::new("cargo");
+        command
+            .args(["install", "--quiet", name, "--version", version, "--root"])
+            .arg(&root);
+        if locked {
+            command.arg("--locked");
+        }
+        command
+            .env("CARGO_TARGET_DIR", places::cache()?.join("tools-target"))
+            .env_remove("RUSTFLAGS");
+        show::run(&format!("install {name} {version} (1 to 3 min)"), &mut command)
+    };
+    // What the tool's authors locked may have been withdrawn, or not have reached a mirror of the registry yet.
+    install(true).or_else(|error| {
+        eprintln!("{error:#}\n  trying again with the newest dependencies that fit");
+        install(false)
+    })
 }
 
 /// The version that Cargo.lock has of a crate.
