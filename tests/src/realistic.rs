@@ -68,7 +68,7 @@ fn composer_packages(folder: &Path) -> Result<()> {
             composer["require"][format!("acme/lib{number:03}")] = json!("1.0.0");
         }
         composer["repositories"] =
-            json!([{ "type": "artifact", "url": "packages" }, { "packagist.org": false }]);
+            json!([{ "type": "artifact", "url": "packages" }, { "packagist": false }]);
     })
 }
 
