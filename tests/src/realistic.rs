@@ -67,8 +67,7 @@ fn composer_packages(folder: &Path) -> Result<()> {
         for number in 0..COMPOSER_PACKAGES {
             composer["require"][format!("acme/lib{number:03}")] = json!("1.0.0");
         }
-        composer["repositories"] =
-            json!([{ "type": "artifact", "url": "packages" }, { "packagist": false }]);
+        composer["repositories"] = json!([{ "type": "artifact", "url": "packages" }, { "packagist": false }]);
     })
 }
 
