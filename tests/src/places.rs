@@ -5,10 +5,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The checkout that this was compiled from.
+/// The checkout that this runs for.
+///
+/// Asked of cargo at run time: a program in a target folder that several checkouts share may have been compiled from
+/// another one of them.
 pub fn workspace() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_owned()
+    let member = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    member.parent().unwrap_or(&member).to_owned()
 }
 
 /// The folder for everything that is made once and used by every checkout: tools, npm packages, images, builds.

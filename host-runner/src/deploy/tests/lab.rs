@@ -90,7 +90,7 @@ impl Lab {
     pub(super) fn repository(&self, app: &str) -> PathBuf {
         let work = self.path().join("work").join(app);
         fs::create_dir_all(work.parent().expect("a parent")).expect("a folder");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        let source = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs this"))
             .join("../tests/apps")
             .join(app);
         sh(
