@@ -6,9 +6,9 @@ use devflow_protocol::event::DeploymentState as State;
 /// Something that moves a deployment on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeploymentEvent {
-    /// A runner has leased the job.
-    Leased,
-    /// The lease ran out unacknowledged, or the runner says that it never had the job.
+    /// A runner has acknowledged the job.
+    Acknowledged,
+    /// The runner says that its journal does not have the job.
     Returned,
     /// A newer push took the place of a queued one.
     Superseded,
@@ -100,7 +100,7 @@ pub fn apply(state: State, event: DeploymentEvent) -> Result<State, IllegalTrans
     }
     let queued = state == State::Queued;
     match event {
-        DeploymentEvent::Leased if queued => Ok(State::Preparing),
+        DeploymentEvent::Acknowledged if queued => Ok(State::Preparing),
         DeploymentEvent::Superseded if queued => Ok(State::Superseded),
         DeploymentEvent::CancelledInQueue if queued => Ok(State::Cancelled),
         DeploymentEvent::Returned if !queued => Ok(State::Queued),
@@ -121,7 +121,7 @@ pub fn apply(state: State, event: DeploymentEvent) -> Result<State, IllegalTrans
         }),
         DeploymentEvent::ContactLost if !queued => Ok(State::OutOfContact),
         DeploymentEvent::Abandoned if state == State::OutOfContact => Ok(State::Failed),
-        DeploymentEvent::Leased
+        DeploymentEvent::Acknowledged
         | DeploymentEvent::Superseded
         | DeploymentEvent::CancelledInQueue
         | DeploymentEvent::Returned
@@ -138,7 +138,7 @@ mod tests {
 
     fn events() -> Vec<DeploymentEvent> {
         let mut events = vec![
-            DeploymentEvent::Leased,
+            DeploymentEvent::Acknowledged,
             DeploymentEvent::Returned,
             DeploymentEvent::Superseded,
             DeploymentEvent::CancelledInQueue,

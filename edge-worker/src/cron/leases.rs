@@ -9,8 +9,10 @@ use crate::store::{StoreError, lease};
 use worker::Env;
 
 pub(super) async fn run(env: &Env, stores: &Stores) -> Result<(), StoreError> {
-    let mut batch: Vec<_> = lease::release_all_expired(platform::now()).into();
-    batch.push(lease::servers_with_queued_jobs());
+    let batch = vec![
+        lease::release_all_expired(platform::now()),
+        lease::servers_with_queued_jobs(),
+    ];
     let answers = stores.db.batch(batch).await?;
     let waiting: Vec<IdRow> = answers
         .last()

@@ -33,10 +33,14 @@ pub(crate) async fn acknowledge(
     request: &AckRequest,
 ) -> Result<(), ApiError> {
     let (id, now) = (&request.job, platform::now());
-    let batch = vec![
-        jobs::acknowledge(id, server, request.attempt, &request.lease, now),
-        jobs::by_id(id),
-    ];
+    let mut batch = Vec::from(jobs::acknowledge(
+        id,
+        server,
+        request.attempt,
+        &request.lease,
+        now,
+    ));
+    batch.push(jobs::by_id(id));
     let answers = state.db.batch(batch).await?;
     let row: Option<JobRow> = answers
         .last()

@@ -168,7 +168,8 @@ pub(crate) fn queue(new: &NewDeployment<'_>, only_with: Option<&DeliveryId>) -> 
     ]
 }
 
-/// Older queued pushes of the same ref give way to a newer one, with the same condition as [`queue`].
+/// Older pushes of the same ref that no runner has acknowledged give way to a newer one, with the same condition as
+/// [`queue`].
 pub(crate) fn supersede_queued(
     project: &ProjectId,
     ref_name: &RefName,
@@ -179,9 +180,9 @@ pub(crate) fn supersede_queued(
     [
         statement!(
             "-- jobs_supersede
-            UPDATE jobs SET state = 'done', finished_at = ?5, outcome =
+            UPDATE jobs SET state = 'done', finished_at = ?5, envelope = NULL, outcome =
               '{\"outcome\":\"superseded\",\"reason\":\"A newer push took its place.\"}'
-            WHERE state = 'queued' AND deployment IN (SELECT id FROM deployments WHERE project = ?1 AND ref_name = ?2
+            WHERE state IN ('queued', 'leased') AND deployment IN (SELECT id FROM deployments WHERE project = ?1 AND ref_name = ?2
               AND state = 'queued' AND trigger_kind = 'push' AND id <> ?3)
               AND EXISTS (SELECT 1 FROM deliveries WHERE id = ?4)",
             project,
@@ -211,8 +212,7 @@ pub(crate) fn cancel_unacknowledged(id: &DeploymentId, now: UnixMillis) -> [Stat
         statement!(
             "-- deployments_cancel_unacknowledged
             UPDATE deployments SET state = 'cancelled', finished_at = ?2, reason = 'Cancelled before it began.'
-            WHERE id = ?1 AND state IN ('queued', 'preparing')
-              AND EXISTS (SELECT 1 FROM jobs WHERE deployment = ?1 AND state IN ('queued', 'leased'))",
+            WHERE id = ?1 AND state = 'queued'",
             id,
             now
         ),

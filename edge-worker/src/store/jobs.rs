@@ -111,24 +111,38 @@ pub(crate) fn clear_queue(project: &ProjectId, now: UnixMillis) -> [Statement; 2
     ]
 }
 
-/// The runner has the job in its journal. Changes one row exactly where the lease still held.
+/// The runner has the job in its journal. The first statement changes one row exactly where the lease still held; the
+/// second starts the job's deployment.
 pub(crate) fn acknowledge(
     id: &JobId,
     server: &ServerId,
     attempt: u32,
     lease: &str,
     now: UnixMillis,
-) -> Statement {
-    statement!(
-        "-- jobs_acknowledge
-        UPDATE jobs SET state = 'running', acked_at = ?5, envelope = NULL
-        WHERE id = ?1 AND server = ?2 AND attempt = ?3 AND lease = ?4 AND state = 'leased'",
-        id,
-        server,
-        attempt,
-        lease,
-        now
-    )
+) -> [Statement; 2] {
+    [
+        statement!(
+            "-- jobs_acknowledge
+            UPDATE jobs SET state = 'running', acked_at = ?5, envelope = NULL
+            WHERE id = ?1 AND server = ?2 AND attempt = ?3 AND lease = ?4 AND state = 'leased'",
+            id,
+            server,
+            attempt,
+            lease,
+            now
+        ),
+        statement!(
+            "-- deployments_acknowledge
+            UPDATE deployments SET state = 'preparing', started_at = ?5
+            WHERE state = 'queued' AND id = (SELECT deployment FROM jobs
+              WHERE id = ?1 AND server = ?2 AND attempt = ?3 AND lease = ?4 AND state = 'running')",
+            id,
+            server,
+            attempt,
+            lease,
+            now
+        ),
+    ]
 }
 
 /// Ends a job. Changes one row exactly where this attempt was still open.

@@ -33,37 +33,29 @@ pub(crate) struct LeaseRequest<'a> {
 }
 
 /// Places of the statements of [`lease`] whose answers matter.
-pub(crate) const UNACKNOWLEDGED: usize = 2;
+pub(crate) const UNACKNOWLEDGED: usize = 1;
 /// See [`UNACKNOWLEDGED`].
-pub(crate) const LEASED: usize = 6;
+pub(crate) const LEASED: usize = 4;
 
 /// Leases the next job of a server:
-/// 0, 1. unacknowledged leases that ran out go back to the queue;
-/// 2. an unacknowledged envelope that still holds is what the poll gets;
-/// 3. else the oldest queued job whose project has nothing at work is leased (cancel and ping need no such slot,
+/// 0. unacknowledged leases that ran out go back to the queue;
+/// 1. an unacknowledged envelope that still holds is what the poll gets;
+/// 2. else the oldest queued job whose project has nothing at work is leased (cancel and ping need no such slot,
 ///    and a cancel goes first);
-/// 4, 5. its deployment and the server's sequence move on;
-/// 6. what its envelope is made of.
-pub(crate) fn lease(request: &LeaseRequest<'_>) -> [Statement; 7] {
-    let [release_deployments, release_jobs] = release_expired(request.server, request.now);
+/// 3. the server's sequence moves on;
+/// 4. what its envelope is made of.
+///
+/// The deployment stays queued until the acknowledgement: who reads the page sees what the runner said, and a newer
+/// push may still take its place.
+pub(crate) fn lease(request: &LeaseRequest<'_>) -> [Statement; 5] {
     [
-        release_deployments,
-        release_jobs,
+        release_expired(request.server, request.now),
         statement!(
             "-- lease_unacknowledged
             SELECT id, envelope FROM jobs WHERE server = ?1 AND state = 'leased' AND envelope IS NOT NULL LIMIT 1",
             request.server
         ),
         take(request),
-        statement!(
-            "-- lease_start_deployment
-            UPDATE deployments SET state = 'preparing', started_at = ?3
-            WHERE state = 'queued' AND id = (SELECT deployment FROM jobs
-              WHERE server = ?1 AND state = 'leased' AND lease = ?2)",
-            request.server,
-            request.lease,
-            request.now
-        ),
         statement!(
             "-- lease_advance_sequence
             UPDATE servers SET last_sequence = (SELECT sequence FROM jobs
@@ -77,24 +69,14 @@ pub(crate) fn lease(request: &LeaseRequest<'_>) -> [Statement; 7] {
 }
 
 /// Queued jobs whose lease ran out before the runner acknowledged it.
-fn release_expired(server: &ServerId, now: UnixMillis) -> [Statement; 2] {
-    [
-        statement!(
-            "-- lease_release_deployments
-            UPDATE deployments SET state = 'queued', started_at = NULL
-            WHERE state = 'preparing' AND id IN (SELECT deployment FROM jobs
-              WHERE server = ?1 AND state = 'leased' AND lease_expires_at <= ?2)",
-            server,
-            now
-        ),
-        statement!(
-            "-- lease_release_jobs
-            UPDATE jobs SET state = 'queued', lease = NULL, lease_expires_at = NULL, leased_at = NULL, envelope = NULL
-            WHERE server = ?1 AND state = 'leased' AND lease_expires_at <= ?2",
-            server,
-            now
-        ),
-    ]
+fn release_expired(server: &ServerId, now: UnixMillis) -> Statement {
+    statement!(
+        "-- lease_release
+        UPDATE jobs SET state = 'queued', lease = NULL, lease_expires_at = NULL, leased_at = NULL, envelope = NULL
+        WHERE server = ?1 AND state = 'leased' AND lease_expires_at <= ?2",
+        server,
+        now
+    )
 }
 
 fn take(request: &LeaseRequest<'_>) -> Statement {
@@ -194,21 +176,12 @@ pub(crate) fn servers_with_queued_jobs() -> Statement {
     )
 }
 
-/// The same as the first statements of [`lease`], for all servers.
-pub(crate) fn release_all_expired(now: UnixMillis) -> [Statement; 2] {
-    [
-        statement!(
-            "-- lease_release_all_deployments
-            UPDATE deployments SET state = 'queued', started_at = NULL
-            WHERE state = 'preparing' AND id IN (SELECT deployment FROM jobs
-              WHERE state = 'leased' AND lease_expires_at <= ?1)",
-            now
-        ),
-        statement!(
-            "-- lease_release_all_jobs
-            UPDATE jobs SET state = 'queued', lease = NULL, lease_expires_at = NULL, leased_at = NULL, envelope = NULL
-            WHERE state = 'leased' AND lease_expires_at <= ?1",
-            now
-        ),
-    ]
+/// The same as the first statement of [`lease`], for all servers.
+pub(crate) fn release_all_expired(now: UnixMillis) -> Statement {
+    statement!(
+        "-- lease_release_all
+        UPDATE jobs SET state = 'queued', lease = NULL, lease_expires_at = NULL, leased_at = NULL, envelope = NULL
+        WHERE state = 'leased' AND lease_expires_at <= ?1",
+        now
+    )
 }

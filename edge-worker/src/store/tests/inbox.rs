@@ -2,8 +2,9 @@
 
 use crate::store::deliveries::{self, DeliveryRow, NewDelivery};
 use crate::store::deployments::{self, NewDeployment};
+use crate::store::lease::{self, LeaseRequest};
 use crate::store::testing::{TestDb, commit, hook, id, main_ref, project, server};
-use crate::store::{retention, statement};
+use crate::store::{jobs, retention, statement};
 use devflow_domain::webhook::Provider;
 use devflow_protocol::UnixMillis;
 use devflow_protocol::job::Trigger;
@@ -87,6 +88,24 @@ fn newer_push_supersedes_queued_pushes_and_nothing_else() {
         assert_eq!(db.states(number), states("queued", "queued"));
     }
     assert_eq!(db.text("SELECT last_head FROM projects"), "b".repeat(40));
+}
+
+#[test]
+fn newer_push_supersedes_one_whose_lease_nobody_acknowledged() {
+    let db = TestDb::with_project();
+    push(&db, 10, "key-1", 'a');
+    db.batch(lease::lease(&LeaseRequest {
+        server: &server(),
+        lease: "t1",
+        last_sequence: 0,
+        paused: false,
+        now: UnixMillis(100),
+        expires_at: UnixMillis(130),
+    }));
+    push(&db, 11, "key-2", 'b');
+    assert_eq!(db.states(10), states("done", "superseded"));
+    let late = jobs::acknowledge(&id!(JobId, 10), &server(), 1, "t1", UnixMillis(110));
+    assert_eq!(db.batch(late), [0, 0]);
 }
 
 #[test]

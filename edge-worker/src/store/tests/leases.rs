@@ -25,9 +25,9 @@ fn poll_paused(db: &TestDb, token: &str, now: i64, paused: bool) -> Got {
         expires_at: UnixMillis(now + 30),
     };
     let statements = lease::lease(&request);
-    let [_, _, unacknowledged, _, _, _, materials] = statements.clone();
+    let [release, unacknowledged, _, _, materials] = statements.clone();
     let before: Option<UnacknowledgedRow> = {
-        db.batch(statements[..2].to_vec());
+        db.run(release);
         db.first(unacknowledged)
     };
     db.batch(statements);
@@ -56,11 +56,11 @@ fn states(job: &str, deployment: &str) -> (String, String) {
 }
 
 #[test]
-fn lease_moves_job_deployment_and_sequence_on() {
+fn lease_moves_job_and_sequence_on() {
     let db = TestDb::with_project();
     db.queue(10, 1, Trigger::Push);
     assert_eq!(poll(&db, "t1", 100), Got::Leased(id!(JobId, 10), 1, 101));
-    assert_eq!(db.states(10), states("leased", "preparing"));
+    assert_eq!(db.states(10), states("leased", "queued"));
     assert_eq!(db.text("SELECT cast(last_sequence AS TEXT) FROM servers"), "101");
 }
 
@@ -71,14 +71,14 @@ fn unacknowledged_envelope_is_sent_again_and_gone_after_the_acknowledgement() {
     poll(&db, "t1", 100);
     assert_eq!(poll(&db, "t2", 110), Got::Again("envelope t1".to_owned()));
     assert_eq!(
-        db.run(jobs::acknowledge(
+        db.batch(jobs::acknowledge(
             &id!(JobId, 10),
             &server(),
             1,
             "t1",
             UnixMillis(111)
         )),
-        1
+        [1, 1]
     );
     assert_eq!(poll(&db, "t3", 112), Got::Nothing);
     assert_eq!(db.states(10), states("running", "preparing"));
@@ -93,14 +93,14 @@ fn lease_that_runs_out_unacknowledged_is_the_next_attempt() {
     assert_eq!(poll(&db, "t2", 131), Got::Leased(id!(JobId, 10), 2, 132));
     // The first attempt's acknowledgement is too late.
     assert_eq!(
-        db.run(jobs::acknowledge(
+        db.batch(jobs::acknowledge(
             &id!(JobId, 10),
             &server(),
             1,
             "t1",
             UnixMillis(132)
         )),
-        0
+        [0, 0]
     );
 }
 
@@ -109,7 +109,7 @@ fn acknowledged_lease_never_goes_back_by_itself() {
     let db = TestDb::with_project();
     db.queue(10, 1, Trigger::Push);
     poll(&db, "t1", 100);
-    db.run(jobs::acknowledge(
+    db.batch(jobs::acknowledge(
         &id!(JobId, 10),
         &server(),
         1,
@@ -117,7 +117,7 @@ fn acknowledged_lease_never_goes_back_by_itself() {
         UnixMillis(101),
     ));
     assert_eq!(poll(&db, "t2", 1_000_000), Got::Nothing);
-    db.batch(lease::release_all_expired(UnixMillis(1_000_000)));
+    db.run(lease::release_all_expired(UnixMillis(1_000_000)));
     assert_eq!(db.states(10), states("running", "preparing"));
 }
 
@@ -129,7 +129,7 @@ fn second_job_of_a_project_waits_while_another_project_s_is_leased() {
     db.queue(11, 1, Trigger::Manual);
     db.queue(12, 2, Trigger::Manual);
     assert_eq!(poll(&db, "t1", 100), Got::Leased(id!(JobId, 10), 1, 101));
-    db.run(jobs::acknowledge(
+    db.batch(jobs::acknowledge(
         &id!(JobId, 10),
         &server(),
         1,
@@ -137,7 +137,7 @@ fn second_job_of_a_project_waits_while_another_project_s_is_leased() {
         UnixMillis(101),
     ));
     assert_eq!(poll(&db, "t2", 102), Got::Leased(id!(JobId, 12), 1, 103));
-    db.run(jobs::acknowledge(
+    db.batch(jobs::acknowledge(
         &id!(JobId, 12),
         &server(),
         1,
@@ -153,7 +153,7 @@ fn cancel_passes_by_the_project_s_running_job_and_reaches_a_paused_runner() {
     let db = TestDb::with_project();
     db.queue(10, 1, Trigger::Manual);
     poll(&db, "t1", 100);
-    db.run(jobs::acknowledge(
+    db.batch(jobs::acknowledge(
         &id!(JobId, 10),
         &server(),
         1,
@@ -192,7 +192,7 @@ fn job_that_the_journal_does_not_know_is_queued_as_the_next_attempt() {
     let db = TestDb::with_project();
     db.queue(10, 1, Trigger::Manual);
     poll(&db, "t1", 100);
-    db.run(jobs::acknowledge(
+    db.batch(jobs::acknowledge(
         &id!(JobId, 10),
         &server(),
         1,
