@@ -6,6 +6,7 @@ use devflow_tests::docker::{Docker, Engine, PHP_IMAGE};
 use devflow_tests::places;
 use devflow_tests::process::{output, wait_for};
 use devflow_tests::server::{Installation, Parts, Site};
+use devflow_tests::webhook::Delivery;
 use serde_json::json;
 use std::process::Command;
 use std::time::Duration;
@@ -99,6 +100,14 @@ fn project_stopped_restarted_and_removed_by_the_api_follows() -> Result<()> {
     wait_for("the site to be stopped", Duration::from_secs(30), || {
         Ok((site.visit("/")?.status == 503).then_some(()))
     })?;
+    let push = site.repository.push("Second version")?;
+    let ignored = Delivery::push(&push).send(&site.project.hook)?;
+    ensure!(
+        ignored.status == 200 && ignored.text().contains("The project is stopped"),
+        "{} {}",
+        ignored.status,
+        ignored.text()
+    );
     here.api.post(&format!("{path}/restart"), &json!({}), 202)?;
     wait_for("the site to be back", Duration::from_secs(30), || {
         Ok((site.visit("/")?.status == 200).then_some(()))

@@ -15,6 +15,8 @@ pub struct Follower {
     pub path_filter: Vec<String>,
     /// The commit that the last push of this ref brought, whatever became of it.
     pub last_head: Option<GitSha>,
+    /// A person stopped it: a push does not bring its site back.
+    pub stopped: bool,
 }
 
 /// What is decided about a delivery as a whole.
@@ -118,6 +120,9 @@ fn action(push: &Push, follower: &Follower) -> Action {
             in_words(&follower.ref_name)
         ));
     }
+    if follower.stopped {
+        return Action::Skip("The project is stopped; deploy it by hand to start it again.".to_owned());
+    }
     if follower.last_head.as_ref() == Some(&push.after) {
         return Action::Skip(format!(
             "{} already is the last commit that was pushed.",
@@ -176,6 +181,7 @@ mod tests {
             ref_name: "refs/heads/main".parse().expect("a ref"),
             path_filter: vec![],
             last_head: Some(sha("1")),
+            stopped: false,
         }
     }
 
@@ -219,6 +225,14 @@ mod tests {
                     ..follower()
                 },
                 "0 2222222 already is the last commit that was pushed.",
+            ),
+            (
+                push(),
+                Follower {
+                    stopped: true,
+                    ..follower()
+                },
+                "0 The project is stopped; deploy it by hand to start it again.",
             ),
             (marked, follower(), "0 The commit message says [skip ci]."),
             (

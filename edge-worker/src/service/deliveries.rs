@@ -85,6 +85,7 @@ fn followers(hook: &HookRow) -> Result<Vec<Follower>, StoreError> {
         ref_name: hook.ref_name.clone(),
         path_filter: read_settings(&hook.settings)?.path_filter,
         last_head: hook.last_head.clone(),
+        stopped: hook.project_state == ProjectState::Stopped,
     }])
 }
 
