@@ -4,6 +4,7 @@ mod bench;
 mod build_edge;
 mod cargo;
 mod demo;
+mod deploy_edge;
 mod setup;
 mod show;
 mod stamp;
@@ -33,6 +34,8 @@ enum Command {
     },
     /// Build the worker: its pages' assets, then WebAssembly.
     BuildEdge,
+    /// Create what the edge needs on Cloudflare, as far as it is missing, and upload the Worker; also how it is updated.
+    DeployEdge(deploy_edge::Options),
     /// Measure on real parts; the last line is one JSON object.
     Bench {
         /// What to measure.
@@ -70,6 +73,7 @@ fn execute(command: Command) -> Result<ExitCode> {
             setup::for_edge()?;
             build_edge::build()?;
         }
+        Command::DeployEdge(options) => deploy_edge::deploy(&options)?,
         Command::Bench { name, json } => bench::bench(name, json)?,
         // Its last line is the count, so nothing more is said of a failure.
         Command::Test { fast, filter } => {

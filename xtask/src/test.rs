@@ -2,7 +2,7 @@
 
 use crate::cargo::{self, Kind, Tally};
 use crate::setup::{self, Need};
-use crate::{build_edge, demo, show};
+use crate::{build_edge, demo, deploy_edge, show};
 use anyhow::{Result, bail};
 use devflow_tests::docker::Docker;
 use devflow_tests::places;
@@ -141,6 +141,14 @@ fn vectors_wasm() -> Result<()> {
     )
 }
 
+/// What would be uploaded, with the configuration of an installation.
+fn pack_worker() -> Result<()> {
+    let origin = "https://devflow.example.com"
+        .parse()
+        .map_err(anyhow::Error::msg)?;
+    deploy_edge::pack(&origin)
+}
+
 /// The stories share the machine's two scarce things, its cores and its Docker engine, so they run one by one.
 fn stories(count: &mut Count, filter: Option<&str>) {
     let prepared = setup::for_edge()
@@ -148,6 +156,9 @@ fn stories(count: &mut Count, filter: Option<&str>) {
         .and_then(|()| cargo::build_runner(false).map(drop));
     let failed = prepared.is_err();
     count.check("the worker and the runner are built", prepared);
+    if filter.is_none() && !failed {
+        count.check("the worker is packed for Cloudflare", pack_worker());
+    }
     if failed {
         return;
     }

@@ -1,0 +1,125 @@
+//! `cargo xtask deploy-edge`: creates what the edge needs on Cloudflare, as far as it is not there, and uploads the
+//! Worker. It may be run again at any time: that is how an installation is updated.
+//!
+//! What belongs to one installation is kept in a folder of its own, outside the checkout: its configuration and its keys.
+
+mod config;
+mod keys;
+mod plan;
+mod wrangler;
+
+use crate::{build_edge, setup};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+pub(crate) use config::Origin;
+use devflow_tests::places::Scratch;
+use keys::Keys;
+use plan::{Inventory, Step};
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
+use wrangler::Wrangler;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Where browsers reach the edge, a host name in a zone of the account: <https://devflow.example.com>.
+    #[arg(long)]
+    origin: Origin,
+    /// The installation's folder, for its configuration and keys [default: ~/.config/devflow/edge/HOST].
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// Say what would be done for an empty account and pack the Worker; ask and change nothing on Cloudflare.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Deploys, or says what would be done.
+pub(crate) fn deploy(options: &Options) -> Result<()> {
+    let folder = folder(options)?;
+    setup::for_edge()?;
+    build_edge::build()?;
+    let keys = Keys::of(&folder);
+    if options.dry_run {
+        return rehearse(&options.origin, &keys);
+    }
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
+    let wrangler = Wrangler::new(folder.join("wrangler.toml"))?;
+    wrangler.check_account()?;
+    // Wrangler reads its configuration before everything, so there is one from the start.
+    let template = config::template()?;
+    wrangler.configure(&config::of_installation(template.clone(), &options.origin, &[])?)?;
+    let inventory = wrangler.inventory()?;
+    let steps = plan::plan(&inventory, keys.present())?;
+    let mut token = None;
+    for step in &steps {
+        println!("• {step}");
+        match step {
+            Step::CreateDatabase(name) => wrangler.create_database(name)?,
+            Step::CreateBucket => wrangler.create_bucket()?,
+            Step::ExpireBodies => wrangler.expire_bodies()?,
+            Step::Configure => {
+                let ids = wrangler.databases()?;
+                wrangler.configure(&config::of_installation(template.clone(), &options.origin, &ids)?)?;
+            }
+            Step::Migrate(binding) => wrangler.migrate(binding)?,
+            Step::Upload => wrangler.upload()?,
+            Step::PutKeys => wrangler.put_secrets(&keys.made()?)?,
+            Step::PutSetupToken => {
+                let fresh = keys::setup_token()?;
+                wrangler.put_secrets(&[("SETUP_TOKEN", fresh.clone())])?;
+                token = Some(fresh);
+            }
+        }
+    }
+    println!("\nThe edge answers at {}.", options.origin);
+    println!(
+        "Its configuration and keys are in {}: keep a copy off this machine.",
+        folder.display()
+    );
+    if let Some(token) = token {
+        println!(
+            "Make the owner's account, once: {}/set-up?token={token}",
+            options.origin
+        );
+    }
+    Ok(())
+}
+
+/// What would be done for an account where nothing is yet, and whether Wrangler can pack the Worker with it.
+fn rehearse(origin: &Origin, keys: &Keys) -> Result<()> {
+    for step in plan::plan(&Inventory::default(), keys.present())? {
+        println!("• {step}");
+    }
+    pack(origin)?;
+    println!("\nNothing was changed. Without --dry-run this deploys to {origin}.");
+    Ok(())
+}
+
+/// Packs the built Worker with the configuration of an installation, as an upload would.
+pub(crate) fn pack(origin: &Origin) -> Result<()> {
+    let scratch = Scratch::new()?;
+    let wrangler = Wrangler::new(scratch.path().join("wrangler.toml"))?;
+    let ids =
+        plan::DATABASES.map(|(_, name)| (name.to_owned(), "00000000-0000-0000-0000-000000000000".to_owned()));
+    wrangler.configure(&config::of_installation(config::template()?, origin, &ids)?)?;
+    wrangler.pack(&scratch.path().join("packed"))
+}
+
+fn folder(options: &Options) -> Result<PathBuf> {
+    if let Some(folder) = &options.folder {
+        return std::path::absolute(folder).with_context(|| format!("--folder {}", folder.display()));
+    }
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let Some(base) = set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config"))) else {
+        bail!("neither XDG_CONFIG_HOME nor HOME is set: name the installation's folder with --folder");
+    };
+    Ok(base.join("devflow/edge").join(options.origin.host()))
+}

@@ -1,0 +1,171 @@
+//! What there is to do, decided from what is there.
+
+use anyhow::{Result, bail};
+use std::fmt::{Display, Formatter};
+
+/// The databases: binding and name.
+pub(super) const DATABASES: [(&str, &str); 2] = [("DB", "devflow-core"), ("LOGS", "devflow-logs")];
+/// The bucket.
+pub(super) const BUCKET: &str = "devflow-blobs";
+/// Keys that the Worker cannot do without.
+pub(super) const KEYS: [&str; 2] = ["JOB_KEY", "DATA_KEY"];
+
+/// What is in the account.
+#[derive(Debug, Default)]
+pub(super) struct Inventory {
+    /// Names of databases.
+    pub(super) databases: Vec<String>,
+    /// Whether the bucket is there.
+    pub(super) bucket: bool,
+    /// Whether raw bodies expire.
+    pub(super) bodies_expire: bool,
+    /// Names of the Worker's secrets; none without a Worker.
+    pub(super) secrets: Vec<String>,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    CreateDatabase(&'static str),
+    CreateBucket,
+    ExpireBodies,
+    Configure,
+    Migrate(&'static str),
+    Upload,
+    PutKeys,
+    PutSetupToken,
+}
+
+impl Display for Step {
+    fn fmt(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::CreateDatabase(name) => write!(out, "create the D1 database {name}"),
+            Self::CreateBucket => write!(out, "create the R2 bucket {BUCKET}"),
+            Self::ExpireBodies => write!(out, "let raw webhook bodies in {BUCKET} expire after 30 days"),
+            Self::Configure => write!(out, "write the installation's wrangler.toml"),
+            Self::Migrate(binding) => write!(out, "apply the migrations of {binding}"),
+            Self::Upload => write!(out, "upload the Worker"),
+            Self::PutKeys => write!(
+                out,
+                "make the keys {} and hand them to the Worker",
+                KEYS.join(" and ")
+            ),
+            Self::PutSetupToken => write!(out, "make the set-up token"),
+        }
+    }
+}
+
+/// The steps in order. Migrations go before the Worker: they only add, so the version that runs meanwhile goes on.
+///
+/// # Errors
+/// A Worker that lost its keys while its databases are there is not given new ones: nothing in them could be read.
+pub(super) fn plan(there: &Inventory, keys_kept: bool) -> Result<Vec<Step>> {
+    let has_keys = KEYS
+        .iter()
+        .all(|key| there.secrets.iter().any(|secret| secret == key));
+    let new = DATABASES
+        .iter()
+        .all(|(_, name)| !there.databases.iter().any(|database| database == name));
+    if !new && !has_keys && !keys_kept {
+        bail!(
+            "the databases are there, but neither the Worker nor this folder has their keys: what is encrypted in \
+             them could not be read with new ones. Name the folder with the keys with --folder; if they are lost, \
+             delete the databases to begin anew"
+        );
+    }
+    let mut steps = Vec::new();
+    for (_, name) in DATABASES {
+        if !there.databases.iter().any(|database| database == name) {
+            steps.push(Step::CreateDatabase(name));
+        }
+    }
+    if !there.bucket {
+        steps.push(Step::CreateBucket);
+    }
+    if !there.bodies_expire {
+        steps.push(Step::ExpireBodies);
+    }
+    steps.push(Step::Configure);
+    steps.extend(DATABASES.map(|(binding, _)| Step::Migrate(binding)));
+    steps.push(Step::Upload);
+    if !has_keys {
+        steps.push(Step::PutKeys);
+    }
+    if new {
+        steps.push(Step::PutSetupToken);
+    }
+    Ok(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn everything() -> Inventory {
+        Inventory {
+            databases: DATABASES.map(|(_, name)| name.to_owned()).into(),
+            bucket: true,
+            bodies_expire: true,
+            secrets: KEYS.map(str::to_owned).into(),
+        }
+    }
+
+    #[test]
+    fn empty_account_gets_everything_in_order() {
+        let steps = plan(&Inventory::default(), false).expect("a plan");
+        assert_eq!(
+            steps,
+            [
+                Step::CreateDatabase("devflow-core"),
+                Step::CreateDatabase("devflow-logs"),
+                Step::CreateBucket,
+                Step::ExpireBodies,
+                Step::Configure,
+                Step::Migrate("DB"),
+                Step::Migrate("LOGS"),
+                Step::Upload,
+                Step::PutKeys,
+                Step::PutSetupToken,
+            ]
+        );
+    }
+
+    #[test]
+    fn installation_that_is_there_is_only_updated() {
+        let update = [
+            Step::Configure,
+            Step::Migrate("DB"),
+            Step::Migrate("LOGS"),
+            Step::Upload,
+        ];
+        for keys_kept in [true, false] {
+            assert_eq!(plan(&everything(), keys_kept).expect("a plan"), update);
+        }
+    }
+
+    #[test]
+    fn deployment_that_was_cut_short_goes_on_where_it_stood() {
+        let there = Inventory {
+            databases: vec!["devflow-core".into()],
+            bucket: true,
+            ..Inventory::default()
+        };
+        let steps = plan(&there, true).expect("a plan");
+        assert_eq!(
+            steps[..2],
+            [Step::CreateDatabase("devflow-logs"), Step::ExpireBodies]
+        );
+        assert_eq!(steps.last(), Some(&Step::PutKeys));
+    }
+
+    #[test]
+    fn databases_without_their_keys_are_refused() {
+        let there = Inventory {
+            secrets: vec!["JOB_KEY".into()],
+            ..everything()
+        };
+        let error = plan(&there, false).expect_err("refused").to_string();
+        assert!(error.contains("could not be read"), "{error}");
+        assert!(plan(&there, true).expect("a plan").contains(&Step::PutKeys));
+    }
+}

@@ -1,0 +1,212 @@
+//! Cloudflare's own command line, which does all that touches the account.
+
+use super::plan::{BUCKET, DATABASES, Inventory};
+use crate::show;
+use anyhow::{Context, Result, bail};
+use devflow_tests::places;
+use devflow_tests::process::output;
+use serde_json::{Map, Value};
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The name of the bucket's rule that ends raw webhook bodies.
+const LIFECYCLE_RULE: &str = "deliveries";
+
+pub(super) struct Wrangler {
+    config: PathBuf,
+    path: String,
+}
+
+impl Wrangler {
+    /// Wrangler with an installation's configuration, which need not be there yet.
+    pub(super) fn new(config: PathBuf) -> Result<Self> {
+        Ok(Self {
+            config,
+            path: places::path_with_npm()?,
+        })
+    }
+
+    fn command(&self, arguments: &[&str]) -> Result<Command> {
+        let mut command = Command::new(places::npm_bin()?.join("wrangler"));
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(&self.config)
+            .env("PATH", &self.path)
+            // Nobody answers questions here, and nothing is reported about the person who runs it.
+            .env("CI", "1")
+            .env("WRANGLER_SEND_METRICS", "false");
+        Ok(command)
+    }
+
+    fn run(&self, title: &str, arguments: &[&str]) -> Result<()> {
+        show::run(title, &mut self.command(arguments)?)
+    }
+
+    pub(super) fn configure(&self, text: &str) -> Result<()> {
+        fs::write(&self.config, text).with_context(|| format!("cannot write {}", self.config.display()))
+    }
+
+    /// Whether somebody is signed in.
+    pub(super) fn check_account(&self) -> Result<()> {
+        let mut command = Command::new(places::npm_bin()?.join("wrangler"));
+        command
+            .args(["whoami", "--json"])
+            .env("PATH", &self.path)
+            .env("WRANGLER_SEND_METRICS", "false");
+        if output(&mut command).is_err() {
+            bail!(
+                "nobody is signed in to Cloudflare: run `{} login`, or set CLOUDFLARE_API_TOKEN and \
+                 CLOUDFLARE_ACCOUNT_ID (token with Workers Scripts, Workers Routes, D1 and Workers R2 Storage: edit)",
+                places::npm_bin()?.join("wrangler").display()
+            );
+        }
+        Ok(())
+    }
+
+    /// What is in the account.
+    pub(super) fn inventory(&self) -> Result<Inventory> {
+        let buckets = output(&mut self.command(&["r2", "bucket", "list"])?)?;
+        let bucket = names_bucket(&buckets, BUCKET);
+        let bodies_expire = bucket
+            && output(&mut self.command(&["r2", "bucket", "lifecycle", "list", BUCKET])?)?
+                .contains(LIFECYCLE_RULE);
+        Ok(Inventory {
+            databases: self.databases()?.into_iter().map(|(name, _)| name).collect(),
+            bucket,
+            bodies_expire,
+            secrets: self.secrets()?,
+        })
+    }
+
+    /// Names and ids of the account's databases.
+    pub(super) fn databases(&self) -> Result<Vec<(String, String)>> {
+        named(&output(&mut self.command(&["d1", "list", "--json"])?)?, "uuid")
+    }
+
+    /// Names of the Worker's secrets; none where there is no Worker.
+    fn secrets(&self) -> Result<Vec<String>> {
+        let answer = self.command(&["secret", "list", "--format", "json"])?.output()?;
+        let text = String::from_utf8_lossy(&answer.stdout);
+        if !answer.status.success() {
+            let why = format!("{text}{}", String::from_utf8_lossy(&answer.stderr));
+            // Cloudflare's code for a Worker that does not exist.
+            if why.contains("10007") {
+                return Ok(vec![]);
+            }
+            bail!("the Worker's secrets cannot be listed:\n{why}");
+        }
+        Ok(named(&text, "type")?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    pub(super) fn create_database(&self, name: &str) -> Result<()> {
+        self.run(&format!("create {name}"), &["d1", "create", name])
+    }
+
+    pub(super) fn create_bucket(&self) -> Result<()> {
+        self.run("create the bucket", &["r2", "bucket", "create", BUCKET])
+    }
+
+    pub(super) fn expire_bodies(&self) -> Result<()> {
+        let rule = [
+            "r2",
+            "bucket",
+            "lifecycle",
+            "add",
+            BUCKET,
+            LIFECYCLE_RULE,
+            "deliveries/",
+        ];
+        self.run(
+            "add the lifecycle rule",
+            &[&rule[..], &["--expire-days", "30", "--force"]].concat(),
+        )
+    }
+
+    pub(super) fn migrate(&self, binding: &str) -> Result<()> {
+        let name = DATABASES
+            .iter()
+            .find(|(known, _)| *known == binding)
+            .map_or(binding, |(_, name)| *name);
+        self.run(
+            &format!("apply the migrations of {name}"),
+            &["d1", "migrations", "apply", binding, "--remote"],
+        )
+    }
+
+    pub(super) fn upload(&self) -> Result<()> {
+        self.run("upload the Worker", &["deploy"])
+    }
+
+    /// Packs the Worker as an upload would, and checks its configuration.
+    pub(super) fn pack(&self, folder: &Path) -> Result<()> {
+        let folder = folder.to_str().context("the folder's path is not UTF-8")?;
+        self.run("pack the Worker", &["deploy", "--dry-run", "--outdir", folder])
+    }
+
+    /// Hands secrets over by standard input: arguments are seen by everybody on the machine.
+    pub(super) fn put_secrets(&self, secrets: &[(&str, String)]) -> Result<()> {
+        let values: Map<String, Value> = secrets
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str())))
+            .collect();
+        let mut child = self
+            .command(&["secret", "bulk"])?
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot run wrangler")?;
+        let mut input = child.stdin.take().context("wrangler has no standard input")?;
+        input.write_all(Value::from(values).to_string().as_bytes())?;
+        drop(input);
+        let ended = child.wait_with_output()?;
+        if !ended.status.success() {
+            bail!(
+                "the secrets could not be handed over:\n{}",
+                String::from_utf8_lossy(&ended.stderr)
+            );
+        }
+        Ok(())
+    }
+}
+
+/// `name` and one other field of each object of a JSON list.
+fn named(json: &str, field: &str) -> Result<Vec<(String, String)>> {
+    let list: Vec<Value> =
+        serde_json::from_str(json).with_context(|| format!("wrangler answered no list: {json:.200}"))?;
+    let text = |object: &Value, key: &str| object[key].as_str().map(str::to_owned);
+    list.iter()
+        .map(|object| Some((text(object, "name")?, text(object, field)?)))
+        .collect::<Option<_>>()
+        .with_context(|| format!("wrangler's list lacks `name` or `{field}`: {json:.200}"))
+}
+
+/// Whether `wrangler r2 bucket list` names a bucket; it prints `name: …` lines.
+fn names_bucket(list: &str, name: &str) -> bool {
+    list.lines()
+        .filter_map(|line| line.trim().strip_prefix("name:"))
+        .any(|found| found.trim() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_wrangler_are_read() {
+        let databases =
+            r#"[{"uuid":"id-1","name":"devflow-core","created_at":"2026-01-01","version":"production"}]"#;
+        assert_eq!(
+            named(databases, "uuid").expect("a list"),
+            [("devflow-core".to_owned(), "id-1".to_owned())]
+        );
+        assert!(named("You are not logged in", "uuid").is_err());
+        assert!(named(r#"[{"name":"x"}]"#, "uuid").is_err());
+        let buckets = "Listing buckets...\nname:           devflow-blobs-old\ncreation_date:  2026-01-01\n";
+        assert!(!names_bucket(buckets, "devflow-blobs"));
+        assert!(names_bucket(&buckets.replace("-old", ""), "devflow-blobs"));
+    }
+}
