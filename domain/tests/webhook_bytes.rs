@@ -1,15 +1,20 @@
 //! Whatever bytes arrive, reading a webhook ends in an event or in an error, and what is kept of it stays small.
 
-use devflow_domain::webhook::{Delivery, Event, Provider, decide, read};
+use devflow_domain::webhook::{Delivery, Event, Provider, concerning, decide, read};
 use devflow_protocol::limits::DELIVERY_EVENT_BYTES;
 use proptest::prelude::*;
 
-const BODIES: [&str; 3] = [
+const BODIES: [&str; 5] = [
     r#"{"ref":"refs/heads/main","before":"1111111111111111111111111111111111111111",
         "after":"2222222222222222222222222222222222222222","head_commit":{"message":"Cart","author":{"name":"Ann"}},
         "commits":[{"added":["b"],"removed":[],"modified":["a"]}]}"#,
     r#"{"ref":"refs/tags/v1","before":"1111111111111111111111111111111111111111",
         "after":"2222222222222222222222222222222222222222","checkout_sha":null,"commits":[],"total_commits_count":0}"#,
+    r#"{"push":{"changes":[{"new":{"type":"branch","name":"main","target":{"hash":"2222222222222222222222222222222222222222",
+        "message":"Cart","author":{"raw":"Ann <a@example.com>"}}},"old":null},{"new":null,"old":null}]}}"#,
+    r#"{"ref":"refs/heads/main","before":"1111111111111111111111111111111111111111","total_commits":1,
+        "after":"2222222222222222222222222222222222222222","head_commit":{"id":"2222222222222222222222222222222222222222"},
+        "commits":[{"added":["b"],"removed":[],"modified":["a"]}]}"#,
     r#"{"ref":"refs/heads/main","sha":"2222222222222222222222222222222222222222","files":["a"]}"#,
 ];
 
@@ -17,6 +22,8 @@ fn event_name(provider: Provider) -> (&'static str, &'static str) {
     match provider {
         Provider::Github => ("x-github-event", "push"),
         Provider::Gitlab => ("x-gitlab-event", "Push Hook"),
+        Provider::Bitbucket => ("x-event-key", "repo:push"),
+        Provider::Gitea => ("x-gitea-event", "push"),
         Provider::Generic => ("x-devflow-event", "push"),
     }
 }
@@ -24,11 +31,12 @@ fn event_name(provider: Provider) -> (&'static str, &'static str) {
 fn check(provider: Provider, body: &[u8]) {
     let (name, value) = event_name(provider);
     let header = |wanted: &str| (wanted == name).then(|| value.to_owned());
-    if let Ok(event) = read(Delivery {
+    if let Ok(events) = read(Delivery {
         provider,
         header: &header,
         body,
     }) {
+        let event = concerning(events, &"refs/heads/main".parse().expect("a ref"));
         let kept = serde_json::to_vec(&event).expect("an event is JSON");
         assert!(kept.len() <= DELIVERY_EVENT_BYTES, "{} bytes", kept.len());
         assert_eq!(
@@ -75,7 +83,10 @@ proptest! {
         let body = match provider {
             Provider::Generic => serde_json::json!({"ref": "refs/heads/main", "sha": sha, "message": message,
                 "author": message, "files": files}),
-            Provider::Github | Provider::Gitlab => serde_json::json!({"ref": "refs/heads/main", "before": "1".repeat(40),
+            Provider::Bitbucket => serde_json::json!({"push": {"changes": files.iter().map(|name| serde_json::json!({
+                "new": {"type": "branch", "name": name, "target": {"hash": sha, "message": message,
+                "author": {"raw": message}}}})).collect::<Vec<_>>()}}),
+            Provider::Github | Provider::Gitlab | Provider::Gitea => serde_json::json!({"ref": "refs/heads/main", "before": "1".repeat(40),
                 "after": sha, "head_commit": commit, "commits": [commit], "total_commits_count": 1}),
         };
         check(provider, body.to_string().as_bytes());

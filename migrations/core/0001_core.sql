@@ -99,7 +99,7 @@ CREATE TABLE environments (
 CREATE TABLE hooks (
   id TEXT PRIMARY KEY,
   project TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
-  provider TEXT NOT NULL CHECK (provider IN ('github', 'gitlab', 'generic')),
+  provider TEXT NOT NULL CHECK (provider IN ('github', 'gitlab', 'bitbucket', 'gitea', 'generic')),
   -- Encrypted with the data key for "hook/<id>".
   secret TEXT NOT NULL,
   created_at INTEGER NOT NULL

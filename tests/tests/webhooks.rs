@@ -5,7 +5,9 @@ use devflow_tests::api::{Api, Project};
 use devflow_tests::edge::Edge;
 use devflow_tests::git::Push;
 use devflow_tests::places::Scratch;
-use devflow_tests::webhook::{Delivery, push_body, send_generic, send_gitlab_token};
+use devflow_tests::webhook::{
+    Delivery, Hook, push_body, send_bitbucket, send_generic, send_gitea, send_gitlab_token,
+};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -152,6 +154,67 @@ fn push_of_gitlab_and_of_a_ci_system_is_queued() -> Result<()> {
     let generic = here.project("ci", &json!({"provider": "generic"}))?;
     send_generic(&generic.hook, &change)?.expect(202)?;
     assert_eq!(here.count(&generic, "deployments")?, 1);
+    Ok(())
+}
+
+#[test]
+fn push_of_bitbucket_deploys_the_followed_ref_of_several() -> Result<()> {
+    let here = alone()?;
+    let project = here.project(
+        "bucket",
+        &json!({"provider": "bitbucket", "path_filter": ["app/**"]}),
+    )?;
+    let main = push("refs/heads/main", A, B, "Fix", &["docs/a.md"]);
+    let others = [
+        push("refs/heads/feature/x", ZEROS, B, "Try", &[]),
+        push("refs/tags/v1", ZEROS, B, "Try", &[]),
+        push("refs/heads/old", A, ZEROS, "", &[]),
+    ];
+    let ignored = send_bitbucket(&project.hook, &others)?.expect(200)?;
+    assert_eq!(
+        ignored["reason"],
+        "The push is to refs/heads/feature/x, refs/tags/v1, refs/heads/old, none of which the project deploys."
+    );
+    // No list of files comes with it, so the path filter lets it through.
+    let mut all = others.to_vec();
+    all.insert(1, main);
+    let answer = send_bitbucket(&project.hook, &all)?.expect(202)?;
+    assert_eq!(
+        answer["deployments"].as_array().map(Vec::len),
+        Some(1),
+        "{answer}"
+    );
+    let list = here.api.get(&format!("/projects/{}/deployments", project.id))?;
+    assert_eq!(list["items"][0]["commit"], B, "{list}");
+    assert_eq!(list["items"][0]["author"], "Ada", "{list}");
+    let forged = Hook {
+        secret: "other".into(),
+        ..project.hook
+    };
+    send_bitbucket(&forged, &all)?.expect(401)?;
+    Ok(())
+}
+
+#[test]
+fn push_of_gitea_and_of_forgejo_is_queued_and_filtered() -> Result<()> {
+    let here = alone()?;
+    for (name, forgejo) in [("gitea", false), ("forgejo", true)] {
+        let project = here.project(name, &json!({"provider": "gitea", "path_filter": ["app/**"]}))?;
+        let docs = push("refs/heads/main", A, B, "Words", &["docs/a.md"]);
+        send_gitea(&project.hook, &docs, forgejo)?.expect(200)?;
+        let code = push("refs/heads/main", B, &"3".repeat(40), "Fix", &["app/a.php"]);
+        send_gitea(&project.hook, &code, forgejo)?.expect(202)?;
+        assert_eq!(here.count(&project, "deployments")?, 1);
+        assert_eq!(here.count(&project, "deliveries")?, 2);
+        let gone = push("refs/heads/main", B, ZEROS, "", &[]);
+        let answer = send_gitea(&project.hook, &gone, forgejo)?.expect(200)?;
+        assert_eq!(answer["reason"], "refs/heads/main was deleted.");
+        let forged = Hook {
+            secret: "other".into(),
+            ..project.hook
+        };
+        send_gitea(&forged, &code, forgejo)?.expect(401)?;
+    }
     Ok(())
 }
 

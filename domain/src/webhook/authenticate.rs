@@ -38,11 +38,17 @@ pub fn authenticate(delivery: Delivery<'_>, secret: &str, now: UnixMillis) -> Re
     let header = delivery.header;
     let id = match delivery.provider {
         Provider::Github => {
-            let sent = header("x-hub-signature-256").ok_or(AuthError::Missing)?;
-            let hex = sent.strip_prefix("sha256=").ok_or(AuthError::Mismatch)?;
-            let signature = hex::decode(hex).map_err(|_| AuthError::Mismatch)?;
-            verify(secret.as_bytes(), &[delivery.body], &signature)?;
+            hex_signature(header("x-hub-signature-256"), "sha256=", delivery.body, secret)?;
             header("x-github-delivery")
+        }
+        Provider::Bitbucket => {
+            hex_signature(header("x-hub-signature"), "sha256=", delivery.body, secret)?;
+            header("x-request-uuid")
+        }
+        Provider::Gitea => {
+            let sent = header("x-gitea-signature").or_else(|| header("x-forgejo-signature"));
+            hex_signature(sent, "", delivery.body, secret)?;
+            header("x-gitea-delivery").or_else(|| header("x-forgejo-delivery"))
         }
         Provider::Gitlab if header("webhook-signature").is_some() => {
             Some(standard_webhook(delivery, secret, now)?)
@@ -61,6 +67,14 @@ pub fn authenticate(delivery: Delivery<'_>, secret: &str, now: UnixMillis) -> Re
     let delivery_id =
         usable.unwrap_or_else(|| format!("sha256:{}", hex::encode(Sha256::digest(delivery.body))));
     Ok(Authentic { delivery_id })
+}
+
+/// HMAC-SHA256 of the raw body in hex. A provider whose hook has no secret sends none, or an empty one.
+fn hex_signature(sent: Option<String>, prefix: &str, body: &[u8], secret: &str) -> Result<(), AuthError> {
+    let sent = sent.filter(|sent| !sent.is_empty()).ok_or(AuthError::Missing)?;
+    let hex = sent.strip_prefix(prefix).ok_or(AuthError::Mismatch)?;
+    let signature = hex::decode(hex).map_err(|_| AuthError::Mismatch)?;
+    verify(secret.as_bytes(), &[body], &signature)
 }
 
 fn verify(key: &[u8], parts: &[&[u8]], signature: &[u8]) -> Result<(), AuthError> {
@@ -161,6 +175,36 @@ mod tests {
         );
         assert_eq!(
             check(Provider::Github, &[], b"Hello, World!", secret),
+            Err(AuthError::Missing)
+        );
+    }
+
+    #[test]
+    fn bitbucket_and_gitea_sign_the_same_bytes_in_their_own_headers() {
+        let secret = "It's a Secret to Everybody";
+        let bare = GITHUB_SIGNATURE.trim_start_matches("sha256=");
+        let bitbucket = [("x-hub-signature", GITHUB_SIGNATURE), ("x-request-uuid", "b1")];
+        let gitea = [("x-gitea-signature", bare), ("x-gitea-delivery", "g1")];
+        let forgejo = [("x-forgejo-signature", bare), ("x-forgejo-delivery", "f1")];
+        for (provider, headers, id) in [
+            (Provider::Bitbucket, bitbucket, "b1"),
+            (Provider::Gitea, gitea, "g1"),
+            (Provider::Gitea, forgejo, "f1"),
+        ] {
+            let answer = |body: &[u8], secret| check(provider, &headers, body, secret);
+            assert_eq!(answer(b"Hello, World!", secret), Ok(id.into()));
+            assert_eq!(answer(b"Hello, World?", secret), Err(AuthError::Mismatch));
+            assert_eq!(answer(b"Hello, World!", ""), Err(AuthError::Mismatch));
+            let (name, _) = headers[0];
+            let sent = |value| check(provider, &[(name, value)], b"Hello, World!", secret);
+            assert_eq!(sent(""), Err(AuthError::Missing));
+            assert_eq!(sent("sha256="), Err(AuthError::Mismatch));
+            assert_eq!(sent(&format!("sha1={bare}")), Err(AuthError::Mismatch));
+        }
+        // GitHub's headers, which Gitea sends too, are not Gitea's.
+        let foreign = [("x-hub-signature-256", GITHUB_SIGNATURE)];
+        assert_eq!(
+            check(Provider::Gitea, &foreign, b"Hello, World!", secret),
             Err(AuthError::Missing)
         );
     }

@@ -97,6 +97,7 @@ pub fn decide(event: &Event, followers: &[Follower]) -> Verdict {
         }
         Event::Other { name } => Verdict::Ignored(format!("`{name}` is not an event that deploys.")),
         Event::Deleted { ref_name } => Verdict::Ignored(format!("{ref_name} was deleted.")),
+        Event::Several { refs, more } => Verdict::Ignored(several(refs, *more)),
         Event::Push(_) if followers.is_empty() => {
             Verdict::Ignored("No project listens to this hook.".to_owned())
         }
@@ -110,6 +111,16 @@ pub fn decide(event: &Event, followers: &[Follower]) -> Verdict {
                 .collect(),
         ),
     }
+}
+
+fn several(refs: &[String], more: usize) -> String {
+    let named = refs.join(", ");
+    let rest = if more == 0 {
+        String::new()
+    } else {
+        format!(" and {more} more")
+    };
+    format!("The push is to {named}{rest}, none of which the project deploys.")
 }
 
 fn action(push: &Push, follower: &Follower) -> Action {
@@ -286,6 +297,13 @@ mod tests {
                 name: "issues".into()
             }),
             "`issues` is not an event that deploys."
+        );
+        assert_eq!(
+            reason(Event::Several {
+                refs: vec!["refs/heads/x".into(), "refs/tags/v1".into()],
+                more: 3
+            }),
+            "The push is to refs/heads/x, refs/tags/v1 and 3 more, none of which the project deploys."
         );
         assert_eq!(
             decide(&Event::Push(push()), &[]).reason(),

@@ -7,8 +7,9 @@ use serde::Deserialize;
 /// GitHub lists at most this many commits of a push.
 const COMMITS_LISTED: usize = 2048;
 
+/// A push as GitHub, Gitea and Forgejo tell it.
 #[derive(Deserialize)]
-struct Body {
+pub(super) struct Body {
     #[serde(rename = "ref")]
     ref_name: String,
     before: String,
@@ -19,11 +20,15 @@ struct Body {
     forced: bool,
     head_commit: Option<Commit>,
     #[serde(default)]
-    commits: Vec<Commit>,
+    pub(super) commits: Vec<Commit>,
+    /// Gitea's: the true number, also where `commits` is cut.
+    pub(super) total_commits: Option<usize>,
 }
 
-#[derive(Deserialize)]
-struct Commit {
+#[derive(Default, Deserialize)]
+pub(super) struct Commit {
+    #[serde(default)]
+    id: String,
     #[serde(default)]
     message: String,
     #[serde(default)]
@@ -61,41 +66,44 @@ pub(super) fn read(delivery: Delivery<'_>) -> Result<Event, String> {
         serde_json::from_slice(delivery.body)
     }
     .map_err(|error| error.to_string())?;
-    if body.deleted || is_zero(&body.after) {
-        return Ok(Event::Deleted {
-            ref_name: cut(&body.ref_name, 250),
-        });
-    }
-    let files = changed_files(&body);
-    let head = body.head_commit;
-    RawPush {
-        ref_name: body.ref_name,
-        after: body.after,
-        author: head
-            .as_ref()
-            .map(|commit| commit.author.name.clone())
-            .unwrap_or_default(),
-        message: head.map(|commit| commit.message).unwrap_or_default(),
-        files,
-    }
-    .into_event()
+    let whole = body.commits.len() < COMMITS_LISTED;
+    body.into_event(whole)
 }
 
-fn changed_files(body: &Body) -> Option<Vec<String>> {
-    let partial = is_zero(&body.before)
-        || body.forced
-        || body.commits.is_empty()
-        || body.commits.len() >= COMMITS_LISTED;
-    if partial {
-        return None;
-    }
-    let mut files = Vec::new();
-    for commit in &body.commits {
-        for list in [&commit.added, &commit.removed, &commit.modified] {
-            files.extend_from_slice(list.as_ref()?);
+impl Body {
+    /// The event; `whole` says that the list of commits is not cut.
+    pub(super) fn into_event(self, whole: bool) -> Result<Event, String> {
+        if self.deleted || is_zero(&self.after) {
+            return Ok(Event::Deleted {
+                ref_name: cut(&self.ref_name, 250),
+            });
         }
+        let files = self.changed_files().filter(|_| whole);
+        let head = self.head_commit.unwrap_or_default();
+        // An annotated tag's `after` is the tag object; the head commit is what is deployed.
+        let is_tag = self.ref_name.starts_with("refs/tags/") && !head.id.is_empty();
+        RawPush {
+            ref_name: self.ref_name,
+            after: if is_tag { head.id } else { self.after },
+            author: head.author.name,
+            message: head.message,
+            files,
+        }
+        .into_event()
     }
-    Some(files)
+
+    fn changed_files(&self) -> Option<Vec<String>> {
+        if is_zero(&self.before) || self.forced || self.commits.is_empty() {
+            return None;
+        }
+        let mut files = Vec::new();
+        for commit in &self.commits {
+            for list in [&commit.added, &commit.removed, &commit.modified] {
+                files.extend_from_slice(list.as_ref()?);
+            }
+        }
+        Some(files)
+    }
 }
 
 #[cfg(test)]

@@ -3,15 +3,17 @@
 //! The provider is fixed by the hook's URL and never guessed from headers: Gitea sends GitHub's headers too.
 
 mod authenticate;
+mod bitbucket;
 mod decide;
 mod generic;
+mod gitea;
 mod github;
 mod gitlab;
 mod push;
 
 pub use authenticate::{AuthError, Authentic, authenticate};
 pub use decide::{Action, Follower, ProjectDecision, Verdict, decide};
-pub use push::{Event, Push};
+pub use push::{Event, Push, concerning};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,19 +25,31 @@ pub enum Provider {
     Github,
     /// GitLab, both signature schemes.
     Gitlab,
+    /// Bitbucket Cloud.
+    Bitbucket,
+    /// Gitea and Forgejo, Codeberg among them.
+    Gitea,
     /// CI systems and scripts, by Standard Webhooks (<https://www.standardwebhooks.com>).
     Generic,
 }
 
 impl Provider {
     /// All providers.
-    pub const ALL: [Self; 3] = [Self::Github, Self::Gitlab, Self::Generic];
+    pub const ALL: [Self; 5] = [
+        Self::Github,
+        Self::Gitlab,
+        Self::Bitbucket,
+        Self::Gitea,
+        Self::Generic,
+    ];
 
     /// The name in URLs, database and API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Github => "github",
             Self::Gitlab => "gitlab",
+            Self::Bitbucket => "bitbucket",
+            Self::Gitea => "gitea",
             Self::Generic => "generic",
         }
     }
@@ -70,12 +84,14 @@ pub enum ReadError {
     },
 }
 
-/// Reads an authentic delivery into the one form that decisions are made on.
-pub fn read(delivery: Delivery<'_>) -> Result<Event, ReadError> {
+/// Reads an authentic delivery into the one form that decisions are made on: an event for each ref that it tells of.
+pub fn read(delivery: Delivery<'_>) -> Result<Vec<Event>, ReadError> {
     let parsed = match delivery.provider {
-        Provider::Github => github::read(delivery),
-        Provider::Gitlab => gitlab::read(delivery),
-        Provider::Generic => generic::read(delivery),
+        Provider::Github => github::read(delivery).map(|event| vec![event]),
+        Provider::Gitlab => gitlab::read(delivery).map(|event| vec![event]),
+        Provider::Bitbucket => bitbucket::read(delivery),
+        Provider::Gitea => gitea::read(delivery).map(|event| vec![event]),
+        Provider::Generic => generic::read(delivery).map(|event| vec![event]),
     };
     parsed.map_err(|problem| ReadError::Body {
         provider: delivery.provider.as_str(),

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// A head commit's message is kept to this many characters; skip markers are looked for before it is cut.
 const SUBJECT_CHARS: usize = 200;
+/// So many refs are named of a push that moves several.
+const REFS_NAMED: usize = 5;
 /// A list of files is kept up to this size as JSON, which leaves room for the other fields.
 const FILES_BYTES: usize = DELIVERY_EVENT_BYTES / 2;
 
@@ -22,11 +24,50 @@ pub enum Event {
         /// The ref as the provider wrote it.
         ref_name: String,
     },
+    /// Several refs changed, and none of them is one that a project follows.
+    Several {
+        /// The first of them.
+        refs: Vec<String>,
+        /// How many more there are.
+        more: usize,
+    },
     /// Anything else: named, and ignored.
     Other {
         /// The provider's name of the event.
         name: String,
     },
+}
+
+impl Event {
+    /// The ref that it tells of, if it is about one.
+    fn ref_name(&self) -> Option<&str> {
+        match self {
+            Self::Push(push) => Some(push.ref_name.as_str()),
+            Self::Deleted { ref_name } => Some(ref_name),
+            Self::Ping | Self::Several { .. } | Self::Other { .. } => None,
+        }
+    }
+}
+
+/// Of all that one delivery tells, what is about `ref_name`; all of it in short where nothing is. A ref that changed
+/// twice is where it was last.
+pub fn concerning(mut events: Vec<Event>, ref_name: &RefName) -> Event {
+    let about = events
+        .iter()
+        .rposition(|event| event.ref_name() == Some(ref_name.as_str()));
+    match (about, events.len()) {
+        (Some(at), _) => events.swap_remove(at),
+        (None, 1) => events.swap_remove(0),
+        (None, 0) => Event::Other {
+            name: "push of nothing".to_owned(),
+        },
+        (None, all) => {
+            let names = events.iter().filter_map(Event::ref_name);
+            let refs: Vec<String> = names.take(REFS_NAMED).map(|name| cut(name, 100)).collect();
+            let more = all - refs.len();
+            Event::Several { refs, more }
+        }
+    }
 }
 
 /// A ref that moved to a commit.
@@ -136,6 +177,33 @@ mod tests {
         ] {
             assert_eq!(skip_marker(message), None, "{message}");
         }
+    }
+
+    #[test]
+    fn concerning_picks_the_followed_ref_or_tells_all_in_short() {
+        let main: RefName = "refs/heads/main".parse().expect("a ref");
+        let deleted = |name: &str| Event::Deleted {
+            ref_name: name.to_owned(),
+        };
+        let one = deleted("refs/heads/x");
+        assert_eq!(concerning(vec![one.clone()], &main), one);
+        let about = deleted("refs/heads/main");
+        assert_eq!(
+            concerning(vec![one.clone(), about.clone(), one.clone()], &main),
+            about
+        );
+        let names: Vec<String> = (0..7).map(|n| format!("refs/tags/v{n}")).collect();
+        assert_eq!(
+            concerning(names.iter().map(|name| deleted(name)).collect(), &main),
+            Event::Several {
+                refs: names[..5].to_vec(),
+                more: 2
+            }
+        );
+        let nothing = Event::Other {
+            name: "push of nothing".into(),
+        };
+        assert_eq!(concerning(vec![], &main), nothing);
     }
 
     #[test]

@@ -55,7 +55,8 @@ pub(crate) async fn receive(
     // An authentic body that cannot be read is kept like any other that deploys nothing: some providers switch a
     // hook off that answers 4xx.
     let (event, verdict) = match webhook::read(delivery) {
-        Ok(event) => {
+        Ok(events) => {
+            let event = webhook::concerning(events, &hook.ref_name);
             let verdict = webhook::decide(&event, &followers(&hook)?);
             (event, verdict)
         }
@@ -106,7 +107,7 @@ fn kept_event(event: &Event) -> Result<String, ApiError> {
 fn event_name(event: &Event) -> &str {
     match event {
         Event::Ping => "ping",
-        Event::Push(_) => "push",
+        Event::Push(_) | Event::Several { .. } => "push",
         Event::Deleted { .. } => "deleted",
         Event::Other { name } => name,
     }
@@ -195,7 +196,7 @@ fn consequences(
             batch
         }
         Event::Deleted { ref_name } => vec![deliveries::forget_head(project, ref_name, delivery)],
-        Event::Ping | Event::Other { .. } => vec![],
+        Event::Ping | Event::Several { .. } | Event::Other { .. } => vec![],
     }
 }
 

@@ -59,6 +59,7 @@ fn list_row(row: &DeliveryRow, now: UnixMillis) -> Row {
             true,
         ),
         Some(Event::Deleted { ref_name }) => (format!("{ref_name} deleted"), false),
+        Some(Event::Several { refs, more }) => (format!("push to {} refs", refs.len() + more), false),
         Some(Event::Ping | Event::Other { .. }) | None => (row.event_name.clone(), false),
     };
     Row {

@@ -61,6 +61,23 @@ pub(crate) fn guide(provider: Provider) -> Guide {
             last_step: "Tick “Push events” (and “Tag push events” if you deploy tags) and add the webhook. Its \
                         Test button sends a push.",
         },
+        Provider::Bitbucket => Guide {
+            name: "Bitbucket",
+            key_place: "in the repository under Repository settings → Access keys → Add key",
+            where_to_add: "In the repository, open Repository settings → Webhooks → Add webhook, and give this as URL:",
+            secret_field: "Give this as secret:",
+            last_step: "Leave “Repository push” as the trigger and save. Bitbucket never sends a push of more than \
+                        256 kB, and lists no files, so a path filter lets every push through.",
+        },
+        Provider::Gitea => Guide {
+            name: "Gitea or Forgejo",
+            key_place: "in the repository under Settings → Deploy keys → Add deploy key",
+            where_to_add: "In the repository, open Settings → Webhooks → Add webhook → Gitea (or Forgejo), and give \
+                           this as target URL, with POST and application/json:",
+            secret_field: "Give this as secret:",
+            last_step: "Leave “Push events” as the trigger and add the webhook. Its Test delivery button sends a push \
+                        of the newest commit. Failed deliveries are not sent again by themselves.",
+        },
         Provider::Generic => Guide {
             name: "any system",
             key_place: "where your Git host keeps its deploy keys",

@@ -56,11 +56,11 @@ pub(crate) fn secret(state: &AppState, hook: &HookRow) -> Result<String, ApiErro
         .map_err(|error| ApiError::Internal(format!("a hook's secret is no text: {error}")))
 }
 
-/// GitHub signs with the secret's text; the others by Standard Webhooks, whose keys are base64 after `whsec_`.
+/// Most sign with the secret's text; GitLab and generic senders by Standard Webhooks, whose keys are base64 after `whsec_`.
 pub(super) fn new_secret(provider: Provider) -> String {
     let entropy = platform::entropy::<32>();
     match provider {
-        Provider::Github => hex::encode(entropy),
+        Provider::Github | Provider::Bitbucket | Provider::Gitea => hex::encode(entropy),
         Provider::Gitlab | Provider::Generic => format!("whsec_{}", STANDARD.encode(entropy)),
     }
 }

@@ -1,5 +1,9 @@
 //! What Git providers send: bodies as theirs, signed as theirs.
 
+mod hosts;
+
+pub use hosts::{send_bitbucket, send_gitea};
+
 use crate::git::Push;
 use crate::http::{Answer, Client};
 use anyhow::Result;
