@@ -1,5 +1,6 @@
 //! What every handler gets, and the router with what surrounds all routes.
 
+use crate::access::Routes;
 use crate::config::Config;
 use crate::error::{ApiError, problem};
 use crate::store::{Cost, Db};
@@ -72,11 +73,15 @@ impl AppState {
     }
 }
 
-/// All routes, with what surrounds them.
+/// All routes, with what each needs.
+pub(crate) fn routes() -> Routes {
+    routes::router().merge(pages::router())
+}
+
+/// The routes, guarded, with what surrounds them.
 pub(crate) fn router(state: AppState) -> Router {
-    Router::new()
-        .merge(routes::router())
-        .merge(pages::router())
+    routes()
+        .guarded(&state)
         .fallback(not_found)
         .layer(axum::middleware::from_fn(pages::as_pages))
         .layer(axum::middleware::from_fn_with_state(state.clone(), surround))

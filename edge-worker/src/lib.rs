@@ -4,6 +4,7 @@
 //! polls; the pages. Not in scope: decisions, which are pure functions in `devflow-domain`, and everything that runs
 //! on a server.
 
+mod access;
 mod app;
 mod auth;
 mod config;

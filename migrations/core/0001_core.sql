@@ -13,12 +13,13 @@ CREATE TABLE users (
   id TEXT PRIMARY KEY,
   email TEXT NOT NULL COLLATE NOCASE UNIQUE,
   password_hash TEXT NOT NULL,
-  role TEXT NOT NULL CHECK (role IN ('owner')),
+  -- For the fleet, and so for every project; NULL where there are roles of single projects only.
+  role TEXT CHECK (role IN ('viewer', 'maintainer', 'admin', 'owner')),
+  disabled_at INTEGER,
   created_at INTEGER NOT NULL
 ) STRICT;
 
--- Two set-ups at once make one owner.
-CREATE UNIQUE INDEX users_one_owner ON users (role) WHERE role = 'owner';
+CREATE INDEX users_owners ON users (role) WHERE role = 'owner';
 
 CREATE TABLE sessions (
   token_hash TEXT PRIMARY KEY,
@@ -26,16 +27,31 @@ CREATE TABLE sessions (
   user TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
   created_at INTEGER NOT NULL,
   seen_at INTEGER NOT NULL,
-  expires_at INTEGER NOT NULL
+  -- When password or second factor were given last.
+  proved_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  -- Browser and system in words, address and country of the last sign-in.
+  device TEXT NOT NULL,
+  address TEXT NOT NULL,
+  country TEXT
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sessions_by_user ON sessions (user);
 
 CREATE TABLE api_keys (
   token_hash TEXT PRIMARY KEY,
   id TEXT NOT NULL,
   user TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
   name TEXT NOT NULL,
+  scope TEXT NOT NULL CHECK (scope IN ('read', 'deploy', 'admin')),
+  -- JSON list of the only projects that it reaches; NULL is all.
+  projects TEXT,
+  expires_at INTEGER,
+  used_at INTEGER,
   created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX api_keys_by_user ON api_keys (user);
 
 CREATE TABLE servers (
   id TEXT PRIMARY KEY,

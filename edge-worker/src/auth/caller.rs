@@ -1,24 +1,24 @@
-//! Extractors for who asks. A handler without one of them answers everybody.
+//! Who asks: found out once, by the guard of [`crate::access`]; handlers take it from there.
 
 use super::{COOKIE, KEY_PREFIX};
+use crate::access::Access;
 use crate::app::AppState;
 use crate::crypt;
 use crate::error::ApiError;
 use crate::platform;
-use crate::store::users::{self, CallerRow};
-use axum::extract::FromRequestParts;
+use crate::store::users::{self, CallerRow, KeyCallerRow};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use devflow_domain::access::Through;
 use devflow_protocol::UserId;
-use worker::send::SendFuture;
 
 /// Whose name an action is recorded under.
 #[derive(Clone, Debug)]
 pub(crate) struct Actor(pub(crate) String);
 
-/// A person in a browser, for pages. Without a session the browser is sent to the sign-in page. What a form changes
-/// has to come as [`crate::extract::CsrfForm`].
+/// A person in a browser, for pages. What a form changes has to come as [`crate::extract::CsrfForm`].
 #[derive(Clone, Debug)]
 pub(crate) struct SignedIn {
     pub(crate) user: UserId,
@@ -28,6 +28,8 @@ pub(crate) struct SignedIn {
     pub(crate) token_hash: String,
     /// What forms carry in the field `_csrf`, and scripts in the header `x-csrf-token`.
     pub(crate) csrf: String,
+    /// What they may do.
+    pub(crate) access: Access,
 }
 
 impl SignedIn {
@@ -60,6 +62,8 @@ impl SignedIn {
         let Some(row) = state.db.first::<CallerRow>(users::session(&hash, now)).await? else {
             return Ok(None);
         };
+        let proven = row.proved_at.is_some_and(|at| now.since(at) < users::PROOF_MS);
+        let access = Access(row.grants(Through::Session { proven })?);
         if now.since(row.seen_at) > users::SEEN_STEP_MS {
             state.db.run(users::touch_session(&hash, now)).await?;
         }
@@ -70,28 +74,20 @@ impl SignedIn {
             login: row.id,
             token_hash: hash,
             csrf,
+            access,
         }))
     }
 }
 
-/// Sends a browser to the sign-in page, or tells why the question could not be answered.
-#[derive(Debug)]
-pub(crate) enum NotSignedIn {
-    /// To the sign-in page, and from there back to this path.
-    SignIn(String),
-    /// The question could not be answered.
-    Failed(ApiError),
-}
-
-impl IntoResponse for NotSignedIn {
-    fn into_response(self) -> Response {
-        match self {
-            Self::SignIn(back) => {
-                (StatusCode::SEE_OTHER, [(header::LOCATION, sign_in_path(&back))]).into_response()
-            }
-            Self::Failed(error) => error.into_response(),
-        }
-    }
+/// Sends a browser to the sign-in page, and from there back.
+pub(crate) fn not_signed_in(request: &Request) -> Response {
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let back = if request.method() == Method::GET {
+        path
+    } else {
+        "/"
+    };
+    (StatusCode::SEE_OTHER, [(header::LOCATION, sign_in_path(back))]).into_response()
 }
 
 fn sign_in_path(back: &str) -> String {
@@ -110,61 +106,55 @@ fn sign_in_path(back: &str) -> String {
     format!("/sign-in?next={encoded}")
 }
 
-impl FromRequestParts<AppState> for SignedIn {
-    type Rejection = NotSignedIn;
+/// What the guard found out about who asks. A route that needs nobody has none of it.
+fn from_guard<T: Clone + Send + Sync + 'static>(parts: &Parts) -> Result<T, ApiError> {
+    let found = parts.extensions.get::<T>().cloned();
+    found.ok_or_else(|| ApiError::Internal(format!("{} asks who it is, and is open", parts.uri.path())))
+}
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, NotSignedIn> {
-        let found = SendFuture::new(Self::of(state, &parts.headers))
-            .await
-            .map_err(NotSignedIn::Failed)?;
-        found.ok_or_else(|| {
-            let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-            let back = if parts.method == Method::GET { path } else { "/" };
-            NotSignedIn::SignIn(back.to_owned())
-        })
+impl FromRequestParts<AppState> for SignedIn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &AppState) -> Result<Self, ApiError> {
+        from_guard(parts)
     }
 }
 
-/// A caller of the JSON API: an API key, or a session with its CSRF token in `x-csrf-token`.
+/// Whoever asks, with what they may do: an API key, or a session.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) actor: Actor,
+    pub(crate) access: Access,
 }
 
 impl Caller {
-    async fn of(state: &AppState, method: &Method, headers: &HeaderMap) -> Result<Self, ApiError> {
-        if let Some(value) = headers.get(header::AUTHORIZATION) {
-            let token = value.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
-            let token = token.filter(|token| token.starts_with(KEY_PREFIX) && token.len() <= 128);
-            let row = match token {
-                Some(token) => {
-                    state
-                        .db
-                        .first::<CallerRow>(users::key(&crypt::token_hash(token)))
-                        .await?
+    /// The caller of an API key.
+    pub(crate) async fn of_key(state: &AppState, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let value = headers.get(header::AUTHORIZATION);
+        let token = value
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| text.strip_prefix("Bearer "))
+            .filter(|token| token.starts_with(KEY_PREFIX) && token.len() <= 128);
+        let row = match token {
+            Some(token) => {
+                let (hash, now) = (crypt::token_hash(token), platform::now());
+                let row: Option<KeyCallerRow> = state.db.first(users::key(&hash, now)).await?;
+                if row.as_ref().is_some_and(|row| row.is_unseen(now)) {
+                    state.db.run(users::touch_key(&hash, now)).await?;
                 }
-                None => None,
-            };
-            let row = row.ok_or_else(|| {
-                ApiError::Unauthenticated(
-                    "wrong_key",
-                    "The API key is not known; make a new one.".to_owned(),
-                )
-            })?;
-            return Ok(Self { actor: Actor(row.id) });
-        }
-        let Some(signed_in) = SignedIn::of(state, headers).await? else {
-            return Err(ApiError::Unauthenticated(
-                "unauthenticated",
-                "Send an API key as `authorization: Bearer dfp_…`, or sign in.".to_owned(),
-            ));
+                row
+            }
+            None => None,
         };
-        let safe = matches!(*method, Method::GET | Method::HEAD);
-        if !safe {
-            check_csrf(&signed_in, header_token(headers).as_deref())?;
-        }
+        let row = row.ok_or_else(|| {
+            ApiError::Unauthenticated(
+                "wrong_key",
+                "The API key is not known, or is over; make a new one.".to_owned(),
+            )
+        })?;
         Ok(Self {
-            actor: signed_in.actor(),
+            access: Access(row.grants()?),
+            actor: Actor(row.caller.id),
         })
     }
 }
@@ -191,8 +181,8 @@ pub(crate) fn check_csrf(signed_in: &SignedIn, token: Option<&str>) -> Result<()
 impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        SendFuture::new(Self::of(state, &parts.method, &parts.headers)).await
+    async fn from_request_parts(parts: &mut Parts, _state: &AppState) -> Result<Self, ApiError> {
+        from_guard(parts)
     }
 }
 

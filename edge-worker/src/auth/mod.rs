@@ -3,8 +3,9 @@
 mod caller;
 mod object;
 mod password;
+mod place;
 
-pub(crate) use caller::{Actor, Caller, SignedIn, check_csrf, header_token};
+pub(crate) use caller::{Actor, Caller, SignedIn, check_csrf, header_token, not_signed_in};
 
 use crate::app::AppState;
 use crate::crypt;
@@ -12,6 +13,7 @@ use crate::error::ApiError;
 use crate::platform;
 use crate::store::{activity, users};
 use axum::http::HeaderMap;
+use devflow_domain::access::Scope;
 use devflow_protocol::{ApiKeyId, LoginId, UserId};
 use object::{Ask, Reply};
 use serde::Deserialize;
@@ -96,7 +98,16 @@ pub(crate) async fn set_up(state: &AppState, setup: &SetUp) -> Result<NewOwner, 
     };
     let batch = vec![
         users::insert_owner(&owner),
-        users::insert_key(&crypt::token_hash(&api_key), &key_id, &user, "set-up", now),
+        users::insert_key(&users::NewKey {
+            token_hash: &crypt::token_hash(&api_key),
+            id: &key_id,
+            user: &user,
+            name: "set-up",
+            scope: Scope::Admin,
+            projects: None,
+            expires_at: None,
+            now,
+        }),
         activity::record(now, user.as_str(), "user.set_up", user.as_str(), ""),
     ];
     match state.db.batch(batch).await {
@@ -105,7 +116,7 @@ pub(crate) async fn set_up(state: &AppState, setup: &SetUp) -> Result<NewOwner, 
             email: email.to_owned(),
             api_key,
         }),
-        Err(error) if error.is_duplicate("users.") => {
+        Err(error) if error.is_duplicate("users.") || error.is_check("role") => {
             Err(ApiError::NotFound("There is nothing at this address.".to_owned()))
         }
         Err(error) => Err(error.into()),
@@ -153,12 +164,12 @@ pub(crate) async fn sign_in(
     };
     let asked = Ask::Verify {
         account: email.chars().take(254).collect(),
-        address: client_address(headers),
+        address: place::address(headers),
         password: password.chars().take(PASSWORD_MAX + 1).collect(),
         stored: user.as_ref().map(|user| user.password_hash.clone()),
     };
     match (ask(state, &asked).await?, user) {
-        (Reply::Verified { ok: true }, Some(user)) => start_session(state, &user.id).await,
+        (Reply::Verified { ok: true }, Some(user)) => start_session(state, headers, &user.id).await,
         (Reply::Wait { seconds }, _) => Err(ApiError::RateLimited(seconds)),
         _ => Err(ApiError::Unauthenticated(
             "wrong_credentials",
@@ -167,20 +178,79 @@ pub(crate) async fn sign_in(
     }
 }
 
-async fn start_session(state: &AppState, user: &UserId) -> Result<String, ApiError> {
+/// Checks the password again and gives the session a new token, so that whoever held the old one is out; gives the
+/// value of the `Set-Cookie` header.
+pub(crate) async fn prove(
+    state: &AppState,
+    headers: &HeaderMap,
+    signed_in: &SignedIn,
+    password: &str,
+) -> Result<String, ApiError> {
+    let user: Option<users::UserRow> = state.db.first(users::by_email(&signed_in.email)).await?;
+    let asked = Ask::Verify {
+        account: signed_in.email.clone(),
+        address: place::address(headers),
+        password: password.chars().take(PASSWORD_MAX + 1).collect(),
+        stored: user.map(|user| user.password_hash),
+    };
+    let now = platform::now();
+    match ask(state, &asked).await? {
+        Reply::Verified { ok: true } => {}
+        Reply::Wait { seconds } => return Err(ApiError::RateLimited(seconds)),
+        _ => {
+            let refused = activity::record(
+                now,
+                signed_in.user.as_str(),
+                "session.proof_refused",
+                &signed_in.login,
+                "",
+            );
+            state.db.run(refused).await?;
+            return Err(ApiError::Unauthenticated(
+                "wrong_password",
+                "The password is wrong.".to_owned(),
+            ));
+        }
+    }
+    let token = crypt::token(platform::entropy());
+    state
+        .db
+        .batch(vec![
+            users::rotate_session(&signed_in.token_hash, &crypt::token_hash(&token), now),
+            activity::record(
+                now,
+                signed_in.user.as_str(),
+                "session.prove",
+                &signed_in.login,
+                "",
+            ),
+        ])
+        .await?;
+    Ok(cookie(&token))
+}
+
+fn cookie(token: &str) -> String {
+    let max_age = users::ABSOLUTE_MS / 1000;
+    format!("{COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={max_age}")
+}
+
+async fn start_session(state: &AppState, headers: &HeaderMap, user: &UserId) -> Result<String, ApiError> {
     let (now, login) = (platform::now(), platform::new_id(LoginId::new));
     let token = crypt::token(platform::entropy());
     state
         .db
         .batch(vec![
-            users::insert_session(&crypt::token_hash(&token), &login, user, now),
+            users::insert_session(&users::NewSession {
+                token_hash: &crypt::token_hash(&token),
+                id: &login,
+                user,
+                place: &place::of(headers),
+                now,
+            }),
             activity::record(now, user.as_str(), "session.start", login.as_str(), ""),
         ])
         .await?;
-    let max_age = users::ABSOLUTE_MS / 1000;
-    Ok(format!(
-        "{COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={max_age}"
-    ))
+    Ok(cookie(&token))
 }
 
 /// Ends a session; gives the value of the `Set-Cookie` header.
@@ -197,12 +267,4 @@ pub(crate) async fn sign_out(state: &AppState, signed_in: &SignedIn) -> Result<S
     Ok(format!(
         "{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
     ))
-}
-
-/// Where a request comes from, as Cloudflare says it.
-fn client_address(headers: &HeaderMap) -> String {
-    let address = headers
-        .get("cf-connecting-ip")
-        .and_then(|value| value.to_str().ok());
-    address.unwrap_or("unknown").to_owned()
 }

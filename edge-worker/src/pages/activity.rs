@@ -41,6 +41,8 @@ fn sentence(action: &str) -> String {
         "user.set_up" => "Set up DevFlow Pro",
         "session.start" => "Signed in",
         "session.end" => "Signed out",
+        "session.prove" => "Said again who they are",
+        "session.proof_refused" => "Gave a wrong password while signed in",
         "project.create" => "Made the project",
         "project.update" => "Changed the settings of",
         "project.stop" => "Stopped",

@@ -6,7 +6,7 @@ use super::web;
 use askama::Template;
 use axum::body::to_bytes;
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use devflow_protocol::runner_api::Problem;
@@ -48,9 +48,23 @@ fn wants_page(headers: &HeaderMap) -> bool {
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
+/// The page to come back to: the one that was asked for, or the one whose form was sent.
+fn came_from(request: &Request) -> String {
+    if request.method() == Method::GET {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        return web::back_or(Some(path), "/");
+    }
+    let referer = request.headers().get(header::REFERER);
+    let path = referer
+        .and_then(|value| value.to_str().ok()?.parse::<Uri>().ok())
+        .and_then(|uri| Some(uri.path_and_query()?.as_str().to_owned()));
+    web::back_or(path.as_deref(), "/")
+}
+
 /// Turns problem details into a page where a browser asked for one.
 pub(crate) async fn as_pages(request: Request, next: Next) -> Response {
     let (asked, theme) = (wants_page(request.headers()), web::theme(request.headers()));
+    let back = came_from(&request);
     let response = next.run(request).await;
     let kind = response.headers().get(header::CONTENT_TYPE);
     if !asked || kind.is_none_or(|kind| kind != "application/problem+json") {
@@ -61,6 +75,12 @@ pub(crate) async fn as_pages(request: Request, next: Next) -> Response {
         .await
         .ok()
         .and_then(|bytes| serde_json::from_slice::<Problem>(&bytes).ok());
+    if problem
+        .as_ref()
+        .is_some_and(|problem| problem.code == "proof_needed")
+    {
+        return web::go(&web::query("/prove", &[("next", &back)]));
+    }
     let mut shown = page(
         parts.status,
         theme,
@@ -86,6 +106,10 @@ mod tests {
 
     async fn wait() -> ApiError {
         ApiError::RateLimited(30)
+    }
+
+    async fn secret() -> ApiError {
+        ApiError::Forbidden("proof_needed", "Say again who you are.".to_owned())
     }
 
     async fn fine() -> &'static str {
@@ -127,6 +151,46 @@ mod tests {
         );
         assert!(body.contains("<h1>Too many attempts</h1>"), "{body}");
         assert!(body.contains("try again in 30 seconds"), "{body}");
+    }
+
+    #[test]
+    fn as_pages_asks_for_proof_and_comes_back_to_this_site_only() {
+        let cases = [
+            (
+                Method::GET,
+                "/secret?reveal=1",
+                "",
+                "/prove?next=%2Fsecret%3Freveal%3D1",
+            ),
+            (
+                Method::POST,
+                "/secret",
+                "https://devflow.test/projects/a",
+                "/prove?next=%2Fprojects%2Fa",
+            ),
+            (Method::POST, "/secret", "", "/prove?next=%2F"),
+            (
+                Method::POST,
+                "/secret",
+                "https://devflow.test//evil.test",
+                "/prove?next=%2F",
+            ),
+        ];
+        for (method, path, referer, expected) in cases {
+            let mut router: Router = Router::new()
+                .route("/secret", get(secret).post(secret))
+                .layer(axum::middleware::from_fn(as_pages));
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .header(header::ACCEPT, "text/html")
+                .header(header::REFERER, referer)
+                .body(Body::empty())
+                .unwrap();
+            let response = router.call(request).now_or_never().unwrap().unwrap();
+            assert_eq!(response.status(), StatusCode::SEE_OTHER);
+            assert_eq!(response.headers()[header::LOCATION], expected);
+        }
     }
 
     #[test]

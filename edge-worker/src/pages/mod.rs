@@ -14,6 +14,7 @@ mod moment;
 mod output;
 mod overview;
 mod project;
+mod prove;
 mod servers;
 mod shell;
 mod sign_in;
@@ -23,32 +24,73 @@ mod web;
 
 pub(crate) use failure::as_pages;
 
-use crate::app::AppState;
-use axum::Router;
-use axum::routing::{get, post};
+use crate::access::{Door, Needs, On, Routes};
+use devflow_domain::access::Action;
 
 /// All pages and what their forms are sent to.
-pub(crate) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/", get(overview::show))
-        .route("/sign-in", get(sign_in::sign_in).post(sign_in::enter))
-        .route("/sign-out", post(sign_in::leave))
-        .route("/set-up", get(sign_in::set_up).post(sign_in::make_owner))
-        .route("/theme", post(sign_in::choose_theme))
-        .route("/activity", get(activity::list))
-        .route("/keys", get(keys::list).post(keys::create))
-        .route("/keys/{id}/revoke", post(keys::revoke))
-        .route("/servers", get(servers::list).post(enrolment::create))
-        .route("/servers/new", get(enrolment::new))
-        .route("/servers/{id}", get(servers::show))
-        .route("/servers/{id}/enrol", post(enrolment::enrol))
-        .route("/servers/{id}/ping", post(servers::ping))
-        .route("/deliveries/{id}/replay", post(project::actions::replay))
-        .route("/deployments/{id}", get(deployment::show))
-        .route("/deployments/{id}/output", get(output::show))
-        .route("/deployments/{id}/cancel", post(deployment::actions::cancel))
-        .route("/deployments/{id}/abandon", post(deployment::actions::abandon))
-        .route("/deployments/{id}/redeploy", post(deployment::actions::redeploy))
-        .route("/deployments/{id}/rollback", post(deployment::actions::roll_back))
+pub(crate) fn router() -> Routes {
+    Routes::new()
+        .get("/", Needs::may(Action::Enter), overview::show)
+        .get("/sign-in", Needs::Open(Door::Anybody), sign_in::sign_in)
+        .post("/sign-in", Needs::Open(Door::Anybody), sign_in::enter)
+        .post("/sign-out", Needs::may(Action::Enter), sign_in::leave)
+        .get("/set-up", Needs::Open(Door::Token), sign_in::set_up)
+        .post("/set-up", Needs::Open(Door::Token), sign_in::make_owner)
+        .get("/prove", Needs::may(Action::Enter), prove::show)
+        .post("/prove", Needs::may(Action::Enter), prove::prove)
+        .post("/theme", Needs::may(Action::Enter), sign_in::choose_theme)
+        .get("/activity", Needs::may(Action::SeeActivity), activity::list)
+        .get("/keys", Needs::may(Action::SeeAccount), keys::list)
+        .post("/keys", Needs::may(Action::ChangeAccount), keys::create)
+        .post("/keys/{id}/revoke", Needs::may(Action::SeeAccount), keys::revoke)
+        .get("/servers", Needs::may(Action::SeeServers), servers::list)
+        .post("/servers", Needs::may(Action::ManageServers), enrolment::create)
+        .get("/servers/new", Needs::may(Action::ManageServers), enrolment::new)
+        .get("/servers/{id}", Needs::may(Action::SeeServers), servers::show)
+        .post(
+            "/servers/{id}/enrol",
+            Needs::may(Action::ManageServers),
+            enrolment::enrol,
+        )
+        .post(
+            "/servers/{id}/ping",
+            Needs::may(Action::PingServer),
+            servers::ping,
+        )
+        .post(
+            "/deliveries/{id}/replay",
+            Needs::May(Action::Deploy, On::Delivery),
+            project::actions::replay,
+        )
+        .get(
+            "/deployments/{id}",
+            Needs::deployment(Action::SeeProject),
+            deployment::show,
+        )
+        .get(
+            "/deployments/{id}/output",
+            Needs::deployment(Action::SeeProject),
+            output::show,
+        )
+        .post(
+            "/deployments/{id}/cancel",
+            Needs::deployment(Action::Deploy),
+            deployment::actions::cancel,
+        )
+        .post(
+            "/deployments/{id}/abandon",
+            Needs::deployment(Action::Operate),
+            deployment::actions::abandon,
+        )
+        .post(
+            "/deployments/{id}/redeploy",
+            Needs::deployment(Action::Deploy),
+            deployment::actions::redeploy,
+        )
+        .post(
+            "/deployments/{id}/rollback",
+            Needs::deployment(Action::Deploy),
+            deployment::actions::roll_back,
+        )
         .merge(project::router())
 }

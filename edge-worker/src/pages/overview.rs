@@ -84,11 +84,12 @@ pub(crate) async fn show(
     let now = platform::now();
     let text: String = search.q.trim().chars().take(100).collect();
     let after = search.cursor.unwrap_or_default();
+    let visible = visitor.signed_in.access.visible();
     let answers = state
         .db
         .batch(vec![
-            dashboard::counts(now.plus(-FAILED_WITHIN_MS)),
-            dashboard::cards_matching(&after, &text),
+            dashboard::counts(now.plus(-FAILED_WITHIN_MS), visible.clone()),
+            dashboard::cards_matching(&after, &text, visible),
         ])
         .await?;
     let counts = answers

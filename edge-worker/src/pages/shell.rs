@@ -1,7 +1,9 @@
 //! The frame around a page: title, navigation, theme, account, and the notice about what was just done.
 
 use super::{assets, icon};
+use crate::access::Access;
 use askama::filters::HtmlSafe;
+use devflow_domain::access::Action;
 use std::fmt;
 
 /// Which entry of the navigation a page belongs to.
@@ -11,6 +13,22 @@ pub(crate) enum Section {
     Servers,
     Activity,
     Keys,
+}
+
+impl Section {
+    /// Those that somebody may see.
+    pub(crate) fn visible(access: &Access) -> Vec<Self> {
+        let all = [
+            (Self::Projects, Action::Enter),
+            (Self::Servers, Action::SeeServers),
+            (Self::Activity, Action::SeeActivity),
+            (Self::Keys, Action::SeeAccount),
+        ];
+        all.into_iter()
+            .filter(|(_, action)| access.may(*action, None))
+            .map(|(section, _)| section)
+            .collect()
+    }
 }
 
 /// Light or dark, as a person chose it; the system's choice otherwise.
@@ -90,6 +108,8 @@ pub(crate) struct Notice {
 pub(crate) struct Shell {
     pub(crate) title: String,
     pub(crate) section: Section,
+    /// The sections that the person may see.
+    pub(crate) sections: Vec<Section>,
     pub(crate) theme: Theme,
     pub(crate) csrf: CsrfField,
     /// The person's e-mail address.
@@ -117,13 +137,16 @@ impl Shell {
     }
 
     /// The navigation: icon, name, path, and whether the page belongs to it.
-    pub(crate) fn entries(&self) -> [(icon::Icon, &'static str, &'static str, bool); 4] {
-        [
+    pub(crate) fn entries(&self) -> Vec<(icon::Icon, &'static str, &'static str, bool)> {
+        let all = [
             (icon::PROJECTS, "Projects", "/", Section::Projects),
             (icon::SERVERS, "Servers", "/servers", Section::Servers),
             (icon::ACTIVITY, "Activity", "/activity", Section::Activity),
             (icon::KEY, "API keys", "/keys", Section::Keys),
-        ]
-        .map(|(icon, name, path, section)| (icon, name, path, section == self.section))
+        ];
+        all.into_iter()
+            .filter(|(.., section)| self.sections.contains(section))
+            .map(|(icon, name, path, section)| (icon, name, path, section == self.section))
+            .collect()
     }
 }

@@ -57,6 +57,7 @@ impl Visitor {
         Shell {
             title: title.into(),
             section,
+            sections: Section::visible(&self.signed_in.access),
             theme: self.theme,
             csrf: CsrfField(self.signed_in.csrf.clone()),
             who: self.signed_in.email.clone(),

@@ -1,21 +1,21 @@
 //! `POST /hooks/{provider}/{hook}`: what Git providers send.
 
+use crate::access::{Door, Needs, Routes};
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::extract::read_body;
 use crate::service::deliveries;
+use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json, Router};
 use devflow_domain::webhook::Delivery;
 use devflow_protocol::HookId;
 use devflow_protocol::limits::WEBHOOK_BODY_BYTES;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/hooks/{provider}/{hook}", post(receive))
+pub(super) fn router() -> Routes {
+    Routes::new().post("/hooks/{provider}/{hook}", Needs::Open(Door::Provider), receive)
 }
 
 #[worker::send]

@@ -1,35 +1,55 @@
 //! `GET /live?topic=…`: a WebSocket of a signed-in person. It carries notices that something changed, never what.
 
+use crate::access::{Access, Needs, Routes};
 use crate::app::AppState;
 use crate::auth::SignedIn;
 use crate::error::ApiError;
-use axum::Router;
+use crate::store::access::{ProjectOf, project_of_deployment};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use axum::routing::get;
+use devflow_domain::access::Action;
 use devflow_protocol::{DeploymentId, ProjectId};
 
 /// Most topics of one socket; the runtime allows ten tags, and one names the sign-in.
 const TOPICS: usize = 8;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/live", get(live))
+pub(super) fn router() -> Routes {
+    Routes::new().get("/live", Needs::may(Action::Enter), live)
 }
 
-fn is_topic(topic: &str) -> bool {
+/// Refuses a topic that there is not, or that the person may not follow. The fleet's carries no names of anything.
+async fn check_topic(state: &AppState, access: &Access, topic: &str) -> Result<(), ApiError> {
+    let unknown = || ApiError::invalid("topic", "1 to 8 of `fleet`, `project:ID`, `deployment:ID`");
     match topic.split_once(':') {
-        None => topic == "fleet",
-        Some(("project", id)) => id.parse::<ProjectId>().is_ok(),
-        Some(("deployment", id)) => id.parse::<DeploymentId>().is_ok(),
-        Some(_) => false,
+        None if topic == "fleet" => Ok(()),
+        Some(("project", id)) => {
+            let project: ProjectId = id.parse().map_err(|_| unknown())?;
+            access.require(Action::SeeProject, Some(&project))
+        }
+        Some(("deployment", id)) => {
+            let id: DeploymentId = id.parse().map_err(|_| unknown())?;
+            if access.0.are_for_all_projects() {
+                return access.require(Action::SeeProject, None);
+            }
+            let row: Option<ProjectOf> = state.db.first(project_of_deployment(id.as_str())).await?;
+            let project = row
+                .and_then(|row| row.project)
+                .ok_or_else(|| ApiError::no_such("deployment"))?;
+            access.require(Action::SeeProject, Some(&project))
+        }
+        _ => Err(unknown()),
     }
 }
 
 #[worker::send]
-async fn live(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
-    let headers = request.headers();
-    let upgrade = headers
+async fn live(
+    State(state): State<AppState>,
+    signed_in: SignedIn,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let upgrade = request
+        .headers()
         .get(header::UPGRADE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
@@ -39,19 +59,16 @@ async fn live(State(state): State<AppState>, request: Request) -> Result<Respons
             "Open this address as a WebSocket.".to_owned(),
         ));
     }
-    let signed_in = SignedIn::of(&state, headers).await?.ok_or_else(|| {
-        ApiError::Unauthenticated("unauthenticated", "Sign in to follow what happens.".to_owned())
-    })?;
     let query = request.uri().query().unwrap_or_default().to_owned();
     let topics: Vec<String> = form_urlencoded::parse(query.as_bytes())
         .filter(|(name, _)| name == "topic")
         .map(|(_, topic)| topic.into_owned())
         .collect();
-    if topics.is_empty() || topics.len() > TOPICS || !topics.iter().all(|topic| is_topic(topic)) {
-        return Err(ApiError::invalid(
-            "topic",
-            "1 to 8 of `fleet`, `project:ID`, `deployment:ID`",
-        ));
+    if topics.is_empty() || topics.len() > TOPICS {
+        return Err(ApiError::invalid("topic", format!("1 to {TOPICS} topics")));
+    }
+    for topic in &topics {
+        check_topic(&state, &signed_in.access, topic).await?;
     }
     let answer: Response = state.hub().live(&signed_in.login, &topics).await?.into();
     debug_assert_eq!(answer.status(), StatusCode::SWITCHING_PROTOCOLS);

@@ -5,12 +5,11 @@ mod hooks;
 mod live;
 mod runner;
 
-use crate::app::AppState;
-use axum::Router;
+use crate::access::Routes;
 
 /// All of them.
-pub(crate) fn router() -> Router<AppState> {
-    Router::new()
+pub(crate) fn router() -> Routes {
+    Routes::new()
         .merge(hooks::router())
         .merge(runner::router())
         .merge(api::router())

@@ -6,6 +6,7 @@ use crate::crypt;
 use crate::error::ApiError;
 use crate::platform;
 use crate::store::{activity, users};
+use devflow_domain::access::Scope;
 use devflow_protocol::ApiKeyId;
 
 /// Makes a key; it is told this once.
@@ -22,7 +23,16 @@ pub(crate) async fn create(state: &AppState, owner: &SignedIn, name: &str) -> Re
     state
         .db
         .batch(vec![
-            users::insert_key(&crypt::token_hash(&key), &id, &owner.user, name, now),
+            users::insert_key(&users::NewKey {
+                token_hash: &crypt::token_hash(&key),
+                id: &id,
+                user: &owner.user,
+                name,
+                scope: Scope::Admin,
+                projects: None,
+                expires_at: None,
+                now,
+            }),
             activity::record(now, &owner.actor().0, "key.create", id.as_str(), name),
         ])
         .await?;

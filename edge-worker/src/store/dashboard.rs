@@ -20,23 +20,28 @@ pub(crate) struct Counts {
     pub(crate) failed: i64,
 }
 
-/// Counts; failures among deployments made since `since`, whose ids sort by time.
-pub(crate) fn counts(since: UnixMillis) -> Statement {
+/// Counts; failures among deployments made since `since`, whose ids sort by time. With a JSON list `visible` only what
+/// belongs to those projects is counted, and no servers are.
+pub(crate) fn counts(since: UnixMillis, visible: Option<String>) -> Statement {
     statement!(
         "-- dashboard_counts
-        SELECT (SELECT count(*) FROM projects) AS projects, (SELECT count(*) FROM servers) AS servers,
-          (SELECT count(*) FROM servers WHERE state = 'online') AS servers_online,
-          (SELECT count(*) FROM servers WHERE state = 'missing') AS servers_missing,
+        SELECT (SELECT count(*) FROM projects WHERE ?2 IS NULL OR id IN (SELECT value FROM json_each(?2))) AS projects,
+          (SELECT count(*) FROM servers WHERE ?2 IS NULL) AS servers,
+          (SELECT count(*) FROM servers WHERE state = 'online' AND ?2 IS NULL) AS servers_online,
+          (SELECT count(*) FROM servers WHERE state = 'missing' AND ?2 IS NULL) AS servers_missing,
           (SELECT count(*) FROM jobs WHERE state IN ('queued', 'leased', 'running', 'out_of_contact')
-            AND verb IN ('deploy', 'rollback')) AS running,
-          (SELECT count(*) FROM deployments WHERE id > ?1 AND state IN ('failed', 'rolled_back')) AS failed",
-        &DeploymentId::new(since, [0; 10])
+            AND verb IN ('deploy', 'rollback') AND (?2 IS NULL OR project IN (SELECT value FROM json_each(?2))))
+            AS running,
+          (SELECT count(*) FROM deployments WHERE id > ?1 AND state IN ('failed', 'rolled_back')
+            AND (?2 IS NULL OR project IN (SELECT value FROM json_each(?2)))) AS failed",
+        &DeploymentId::new(since, [0; 10]),
+        visible
     )
 }
 
 /// A page of projects by slug whose name, slug or host names contain `text`, with their last deployment. `%` and
-/// `_` in it stand for themselves.
-pub(crate) fn cards_matching(after_slug: &str, text: &str) -> Statement {
+/// `_` in it stand for themselves. Only those of the JSON list `visible`, if there is one.
+pub(crate) fn cards_matching(after_slug: &str, text: &str, visible: Option<String>) -> Statement {
     let escaped: String = text
         .chars()
         .flat_map(|c| {
@@ -56,9 +61,11 @@ pub(crate) fn cards_matching(after_slug: &str, text: &str) -> Statement {
         LEFT JOIN deployments d ON d.id = (SELECT max(n.id) FROM deployments n WHERE n.project = p.id)
         WHERE p.slug > ?1 AND (?2 = '%%' OR p.name LIKE ?2 ESCAPE '\\' OR p.slug LIKE ?2 ESCAPE '\\'
           OR json_extract(p.settings, '$.domains') LIKE ?2 ESCAPE '\\')
+          AND (?3 IS NULL OR p.id IN (SELECT value FROM json_each(?3)))
         ORDER BY p.slug LIMIT 51",
         after_slug,
-        format!("%{escaped}%")
+        format!("%{escaped}%"),
+        visible
     )
 }
 

@@ -33,6 +33,11 @@ impl StoreError {
     pub(crate) fn is_duplicate(&self, column: &str) -> bool {
         self.message.contains("UNIQUE constraint failed") && self.message.contains(column)
     }
+
+    /// True where a CHECK of `column` refused a row.
+    pub(crate) fn is_check(&self, column: &str) -> bool {
+        self.message.contains("CHECK constraint failed") && self.message.contains(column)
+    }
 }
 
 /// One database.

@@ -4,6 +4,7 @@
 //! statements natively on `SQLite`, against the real migrations. Several writes that belong together are one
 //! [`Db::batch`], which D1 runs as one transaction.
 
+pub(crate) mod access;
 pub(crate) mod activity;
 pub(crate) mod dashboard;
 mod db;

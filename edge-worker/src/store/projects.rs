@@ -71,8 +71,8 @@ pub(crate) struct ProjectCard {
     pub(crate) last_finished_at: Option<UnixMillis>,
 }
 
-/// A page of projects by slug, with their last deployment.
-pub(crate) fn cards(after_slug: &str) -> Statement {
+/// A page of projects by slug, with their last deployment; only those of the JSON list `visible`, if there is one.
+pub(crate) fn cards(after_slug: &str, visible: Option<String>) -> Statement {
     statement!(
         "-- projects_cards
         SELECT p.id, p.slug, p.name, p.server, p.state, p.ref_name, p.settings, p.environment_version,
@@ -81,8 +81,9 @@ pub(crate) fn cards(after_slug: &str) -> Statement {
           d.subject AS last_subject, d.queued_at AS last_queued_at, d.finished_at AS last_finished_at
         FROM projects p JOIN servers s ON s.id = p.server
         LEFT JOIN deployments d ON d.id = (SELECT max(n.id) FROM deployments n WHERE n.project = p.id)
-        WHERE p.slug > ?1 ORDER BY p.slug LIMIT 51",
-        after_slug
+        WHERE p.slug > ?1 AND (?2 IS NULL OR p.id IN (SELECT value FROM json_each(?2))) ORDER BY p.slug LIMIT 51",
+        after_slug,
+        visible
     )
 }
 

@@ -28,7 +28,10 @@ pub(super) struct TestDb {
 impl TestDb {
     /// The database of the state.
     pub(super) fn core() -> Self {
-        Self::migrated(&[include_str!("../../../migrations/core/0001_core.sql")])
+        Self::migrated(&[
+            include_str!("../../../migrations/core/0001_core.sql"),
+            include_str!("../../../migrations/core/0002_access.sql"),
+        ])
     }
 
     /// The database of the output.

@@ -1,6 +1,7 @@
 //! `users`, `sessions` and `api_keys`: who may come in. Tokens are stored as hashes only.
 
-use super::{Statement, statement};
+use super::{Statement, StoreError, statement};
+use devflow_domain::access::{Grants, KeyLimits, Role, Scope, Through};
 use devflow_protocol::{ApiKeyId, LoginId, UnixMillis, UserId};
 use serde::Deserialize;
 
@@ -8,8 +9,10 @@ use serde::Deserialize;
 pub(crate) const IDLE_MS: i64 = 7 * 24 * 3_600_000;
 /// A session ends this long after its start, in milliseconds.
 pub(crate) const ABSOLUTE_MS: i64 = 30 * 24 * 3_600_000;
-/// `seen_at` is written at most this often, in milliseconds.
+/// `seen_at` and `used_at` are written at most this often, in milliseconds.
 pub(crate) const SEEN_STEP_MS: i64 = 5 * 60_000;
+/// How long a password or second factor that was given counts as given a moment ago, in milliseconds.
+pub(crate) const PROOF_MS: i64 = 15 * 60_000;
 
 /// A person with what is needed to check a password.
 #[derive(Debug, Deserialize)]
@@ -18,7 +21,7 @@ pub(crate) struct UserRow {
     pub(crate) password_hash: String,
 }
 
-/// Who a session or key belongs to.
+/// Who a session or key belongs to, with what they were given.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct CallerRow {
     /// The session's or key's id.
@@ -26,6 +29,52 @@ pub(crate) struct CallerRow {
     pub(crate) user: UserId,
     pub(crate) email: String,
     pub(crate) seen_at: UnixMillis,
+    /// When password or second factor were given last; None for a key.
+    pub(crate) proved_at: Option<UnixMillis>,
+    role: Option<Role>,
+    /// JSON object of roles by project.
+    projects: String,
+}
+
+impl CallerRow {
+    /// What they may do, coming in that way.
+    pub(crate) fn grants(&self, through: Through) -> Result<Grants, StoreError> {
+        let projects = serde_json::from_str(&self.projects)
+            .map_err(|error| StoreError::unreadable("project_roles", &error))?;
+        Ok(Grants {
+            fleet: self.role,
+            projects,
+            through,
+        })
+    }
+}
+
+/// A key with its limits.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct KeyCallerRow {
+    #[serde(flatten)]
+    pub(crate) caller: CallerRow,
+    scope: Scope,
+    /// JSON list of projects; None is all.
+    only: Option<String>,
+    used_at: Option<UnixMillis>,
+}
+
+impl KeyCallerRow {
+    /// What the key may be used for.
+    pub(crate) fn grants(&self) -> Result<Grants, StoreError> {
+        let projects = self.only.as_deref().map(serde_json::from_str).transpose();
+        let projects = projects.map_err(|error| StoreError::unreadable("api_keys.projects", &error))?;
+        self.caller.grants(Through::Key(KeyLimits {
+            scope: self.scope,
+            projects,
+        }))
+    }
+
+    /// True where its last use was not written down lately.
+    pub(crate) fn is_unseen(&self, now: UnixMillis) -> bool {
+        self.used_at.is_none_or(|at| now.since(at) > SEEN_STEP_MS)
+    }
 }
 
 /// A new person.
@@ -36,11 +85,13 @@ pub(crate) struct NewOwner<'a> {
     pub(crate) now: UnixMillis,
 }
 
-/// Makes the owner. A second owner is refused by the unique index.
+/// Makes the owner, where there is none. Runs before all else of its batch, which fails with it.
 pub(crate) fn insert_owner(owner: &NewOwner<'_>) -> Statement {
     statement!(
         "-- users_insert_owner
-        INSERT INTO users (id, email, password_hash, role, created_at) VALUES (?1, ?2, ?3, 'owner', ?4)",
+        INSERT INTO users (id, email, password_hash, role, created_at)
+        VALUES (?1, ?2, ?3, CASE WHEN EXISTS (SELECT 1 FROM users WHERE role = 'owner') THEN 'second' ELSE 'owner' END,
+          ?4)",
         owner.id,
         owner.email,
         owner.password_hash,
@@ -48,29 +99,52 @@ pub(crate) fn insert_owner(owner: &NewOwner<'_>) -> Statement {
     )
 }
 
-/// One row when there is an owner.
+/// A row when there is an owner.
 pub(crate) fn owner() -> Statement {
-    statement!("-- users_owner\nSELECT id, password_hash FROM users WHERE role = 'owner'")
+    statement!("-- users_owner\nSELECT id, password_hash FROM users WHERE role = 'owner' LIMIT 1")
 }
 
 /// The person with that address.
 pub(crate) fn by_email(email: &str) -> Statement {
     statement!(
-        "-- users_by_email\nSELECT id, password_hash FROM users WHERE email = ?1",
+        "-- users_by_email\nSELECT id, password_hash FROM users WHERE email = ?1 AND disabled_at IS NULL",
         email
     )
 }
 
-/// Starts a session.
-pub(crate) fn insert_session(token_hash: &str, id: &LoginId, user: &UserId, now: UnixMillis) -> Statement {
+/// Where a session is used.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Browser and system in words.
+    pub(crate) device: String,
+    pub(crate) address: String,
+    /// ISO 3166 code, where the platform knows it.
+    pub(crate) country: Option<String>,
+}
+
+/// A new session.
+pub(crate) struct NewSession<'a> {
+    pub(crate) token_hash: &'a str,
+    pub(crate) id: &'a LoginId,
+    pub(crate) user: &'a UserId,
+    pub(crate) place: &'a Place,
+    pub(crate) now: UnixMillis,
+}
+
+/// Starts a session; who signs in has just proven who they are.
+pub(crate) fn insert_session(new: &NewSession<'_>) -> Statement {
     statement!(
         "-- sessions_insert
-        INSERT INTO sessions (token_hash, id, user, created_at, seen_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
-        token_hash,
-        id,
-        user,
-        now,
-        now.plus(ABSOLUTE_MS)
+        INSERT INTO sessions (token_hash, id, user, created_at, seen_at, proved_at, expires_at, device, address, country)
+        VALUES (?1, ?2, ?3, ?4, ?4, ?4, ?5, ?6, ?7, ?8)",
+        new.token_hash,
+        new.id,
+        new.user,
+        new.now,
+        new.now.plus(ABSOLUTE_MS),
+        new.place.device.as_str(),
+        new.place.address.as_str(),
+        new.place.country.clone()
     )
 }
 
@@ -78,8 +152,10 @@ pub(crate) fn insert_session(token_hash: &str, id: &LoginId, user: &UserId, now:
 pub(crate) fn session(token_hash: &str, now: UnixMillis) -> Statement {
     statement!(
         "-- sessions_by_token
-        SELECT s.id, s.user, u.email, s.seen_at FROM sessions s JOIN users u ON u.id = s.user
-        WHERE s.token_hash = ?1 AND s.expires_at > ?2 AND s.seen_at > ?3",
+        SELECT s.id, s.user, u.email, s.seen_at, s.proved_at, u.role,
+          (SELECT json_group_object(r.project, r.role) FROM project_roles r WHERE r.user = u.id) AS projects
+        FROM sessions s JOIN users u ON u.id = s.user
+        WHERE s.token_hash = ?1 AND s.expires_at > ?2 AND s.seen_at > ?3 AND u.disabled_at IS NULL",
         token_hash,
         now,
         now.plus(-IDLE_MS)
@@ -95,6 +171,17 @@ pub(crate) fn touch_session(token_hash: &str, now: UnixMillis) -> Statement {
     )
 }
 
+/// Gives a session a new token after its person has proven who they are.
+pub(crate) fn rotate_session(token_hash: &str, new_token_hash: &str, now: UnixMillis) -> Statement {
+    statement!(
+        "-- sessions_rotate
+        UPDATE sessions SET token_hash = ?2, proved_at = ?3, seen_at = ?3 WHERE token_hash = ?1",
+        token_hash,
+        new_token_hash,
+        now
+    )
+}
+
 /// Ends a session.
 pub(crate) fn delete_session(token_hash: &str) -> Statement {
     statement!(
@@ -103,32 +190,55 @@ pub(crate) fn delete_session(token_hash: &str) -> Statement {
     )
 }
 
+/// A new API key.
+pub(crate) struct NewKey<'a> {
+    pub(crate) token_hash: &'a str,
+    pub(crate) id: &'a ApiKeyId,
+    pub(crate) user: &'a UserId,
+    pub(crate) name: &'a str,
+    pub(crate) scope: Scope,
+    /// JSON list of projects; None is all.
+    pub(crate) projects: Option<String>,
+    pub(crate) expires_at: Option<UnixMillis>,
+    pub(crate) now: UnixMillis,
+}
+
 /// Adds an API key.
-pub(crate) fn insert_key(
-    token_hash: &str,
-    id: &ApiKeyId,
-    user: &UserId,
-    name: &str,
-    now: UnixMillis,
-) -> Statement {
+pub(crate) fn insert_key(key: &NewKey<'_>) -> Statement {
     statement!(
         "-- api_keys_insert
-        INSERT INTO api_keys (token_hash, id, user, name, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        INSERT INTO api_keys (token_hash, id, user, name, scope, projects, expires_at, created_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        key.token_hash,
+        key.id,
+        key.user,
+        key.name,
+        key.scope.as_str(),
+        key.projects.clone(),
+        key.expires_at,
+        key.now
+    )
+}
+
+/// The key of a token, unless it is over.
+pub(crate) fn key(token_hash: &str, now: UnixMillis) -> Statement {
+    statement!(
+        "-- api_keys_by_token
+        SELECT k.id, k.user, u.email, k.created_at AS seen_at, u.role, k.scope, k.projects AS only, k.used_at,
+          (SELECT json_group_object(r.project, r.role) FROM project_roles r WHERE r.user = u.id) AS projects
+        FROM api_keys k JOIN users u ON u.id = k.user
+        WHERE k.token_hash = ?1 AND (k.expires_at IS NULL OR k.expires_at > ?2) AND u.disabled_at IS NULL",
         token_hash,
-        id,
-        user,
-        name,
         now
     )
 }
 
-/// The key of a token.
-pub(crate) fn key(token_hash: &str) -> Statement {
+/// Notes that a key is in use.
+pub(crate) fn touch_key(token_hash: &str, now: UnixMillis) -> Statement {
     statement!(
-        "-- api_keys_by_token
-        SELECT k.id, k.user, u.email, k.created_at AS seen_at FROM api_keys k JOIN users u ON u.id = k.user
-        WHERE k.token_hash = ?1",
-        token_hash
+        "-- api_keys_touch\nUPDATE api_keys SET used_at = ?2 WHERE token_hash = ?1",
+        token_hash,
+        now
     )
 }
 

@@ -15,6 +15,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use devflow_domain::access::Action;
 use devflow_domain::dotenv;
 use devflow_protocol::ProjectId;
 use devflow_protocol::outcome::Manifest;
@@ -90,6 +91,9 @@ async fn view(
 ) -> Result<EnvironmentPage, ApiError> {
     let card = projects::card(state, id).await?;
     let shows = look.reveal.is_some() || look.edit.is_some();
+    if shows {
+        visitor.signed_in.access.require(Action::SeeSecrets, Some(id))?;
+    }
     let (version, variables) = if shows {
         let (version, values) = environments::reveal(state, &visitor.signed_in.actor(), id).await?;
         (version, shown(&values, look))

@@ -11,6 +11,7 @@ use crate::service::{projects, servers};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use devflow_domain::access::Action;
 use devflow_domain::webhook::Provider;
 use devflow_protocol::ProjectId;
 use devflow_protocol::runner_api::ServerFacts;
@@ -103,6 +104,9 @@ pub(crate) async fn show(
     Id(id): Id<ProjectId>,
     Query(look): Query<Look>,
 ) -> Result<Response, ApiError> {
+    if look.reveal.is_some() {
+        visitor.signed_in.access.require(Action::SeeSecrets, Some(&id))?;
+    }
     let card = projects::card(&state, &id).await?;
     let hook = projects::hook::of_project(&state, &id)
         .await?

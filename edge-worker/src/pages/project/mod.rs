@@ -11,35 +11,84 @@ pub(crate) mod actions;
 pub(crate) mod settings;
 
 use super::look::{self, Badge, ProjectFacts};
-use crate::app::AppState;
+use crate::access::{Needs, Routes};
 use crate::store::StoreError;
 use crate::store::projects::{ProjectCard, ProjectState};
 use crate::store::servers::ServerState;
-use axum::Router;
-use axum::routing::{get, post};
+use devflow_domain::access::Action;
 use devflow_domain::settings::ProjectSettings;
 use devflow_protocol::ProjectId;
 use devflow_protocol::project::Framework;
 
 /// The pages of projects and what their forms are sent to.
-pub(crate) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/projects", post(settings::create))
-        .route("/projects/new", get(settings::new))
-        .route("/projects/{id}", get(deployments::show))
-        .route("/projects/{id}/deploy", post(actions::deploy))
-        .route("/projects/{id}/restart", post(actions::restart))
-        .route("/projects/{id}/stop", post(actions::stop))
-        .route("/projects/{id}/remove", post(actions::remove))
-        .route("/projects/{id}/environment", get(environment::show))
-        .route("/projects/{id}/environment/set", post(environment::set))
-        .route("/projects/{id}/environment/remove", post(environment::remove))
-        .route("/projects/{id}/environment/import", post(environment::import))
-        .route("/projects/{id}/deliveries", get(deliveries::show))
-        .route("/projects/{id}/hook", get(hook::show))
-        .route(
+pub(crate) fn router() -> Routes {
+    Routes::new()
+        .post("/projects", Needs::may(Action::CreateProject), settings::create)
+        .get("/projects/new", Needs::may(Action::CreateProject), settings::new)
+        .get(
+            "/projects/{id}",
+            Needs::project(Action::SeeProject),
+            deployments::show,
+        )
+        .post(
+            "/projects/{id}/deploy",
+            Needs::project(Action::Deploy),
+            actions::deploy,
+        )
+        .post(
+            "/projects/{id}/restart",
+            Needs::project(Action::Operate),
+            actions::restart,
+        )
+        .post(
+            "/projects/{id}/stop",
+            Needs::project(Action::Operate),
+            actions::stop,
+        )
+        .post(
+            "/projects/{id}/remove",
+            Needs::project(Action::RemoveProject),
+            actions::remove,
+        )
+        .get(
+            "/projects/{id}/environment",
+            Needs::project(Action::SeeProject),
+            environment::show,
+        )
+        .post(
+            "/projects/{id}/environment/set",
+            Needs::project(Action::ChangeEnvironment),
+            environment::set,
+        )
+        .post(
+            "/projects/{id}/environment/remove",
+            Needs::project(Action::ChangeEnvironment),
+            environment::remove,
+        )
+        .post(
+            "/projects/{id}/environment/import",
+            Needs::project(Action::ChangeEnvironment),
+            environment::import,
+        )
+        .get(
+            "/projects/{id}/deliveries",
+            Needs::project(Action::SeeProject),
+            deliveries::show,
+        )
+        .get(
+            "/projects/{id}/hook",
+            Needs::project(Action::SeeProject),
+            hook::show,
+        )
+        .get(
             "/projects/{id}/settings",
-            get(settings::show).post(settings::save),
+            Needs::project(Action::SeeProject),
+            settings::show,
+        )
+        .post(
+            "/projects/{id}/settings",
+            Needs::project(Action::ChangeSettings),
+            settings::save,
         )
 }
 

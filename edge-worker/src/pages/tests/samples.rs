@@ -25,6 +25,12 @@ pub(super) fn shell(title: &str, section: Section, theme: Theme) -> Shell {
     Shell {
         title: title.to_owned(),
         section,
+        sections: vec![
+            Section::Projects,
+            Section::Servers,
+            Section::Activity,
+            Section::Keys,
+        ],
         theme,
         csrf: CsrfField("dG9rZW4".to_owned()),
         who: "owner@example.com".to_owned(),

@@ -1,6 +1,7 @@
 //! Deliveries: the inbox of webhooks.
 
 use super::view;
+use crate::access::{Needs, On, Routes};
 use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -9,18 +10,30 @@ use crate::service::{deliveries, projects};
 use crate::store::Page;
 use crate::store::deliveries::{self as store, DeliveryRow};
 use crate::store::deployments::FROM_NEWEST;
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use devflow_domain::access::Action;
 use devflow_protocol::{DeliveryId, ProjectId};
 use serde_json::Value;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/api/v1/projects/{id}/deliveries", get(list))
-        .route("/api/v1/deliveries/{id}", get(show))
-        .route("/api/v1/deliveries/{id}/replay", post(replay))
+pub(super) fn router() -> Routes {
+    Routes::new()
+        .get(
+            "/api/v1/projects/{id}/deliveries",
+            Needs::project(Action::SeeProject),
+            list,
+        )
+        .get(
+            "/api/v1/deliveries/{id}",
+            Needs::May(Action::SeeProject, On::Delivery),
+            show,
+        )
+        .post(
+            "/api/v1/deliveries/{id}/replay",
+            Needs::May(Action::Deploy, On::Delivery),
+            replay,
+        )
 }
 
 #[worker::send]

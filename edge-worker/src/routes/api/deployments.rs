@@ -1,6 +1,7 @@
 //! Deployments and their output.
 
 use super::view;
+use crate::access::{Needs, Routes};
 use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -8,10 +9,10 @@ use crate::extract::{Id, OptionalJson, Paging, Query};
 use crate::service::{deployments, output, projects};
 use crate::store::Page;
 use crate::store::deployments::{self as store, DeploymentRow, FROM_NEWEST};
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use devflow_domain::access::Action;
 use devflow_protocol::text::GitSha;
 use devflow_protocol::{DeploymentId, ProjectId};
 use serde::Deserialize;
@@ -19,15 +20,48 @@ use serde_json::{Value, json};
 
 type Accepted = (StatusCode, Json<Value>);
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/api/v1/projects/{id}/deployments", get(list).post(start))
-        .route("/api/v1/deployments/{id}", get(show))
-        .route("/api/v1/deployments/{id}/output", get(show_output))
-        .route("/api/v1/deployments/{id}/cancel", post(cancel))
-        .route("/api/v1/deployments/{id}/abandon", post(abandon))
-        .route("/api/v1/deployments/{id}/redeploy", post(redeploy))
-        .route("/api/v1/deployments/{id}/rollback", post(roll_back))
+pub(super) fn router() -> Routes {
+    Routes::new()
+        .get(
+            "/api/v1/projects/{id}/deployments",
+            Needs::project(Action::SeeProject),
+            list,
+        )
+        .post(
+            "/api/v1/projects/{id}/deployments",
+            Needs::project(Action::Deploy),
+            start,
+        )
+        .get(
+            "/api/v1/deployments/{id}",
+            Needs::deployment(Action::SeeProject),
+            show,
+        )
+        .get(
+            "/api/v1/deployments/{id}/output",
+            Needs::deployment(Action::SeeProject),
+            show_output,
+        )
+        .post(
+            "/api/v1/deployments/{id}/cancel",
+            Needs::deployment(Action::Deploy),
+            cancel,
+        )
+        .post(
+            "/api/v1/deployments/{id}/abandon",
+            Needs::deployment(Action::Operate),
+            abandon,
+        )
+        .post(
+            "/api/v1/deployments/{id}/redeploy",
+            Needs::deployment(Action::Deploy),
+            redeploy,
+        )
+        .post(
+            "/api/v1/deployments/{id}/rollback",
+            Needs::deployment(Action::Deploy),
+            roll_back,
+        )
 }
 
 fn accepted(row: &DeploymentRow) -> Accepted {

@@ -7,11 +7,10 @@ mod servers;
 mod set_up;
 mod view;
 
-use crate::app::AppState;
-use axum::Router;
+use crate::access::Routes;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
+pub(super) fn router() -> Routes {
+    Routes::new()
         .merge(set_up::router())
         .merge(servers::router())
         .merge(projects::router())

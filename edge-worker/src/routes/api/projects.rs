@@ -1,6 +1,7 @@
 //! Projects and their environments.
 
 use super::view;
+use crate::access::{Needs, Routes};
 use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -8,37 +9,60 @@ use crate::extract::{Id, Json as Body, Paging, Query};
 use crate::service::{environments, projects};
 use crate::store::Page;
 use crate::store::projects::{self as store, ProjectCard};
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use devflow_domain::access::Action;
 use devflow_protocol::project::Environment;
 use devflow_protocol::{JobId, ProjectId};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/api/v1/projects", get(list).post(create))
-        .route("/api/v1/projects/{id}", get(show).patch(update).delete(remove))
-        .route(
-            "/api/v1/projects/{id}/environment",
-            get(show_environment).put(replace_environment),
+pub(super) fn router() -> Routes {
+    Routes::new()
+        .get("/api/v1/projects", Needs::may(Action::Enter), list)
+        .post("/api/v1/projects", Needs::may(Action::CreateProject), create)
+        .get("/api/v1/projects/{id}", Needs::project(Action::SeeProject), show)
+        .patch(
+            "/api/v1/projects/{id}",
+            Needs::project(Action::ChangeSettings),
+            update,
         )
-        .route("/api/v1/projects/{id}/stop", post(stop))
-        .route("/api/v1/projects/{id}/restart", post(restart))
+        .delete(
+            "/api/v1/projects/{id}",
+            Needs::project(Action::RemoveProject),
+            remove,
+        )
+        .get(
+            "/api/v1/projects/{id}/environment",
+            Needs::project(Action::SeeProject),
+            show_environment,
+        )
+        .put(
+            "/api/v1/projects/{id}/environment",
+            Needs::project(Action::ChangeEnvironment),
+            replace_environment,
+        )
+        .post(
+            "/api/v1/projects/{id}/stop",
+            Needs::project(Action::Operate),
+            stop,
+        )
+        .post(
+            "/api/v1/projects/{id}/restart",
+            Needs::project(Action::Operate),
+            restart,
+        )
 }
 
 #[worker::send]
 async fn list(
     State(state): State<AppState>,
-    _caller: Caller,
+    caller: Caller,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Value>, ApiError> {
-    let rows: Vec<ProjectCard> = state
-        .db
-        .all(store::cards(paging.cursor.as_deref().unwrap_or_default()))
-        .await?;
+    let after = paging.cursor.as_deref().unwrap_or_default();
+    let rows: Vec<ProjectCard> = state.db.all(store::cards(after, caller.access.visible())).await?;
     let page = Page::new(rows, |card| card.project.slug.to_string());
     let shown = page
         .items
@@ -85,6 +109,7 @@ async fn show(
     {
         let mut view = json!({ "url": projects::hook::url(&state, &hook), "provider": hook.provider });
         if query.reveal {
+            caller.access.require(Action::SeeSecrets, Some(&id))?;
             view["secret"] = projects::hook::reveal_secret(&state, &caller.actor, &hook)
                 .await?
                 .into();
@@ -159,6 +184,7 @@ async fn show_environment(
     Query(query): Query<Reveal>,
 ) -> Result<Json<Value>, ApiError> {
     if query.reveal {
+        caller.access.require(Action::SeeSecrets, Some(&id))?;
         let (version, values) = environments::reveal(&state, &caller.actor, &id).await?;
         let names: Vec<_> = values.0.keys().collect();
         return Ok(Json(

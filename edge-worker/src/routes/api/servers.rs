@@ -1,6 +1,7 @@
 //! Servers and jobs.
 
 use super::view;
+use crate::access::{Needs, On, Routes};
 use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -9,21 +10,30 @@ use crate::service::servers::{self, Invitation};
 use crate::store::jobs::{self, JobRow};
 use crate::store::servers as store;
 use crate::store::{Page, servers::ServerRow};
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use devflow_domain::access::Action;
 use devflow_protocol::{JobId, ServerId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/api/v1/servers", get(list).post(create))
-        .route("/api/v1/servers/{id}", get(show))
-        .route("/api/v1/servers/{id}/enrolment", post(invite))
-        .route("/api/v1/servers/{id}/ping", post(ping))
-        .route("/api/v1/jobs/{id}", get(show_job))
+pub(super) fn router() -> Routes {
+    Routes::new()
+        .get("/api/v1/servers", Needs::may(Action::SeeServers), list)
+        .post("/api/v1/servers", Needs::may(Action::ManageServers), create)
+        .get("/api/v1/servers/{id}", Needs::may(Action::SeeServers), show)
+        .post(
+            "/api/v1/servers/{id}/enrolment",
+            Needs::may(Action::ManageServers),
+            invite,
+        )
+        .post("/api/v1/servers/{id}/ping", Needs::may(Action::PingServer), ping)
+        .get(
+            "/api/v1/jobs/{id}",
+            Needs::May(Action::SeeProject, On::Job),
+            show_job,
+        )
 }
 
 fn show_invitation(invitation: &Invitation) -> Value {

@@ -1,17 +1,17 @@
 //! `POST /api/v1/setup`: makes the owner, once.
 
+use crate::access::{Door, Needs, Routes};
 use crate::app::AppState;
 use crate::auth::{self, SetUp};
 use crate::error::ApiError;
 use crate::extract::Json as Body;
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::post;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/api/v1/setup", post(set_up))
+pub(super) fn router() -> Routes {
+    Routes::new().post("/api/v1/setup", Needs::Open(Door::Token), set_up)
 }
 
 #[worker::send]

@@ -2,27 +2,27 @@
 
 mod signed;
 
+use crate::access::{Door, Needs, Routes};
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::extract::Json as Body;
 use crate::platform;
 use crate::service::{polls, reports, servers};
+use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
-use axum::{Json, Router};
 use devflow_protocol::runner_api::{
     self, Accepted, AckRequest, CompleteRequest, EnrolAnswer, EnrolRequest, EventsRequest, PollAnswer,
     PollRequest,
 };
 use signed::Signed;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route(runner_api::ENROL, post(enrol))
-        .route(runner_api::POLL, post(poll))
-        .route(runner_api::ACK, post(acknowledge))
-        .route(runner_api::EVENTS, post(events))
-        .route(runner_api::COMPLETE, post(complete))
+pub(super) fn router() -> Routes {
+    Routes::new()
+        .post(runner_api::ENROL, Needs::Open(Door::Runner), enrol)
+        .post(runner_api::POLL, Needs::Open(Door::Runner), poll)
+        .post(runner_api::ACK, Needs::Open(Door::Runner), acknowledge)
+        .post(runner_api::EVENTS, Needs::Open(Door::Runner), events)
+        .post(runner_api::COMPLETE, Needs::Open(Door::Runner), complete)
 }
 
 fn accepted() -> Json<Accepted> {

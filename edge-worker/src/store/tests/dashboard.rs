@@ -3,12 +3,21 @@
 use crate::store::dashboard::{self, Counts, FeedRow, KeyRow, OpenJob, ServerProject};
 use crate::store::projects::ProjectCard;
 use crate::store::testing::{TestDb, id, project, server};
-use crate::store::{activity, servers, users};
+use crate::store::{activity, projects, servers, users};
+use devflow_domain::access::Scope;
 use devflow_protocol::UnixMillis;
 use devflow_protocol::job::Trigger;
 
 fn slugs(db: &TestDb, after: &str, text: &str) -> Vec<String> {
-    let cards: Vec<ProjectCard> = db.all(dashboard::cards_matching(after, text));
+    visible_slugs(db, after, text, None)
+}
+
+fn visible_slugs(db: &TestDb, after: &str, text: &str, visible: Option<String>) -> Vec<String> {
+    let cards: Vec<ProjectCard> = db.all(dashboard::cards_matching(after, text, visible.clone()));
+    if text.is_empty() {
+        let listed: Vec<ProjectCard> = db.all(projects::cards(after, visible));
+        assert_eq!(cards.len(), listed.len());
+    }
     cards
         .into_iter()
         .map(|card| card.project.slug.to_string())
@@ -29,6 +38,38 @@ fn cards_are_found_by_name_in_the_order_of_slugs() {
 }
 
 #[test]
+fn cards_are_only_those_that_may_be_seen() {
+    let db = TestDb::with_project();
+    db.add_project(2, "blog");
+    let only = |ids: &[i64]| {
+        let ids: Vec<_> = ids.iter().map(|number| id!(ProjectId, *number)).collect();
+        Some(serde_json::to_string(&ids).unwrap())
+    };
+    assert_eq!(visible_slugs(&db, "", "", only(&[1, 7])), ["shop"]);
+    assert_eq!(visible_slugs(&db, "", "", only(&[])), [""; 0]);
+    db.queue(10, 1, Trigger::Manual);
+    let counted = |visible| {
+        db.first::<Counts>(dashboard::counts(UnixMillis(0), visible))
+            .unwrap()
+    };
+    assert_eq!(
+        counted(only(&[2])),
+        Counts {
+            projects: 1,
+            ..Counts::default()
+        }
+    );
+    assert_eq!(
+        counted(only(&[1])),
+        Counts {
+            projects: 1,
+            running: 1,
+            ..Counts::default()
+        }
+    );
+}
+
+#[test]
 fn counts_tell_what_waits_and_what_failed_lately() {
     let db = TestDb::with_project();
     db.run(servers::mark_online(&server(), UnixMillis(4)));
@@ -45,7 +86,7 @@ fn counts_tell_what_waits_and_what_failed_lately() {
             id!(JobId, number)
         ));
     }
-    let counted: Counts = db.first(dashboard::counts(UnixMillis(15))).unwrap();
+    let counted: Counts = db.first(dashboard::counts(UnixMillis(15), None)).unwrap();
     assert_eq!(
         counted,
         Counts {
@@ -91,7 +132,16 @@ fn keys_are_those_of_their_owner_and_go_when_revoked() {
         now: UnixMillis(1),
     };
     db.run(users::insert_owner(&new));
-    db.run(users::insert_key("hash", &key, &owner, "CI", UnixMillis(2)));
+    db.run(users::insert_key(&users::NewKey {
+        token_hash: "hash",
+        id: &key,
+        user: &owner,
+        name: "CI",
+        scope: Scope::Admin,
+        projects: None,
+        expires_at: None,
+        now: UnixMillis(2),
+    }));
     let names = |user| -> Vec<String> {
         let rows: Vec<KeyRow> = db.all(dashboard::keys(user));
         rows.into_iter().map(|row| row.name).collect()

@@ -16,6 +16,20 @@ fn owner(number: i64, email: &str) -> crate::store::Statement {
     })
 }
 
+fn session(token_hash: &str, now: UnixMillis) -> crate::store::Statement {
+    users::insert_session(&users::NewSession {
+        token_hash,
+        id: &id!(LoginId, 1),
+        user: &id!(UserId, 1),
+        place: &users::Place {
+            device: "Firefox on Linux".to_owned(),
+            address: "192.0.2.1".to_owned(),
+            country: None,
+        },
+        now,
+    })
+}
+
 #[test]
 fn second_owner_is_refused_by_the_database() {
     let db = TestDb::core();
@@ -28,12 +42,7 @@ fn session_ends_when_idle_and_at_its_end() {
     let db = TestDb::core();
     db.run(owner(1, "a@shop.test"));
     let start = UnixMillis(1_000);
-    db.run(users::insert_session(
-        "hash",
-        &id!(LoginId, 1),
-        &id!(UserId, 1),
-        start,
-    ));
+    db.run(session("hash", start));
     let holds = |at: UnixMillis| db.first::<CallerRow>(users::session("hash", at)).is_some();
     assert!(holds(start) && !holds(start.plus(users::IDLE_MS)));
     db.run(users::touch_session("hash", start.plus(users::ABSOLUTE_MS - 1)));

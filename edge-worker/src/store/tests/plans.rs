@@ -2,7 +2,7 @@
 
 use crate::store::lease::{self, LeaseRequest};
 use crate::store::testing::{TestDb, hook, id, main_ref, project, server};
-use crate::store::{Statement, deliveries, deployments, jobs, projects, servers, users};
+use crate::store::{Statement, access, deliveries, deployments, jobs, projects, servers, users};
 use devflow_domain::webhook::Provider;
 use devflow_protocol::UnixMillis;
 
@@ -34,7 +34,14 @@ fn hot_statements() -> Vec<Statement> {
         deliveries::by_key(Provider::Github, &hook(), "k"),
         deliveries::of_project(&project(), "~"),
         deployments::of_project(&project(), "~"),
-        projects::cards(""),
+        projects::cards("", None),
+        projects::cards("", Some("[]".to_owned())),
+        access::project_of_deployment("d"),
+        access::project_of_delivery("d"),
+        access::project_of_job("j"),
+        users::key("h", now),
+        users::by_email("a"),
+        users::owner(),
         projects::card(&project()),
         servers::runner(&server()),
         users::session("h", now),

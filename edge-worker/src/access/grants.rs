@@ -1,0 +1,45 @@
+//! What somebody may do, as handlers ask it.
+
+use crate::error::ApiError;
+use devflow_domain::access::{Action, Grants, Verdict, decide};
+use devflow_protocol::ProjectId;
+
+/// Somebody's rights.
+#[derive(Clone, Debug)]
+pub(crate) struct Access(pub(crate) Grants);
+
+impl Access {
+    /// Refuses what they may not do; of what they may not see it says that it is not there.
+    pub(crate) fn require(&self, action: Action, project: Option<&ProjectId>) -> Result<(), ApiError> {
+        match decide(&self.0, action, project) {
+            Verdict::Allowed => Ok(()),
+            Verdict::Prove => Err(ApiError::Forbidden(
+                "proof_needed",
+                "Say again who you are: it has been a while since your password or second factor were asked for."
+                    .to_owned(),
+            )),
+            Verdict::Refused => Err(ApiError::Forbidden(
+                "not_allowed",
+                format!(
+                    "Your role or key does not cover “{}”; ask somebody who may.",
+                    action.as_str().replace('_', " ")
+                ),
+            )),
+            Verdict::Hidden => Err(ApiError::NotFound("There is nothing at this address.".to_owned())),
+        }
+    }
+
+    /// True where a page should offer it; it may still ask for proof then.
+    pub(crate) fn may(&self, action: Action, project: Option<&ProjectId>) -> bool {
+        matches!(
+            decide(&self.0, action, project),
+            Verdict::Allowed | Verdict::Prove
+        )
+    }
+
+    /// The only projects that lists show, as a JSON list for the statement; None is all.
+    pub(crate) fn visible(&self) -> Option<String> {
+        let projects = self.0.visible_projects()?;
+        Some(serde_json::to_string(&projects).expect("ids are plain texts"))
+    }
+}

@@ -1,0 +1,156 @@
+//! The guard: who asks, what the route needs, and whether that fits. A handler behind it runs for nobody else.
+
+use super::{Access, Needs, On, Route};
+use crate::app::AppState;
+use crate::auth::{Caller, SignedIn, check_csrf, header_token, not_signed_in};
+use crate::error::ApiError;
+use crate::store::access;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use devflow_domain::access::Action;
+use devflow_protocol::ProjectId;
+use std::sync::Arc;
+use worker::send::SendFuture;
+
+/// What the guard looks at.
+#[derive(Clone)]
+pub(super) struct Guard {
+    pub(super) state: AppState,
+    pub(super) routes: Arc<[Route]>,
+}
+
+impl Guard {
+    /// What the route needs; None where there is no such method.
+    fn needs(&self, method: &Method, path: &str) -> Option<Needs> {
+        let method = if method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
+        let route = self
+            .routes
+            .iter()
+            .find(|route| route.path == path && route.method == *method);
+        route.map(|route| route.needs)
+    }
+
+    /// 405 with the methods that there are; what surrounds the router adds the words.
+    fn no_such_method(&self, path: &str) -> Response {
+        let methods: Vec<&str> = self
+            .routes
+            .iter()
+            .filter(|route| route.path == path)
+            .map(|route| route.method.as_str())
+            .collect();
+        let allow = HeaderValue::from_str(&methods.join(",")).unwrap_or(HeaderValue::from_static("GET"));
+        (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, allow)]).into_response()
+    }
+}
+
+/// Lets a request through that may pass, with [`SignedIn`] or [`Caller`] for its handler.
+pub(super) async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    let matched = request.extensions().get::<MatchedPath>();
+    let Some(path) = matched.map(|path| path.as_str().to_owned()) else {
+        return ApiError::Internal("a route has no path".to_owned()).into_response();
+    };
+    let Some(needs) = guard.needs(request.method(), &path) else {
+        return guard.no_such_method(&path);
+    };
+    let Needs::May(action, on) = needs else {
+        return next.run(request).await;
+    };
+    let id = id_of(&path, request.uri().path());
+    let known = SendFuture::new(known(&guard.state, &request)).await;
+    let (caller, signed_in) = match known {
+        Ok(known) => known,
+        Err(ApiError::Unauthenticated(..)) if is_page(&path) => return not_signed_in(&request),
+        Err(error) => return error.into_response(),
+    };
+    if let Err(error) = SendFuture::new(allow(&guard.state, &caller.access, action, on, id)).await {
+        return error.into_response();
+    }
+    if let Some(signed_in) = signed_in {
+        request.extensions_mut().insert(signed_in);
+    }
+    request.extensions_mut().insert(caller);
+    next.run(request).await
+}
+
+/// Pages are for people with a session, and send others to sign in.
+fn is_page(path: &str) -> bool {
+    !path.starts_with("/api/") && path != "/live"
+}
+
+/// Who asks. Keys are for the API; a session there needs its CSRF token in a header, which no foreign page can send.
+async fn known(state: &AppState, request: &Request) -> Result<(Caller, Option<SignedIn>), ApiError> {
+    let (headers, api) = (request.headers(), request.uri().path().starts_with("/api/"));
+    if api && headers.contains_key(header::AUTHORIZATION) {
+        return Ok((Caller::of_key(state, headers).await?, None));
+    }
+    let signed_in = SignedIn::of(state, headers).await?.ok_or_else(|| {
+        ApiError::Unauthenticated(
+            "unauthenticated",
+            "Send an API key as `authorization: Bearer dfp_…`, or sign in.".to_owned(),
+        )
+    })?;
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD);
+    if api && !safe {
+        check_csrf(&signed_in, header_token(headers).as_deref())?;
+    }
+    let caller = Caller {
+        actor: signed_in.actor(),
+        access: signed_in.access.clone(),
+    };
+    Ok((caller, Some(signed_in)))
+}
+
+/// The part of the path that stands for `{id}`.
+fn id_of<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
+    let parts = pattern.split('/').zip(path.split('/'));
+    parts
+        .into_iter()
+        .find(|(name, _)| *name == "{id}")
+        .map(|(_, part)| part)
+}
+
+/// Decides. Which project a deployment belongs to is looked up only where the answer depends on it.
+async fn allow(
+    state: &AppState,
+    access: &Access,
+    action: Action,
+    on: On,
+    id: Option<&str>,
+) -> Result<(), ApiError> {
+    let id = id.unwrap_or_default();
+    let nothing = || ApiError::NotFound("There is nothing of that id.".to_owned());
+    let statement = match on {
+        On::Fleet => return access.require(action, None),
+        On::Project => {
+            let project: ProjectId = id.parse().map_err(|_| nothing())?;
+            return access.require(action, Some(&project));
+        }
+        _ if access.0.are_for_all_projects() => return access.require(action, None),
+        On::Deployment => access::project_of_deployment(id),
+        On::Delivery => access::project_of_delivery(id),
+        On::Job => access::project_of_job(id),
+    };
+    let row: Option<access::ProjectOf> = state.db.first(statement).await?;
+    let row = row.ok_or_else(nothing)?;
+    access.require(action, row.project.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_is_read_where_the_pattern_has_it() {
+        assert_eq!(
+            id_of("/projects/{id}/deploy", "/projects/prj_1/deploy"),
+            Some("prj_1")
+        );
+        assert_eq!(id_of("/projects", "/projects"), None);
+    }
+}
