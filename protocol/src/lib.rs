@@ -5,6 +5,7 @@
 //! any decision (see `devflow-domain`), I/O, clocks and randomness; time and entropy are arguments.
 //! The crate builds for wasm32 and natively, and the files in `vectors/` hold what both must produce.
 
+pub mod audit;
 pub mod dsse;
 pub mod event;
 pub mod id;
