@@ -1,5 +1,6 @@
 //! The life of a deployment as a closed state machine. The names of the states are those of the database.
 
+use devflow_protocol::DeploymentId;
 pub use devflow_protocol::event::DeploymentState;
 use devflow_protocol::event::DeploymentState as State;
 
@@ -92,6 +93,14 @@ pub fn can_cancel(state: State) -> bool {
     }
 }
 
+/// The release to go back to when nobody names one: the newest kept one that is older than what is live, and the newest
+/// of all where nothing is live. Ids sort by time.
+pub fn release_before<'k>(live: Option<&DeploymentId>, kept: &'k [DeploymentId]) -> Option<&'k DeploymentId> {
+    kept.iter()
+        .filter(|release| live.is_none_or(|live| *release < live))
+        .max()
+}
+
 /// The state after `event`.
 pub fn apply(state: State, event: DeploymentEvent) -> Result<State, IllegalTransition> {
     let illegal = Err(IllegalTransition { state, event });
@@ -135,6 +144,18 @@ pub fn apply(state: State, event: DeploymentEvent) -> Result<State, IllegalTrans
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn release_before_is_the_newest_older_one() {
+        use devflow_protocol::UnixMillis;
+        let [one, two, three] = [1, 2, 3].map(|ms| DeploymentId::new(UnixMillis(ms), [0; 10]));
+        let kept = [three.clone(), two.clone(), one.clone()];
+        assert_eq!(release_before(Some(&three), &kept), Some(&two));
+        assert_eq!(release_before(Some(&two), &kept), Some(&one));
+        assert_eq!(release_before(Some(&one), &kept), None);
+        assert_eq!(release_before(None, &kept), Some(&three));
+        assert_eq!(release_before(Some(&two), &[]), None);
+    }
 
     fn events() -> Vec<DeploymentEvent> {
         let mut events = vec![

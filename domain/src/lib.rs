@@ -1,16 +1,20 @@
 //! Every decision of `DevFlow` Pro, as pure functions and closed state machines.
 //!
 //! In scope: what a webhook means, what a deployment's next state is, which steps a framework's pipeline has, what
-//! is pruned, how an environment is written, who may do what. Input: state, event, now, settings. Output: a decision. Not in scope:
-//! anything that reads a clock, draws randomness, waits, or speaks SQL, HTTP or Docker.
+//! is pruned, how an environment is written, how a time reads, who may do what. Input: state, event, now, settings.
+//! Output: a decision. Not in scope: anything that reads a clock, draws randomness, waits, or speaks SQL, HTTP or
+//! Docker.
 
 pub mod access;
 pub mod deployment;
 pub mod dotenv;
 pub mod env_file;
+pub mod etag;
 pub mod migrations;
+pub mod moment;
 pub mod pipeline;
 pub mod prune;
 pub mod queue;
+pub mod repository;
 pub mod settings;
 pub mod webhook;

@@ -22,6 +22,10 @@ pub(crate) enum ApiError {
     NotFound(String),
     /// 409: it does not fit the state of things.
     Conflict(&'static str, String),
+    /// 412: it changed since the caller saw it.
+    PreconditionFailed(&'static str),
+    /// 428: whoever changes this has to say what they saw.
+    PreconditionRequired(&'static str),
     /// 400: it cannot be read.
     Unreadable(&'static str, String),
     /// 413: larger than allowed.
@@ -68,6 +72,8 @@ impl ApiError {
             Self::Forbidden(code, _) => (StatusCode::FORBIDDEN, code),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::Conflict(code, _) => (StatusCode::CONFLICT, code),
+            Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
+            Self::PreconditionRequired(_) => (StatusCode::PRECONDITION_REQUIRED, "precondition_required"),
             Self::Unreadable(code, _) => (StatusCode::BAD_REQUEST, code),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::UnsupportedMedia(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
@@ -86,6 +92,12 @@ impl ApiError {
             | Self::NotFound(detail)
             | Self::Conflict(_, detail)
             | Self::Unreadable(_, detail) => detail.clone(),
+            Self::PreconditionFailed(what) => {
+                format!("The {what} changed since you loaded it; load it again and repeat the change.")
+            }
+            Self::PreconditionRequired(what) => format!(
+                "Say which version of the {what} you replace: send its ETag as If-Match, or * for whichever it is."
+            ),
             Self::ClockSkew(ms) => {
                 format!(
                     "The request's time is {ms} ms away from the edge's; correct it by `now` and send again."

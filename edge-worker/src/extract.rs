@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use devflow_domain::etag;
 use devflow_protocol::limits::REQUEST_BODY_BYTES;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
@@ -168,6 +169,49 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for Query<T> {
             .map(Self)
             .map_err(|error| ApiError::invalid("query", error.to_string()))
     }
+}
+
+/// The condition of a change: the header `If-Match`.
+pub(crate) struct IfMatch(Option<String>);
+
+impl IfMatch {
+    /// True where the change is to be made whatever is there.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Refuses where the caller saw another version of `what` than `version`. Without the header nothing is refused.
+    pub(crate) fn check(&self, what: &'static str, version: impl std::fmt::Display) -> Result<(), ApiError> {
+        let Some(header) = &self.0 else {
+            return Ok(());
+        };
+        match etag::matches(header, &etag::of(version)) {
+            Some(true) => Ok(()),
+            Some(false) => Err(ApiError::PreconditionFailed(what)),
+            None => Err(ApiError::Unreadable(
+                "invalid_header",
+                "If-Match is a list of ETags in double quotes, or *.".to_owned(),
+            )),
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for IfMatch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &AppState) -> Result<Self, ApiError> {
+        let values = parts.headers.get_all(header::IF_MATCH).iter();
+        let texts: Vec<&str> = values.map(|value| value.to_str().unwrap_or("?")).collect();
+        Ok(Self((!texts.is_empty()).then(|| texts.join(","))))
+    }
+}
+
+/// An answer with the entity tag of what is in it, for a conditional change.
+pub(crate) type Versioned<T> = ([(header::HeaderName, String); 1], T);
+
+/// Adds the entity tag of `version`.
+pub(crate) fn versioned<T>(version: impl std::fmt::Display, body: T) -> Versioned<T> {
+    ([(header::ETAG, etag::of(version))], body)
 }
 
 /// The query of a list.

@@ -129,12 +129,12 @@ impl Api {
         })
     }
 
-    /// Replaces a project's environment.
+    /// Sets variables of a project; the others stay.
     pub fn set_environment(&self, project: &Project, values: &Value) -> Result<()> {
         let path = format!("/projects/{}/environment", project.id);
-        self.call("PUT", &path, Some(&json!({"values": values})))?
+        self.call("PATCH", &path, Some(&json!({"values": values})))?
             .expect(200)
-            .context("PUT environment")
+            .context("PATCH environment")
             .map(drop)
     }
 

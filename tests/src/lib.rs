@@ -1,5 +1,5 @@
 //! The real parts of an installation, each started by hand in a folder of its own: the worker in workerd, runners,
-//! Docker, Nginx, MariaDB, Redis, Git repositories, a browser. The stories in `tests/`, `cargo xtask demo` and
+//! Docker, Nginx, MariaDB, Redis, Git repositories, a browser, the command. The stories in `tests/`, `cargo xtask demo` and
 //! `cargo xtask bench` all use these, so that what is shown is what is tested.
 //!
 //! Everything ends when its value is dropped. Ports come from the OS. Scratch folders have short names, because a
@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod browser;
+pub mod cli;
 pub mod docker;
 pub mod edge;
 pub mod git;

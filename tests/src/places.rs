@@ -46,6 +46,23 @@ pub fn path_with_npm() -> Result<String> {
     Ok(format!("{}:{path}:/usr/sbin:/sbin", npm_bin()?.display()))
 }
 
+/// A program of this workspace: the one that `variable` names, else the one beside the program that runs.
+pub fn own_program(name: &str, variable: &str) -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os(variable) {
+        return Ok(path.into());
+    }
+    let here = std::env::current_exe()?;
+    let beside = here
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join(name))
+        .find(|file| file.exists());
+    beside.with_context(|| {
+        format!("{name} is not built; run `cargo build -p {name}`, or set {variable} to its path")
+    })
+}
+
 /// A program of the system: from `PATH`, else from the places that a user's `PATH` often lacks.
 pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();

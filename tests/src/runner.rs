@@ -1,6 +1,7 @@
 //! `host-runner`, enrolled and running with all its paths below one folder.
 
 use crate::api::Api;
+use crate::places;
 use crate::process::{Process, output, tail, wait_for};
 use anyhow::{Context, Result, bail};
 use std::io::Write;
@@ -30,19 +31,7 @@ impl Runner {
         if let Some(program) = PROGRAM.get() {
             return Ok(program.clone());
         }
-        if let Some(path) = std::env::var_os("DEVFLOW_RUNNER") {
-            return Ok(path.into());
-        }
-        let here = std::env::current_exe()?;
-        let beside = here
-            .ancestors()
-            .skip(1)
-            .take(2)
-            .map(|folder| folder.join("host-runner"))
-            .find(|file| file.exists());
-        beside.context(
-            "host-runner is not built; run `cargo build -p host-runner`, or set DEVFLOW_RUNNER to its path",
-        )
+        places::own_program("host-runner", "DEVFLOW_RUNNER")
     }
 
     /// Adds a server of that name, enrols this machine as it with the configuration `<folder>/runner.toml`, and

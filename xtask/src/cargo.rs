@@ -44,21 +44,26 @@ fn target() -> Result<PathBuf> {
     }
 }
 
-/// Builds `host-runner` and gives its path.
-pub(crate) fn build_runner(release: bool) -> Result<PathBuf> {
+/// Builds a program of the workspace and gives its path.
+pub(crate) fn build(name: &str, release: bool) -> Result<PathBuf> {
     let mut cargo = command();
-    cargo.args(["build", "--quiet", "-p", "host-runner"]);
+    cargo.args(["build", "--quiet", "-p", name]);
     if release {
         cargo.arg("--release");
     }
-    show::run("build host-runner", &mut cargo)?;
+    show::run(&format!("build {name}"), &mut cargo)?;
     let program = target()?
         .join(if release { "release" } else { "debug" })
-        .join("host-runner");
+        .join(name);
     if !program.exists() {
-        bail!("cargo built host-runner, but {} is not there", program.display());
+        bail!("cargo built {name}, but {} is not there", program.display());
     }
     Ok(program)
+}
+
+/// Builds `host-runner` and gives its path.
+pub(crate) fn build_runner(release: bool) -> Result<PathBuf> {
+    build("host-runner", release)
 }
 
 /// Runs tests by cargo-nextest where it is installed, else by cargo itself; shows their results as they come.
@@ -97,6 +102,7 @@ pub(crate) fn run_tests(name: &str, arguments: &[&str], kind: Kind<'_>) -> Resul
         });
     }
     cargo.env("DEVFLOW_RUNNER", target()?.join("debug/host-runner"));
+    cargo.env("DEVFLOW_CLI", target()?.join("debug/devflow"));
     // A story's error says what went wrong; where the harness made it helps nobody.
     cargo.env("RUST_LIB_BACKTRACE", "0");
     eprintln!("… {name}");

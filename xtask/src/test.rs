@@ -153,9 +153,10 @@ fn pack_worker() -> Result<()> {
 fn stories(count: &mut Count, filter: Option<&str>) {
     let prepared = setup::for_edge()
         .and_then(|()| build_edge::build())
-        .and_then(|()| cargo::build_runner(false).map(drop));
+        .and_then(|()| cargo::build_runner(false))
+        .and_then(|_| cargo::build("devflow", false).map(drop));
     let failed = prepared.is_err();
-    count.check("the worker and the runner are built", prepared);
+    count.check("the worker, the runner and the command are built", prepared);
     if filter.is_none() && !failed {
         count.check("the worker is packed for Cloudflare", pack_worker());
     }

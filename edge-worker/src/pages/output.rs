@@ -97,7 +97,7 @@ pub(crate) struct OutputFragment {
 
 /// Reads what comes after event `after`.
 pub(crate) async fn read(state: &AppState, id: &DeploymentId, after: u64) -> Result<Output, ApiError> {
-    let (events, last) = output::after(state, id, after).await?;
+    let output::Output { events, last, .. } = output::after(state, id, after).await?;
     Ok(Output {
         lines: lines(&events),
         last,

@@ -137,19 +137,17 @@ fn check(values: &Environment) -> Result<(), ApiError> {
 /// One change of a variable: a new value, or None to remove it.
 pub(crate) type Change = (EnvName, Option<String>);
 
-/// Changes some variables of the version that the caller saw; the others stay.
+/// Changes some variables of the version that `seen` accepts; the others stay.
 pub(crate) async fn change(
     state: &AppState,
     actor: &Actor,
     project: &ProjectId,
-    seen: u32,
-    changes: Vec<Change>,
+    seen: impl Fn(u32) -> Result<(), ApiError>,
+    changes: impl IntoIterator<Item = Change>,
 ) -> Result<u32, ApiError> {
     let row = projects::get(state, project).await?;
     let before = current(state, project).await?;
-    if before.as_ref().map_or(0, |before| before.version) != seen {
-        return Err(changed_meanwhile());
-    }
+    seen(version(before.as_ref()))?;
     let opened = before
         .as_ref()
         .map(|before| open(state, project, before))
@@ -164,6 +162,21 @@ pub(crate) async fn change(
     write(state, actor, &row, before, values).await
 }
 
+fn version(row: Option<&EnvironmentRow>) -> u32 {
+    row.map_or(0, |row| row.version)
+}
+
+/// Accepts the version that a page showed, and no newer one.
+pub(crate) fn unchanged_since(seen: u32) -> impl Fn(u32) -> Result<(), ApiError> {
+    move |version| {
+        if version == seen {
+            Ok(())
+        } else {
+            Err(changed_meanwhile())
+        }
+    }
+}
+
 fn changed_meanwhile() -> ApiError {
     ApiError::Conflict(
         "changed_meanwhile",
@@ -171,16 +184,18 @@ fn changed_meanwhile() -> ApiError {
     )
 }
 
-/// Replaces all variables; takes effect with the next deployment. Laravel's `APP_KEY` is kept where it is absent:
+/// Replaces all variables of the version that `seen` accepts; takes effect with the next deployment. Laravel's `APP_KEY` is kept where it is absent:
 /// without it every session and every encrypted column would be lost.
 pub(crate) async fn replace(
     state: &AppState,
     actor: &Actor,
     project: &ProjectId,
+    seen: impl Fn(u32) -> Result<(), ApiError>,
     values: Environment,
 ) -> Result<u32, ApiError> {
     let row = projects::get(state, project).await?;
     let before = current(state, project).await?;
+    seen(version(before.as_ref()))?;
     write(state, actor, &row, before, values).await
 }
 
@@ -205,7 +220,7 @@ async fn write(
         };
         values.0.insert(app_key_name(), kept.unwrap_or_else(generated));
     }
-    let (now, version) = (platform::now(), before.map_or(0, |row| row.version) + 1);
+    let (now, version) = (platform::now(), version(before.as_ref()) + 1);
     let (sealed, names) = seal(state, project, version, &values);
     let mut batch: Vec<_> = environments::insert(project, version, &sealed, &names, now).into();
     batch.push(activity::record(

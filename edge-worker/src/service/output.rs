@@ -5,20 +5,37 @@ use crate::error::ApiError;
 use crate::store::events::BatchRow;
 use crate::store::{StoreError, events, jobs};
 use devflow_protocol::DeploymentId;
-use devflow_protocol::event::Event;
+use devflow_protocol::event::{DeploymentState, Event};
+use serde::Serialize;
 
 /// Batches that one answer reads at most: 2 MB.
 const BATCHES: i64 = 8;
 
-/// Events of the newest attempt after number `after`, and the number of the last one; ask again from there.
-pub(crate) async fn after(
-    state: &AppState,
-    id: &DeploymentId,
-    after: u64,
-) -> Result<(Vec<Event>, u64), ApiError> {
-    super::deployments::get(state, id).await?;
-    let Some(work) = state.db.first::<jobs::JobRow>(jobs::of_deployment(id)).await? else {
-        return Ok((vec![], after));
+/// A piece of a deployment's output.
+#[derive(Serialize)]
+pub(crate) struct Output {
+    /// Which attempt the events are of: they count anew with each. 0 before the first.
+    pub(crate) attempt: u32,
+    /// In order.
+    pub(crate) events: Vec<Event>,
+    /// The number of the last event; ask again from there.
+    pub(crate) last: u64,
+    /// Read before the events: once it is final and there are no more events, nothing follows.
+    pub(crate) state: DeploymentState,
+}
+
+/// Events of the newest attempt after number `after`.
+pub(crate) async fn after(state: &AppState, id: &DeploymentId, after: u64) -> Result<Output, ApiError> {
+    let deployment = super::deployments::get(state, id).await?;
+    let work: Option<jobs::JobRow> = state.db.first(jobs::of_deployment(id)).await?;
+    let output = |attempt, events, last| Output {
+        attempt,
+        events,
+        last,
+        state: deployment.state,
+    };
+    let Some(work) = work else {
+        return Ok(output(0, vec![], after));
     };
     let from = i64::try_from(after).unwrap_or(i64::MAX).min(1 << 52);
     let stored: Vec<BatchRow> = state
@@ -33,5 +50,5 @@ pub(crate) async fn after(
         found.extend(told.into_iter().filter(|event| event.n > last));
     }
     let last = found.last().map_or(after, |event| event.n);
-    Ok((found, last))
+    Ok(output(work.attempt, found, last))
 }

@@ -7,7 +7,7 @@ use crate::extract::{CsrfForm, Id, Query};
 use crate::pages::shell::{Section, Shell};
 use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon};
-use crate::service::environments::{self, Change};
+use crate::service::environments::{self, Change, unchanged_since};
 use crate::service::projects;
 use crate::store::deployments::{self, DeploymentRow};
 use crate::store::projects::ProjectCard;
@@ -189,7 +189,14 @@ pub(crate) async fn set(
         version,
     } = form.form;
     let changes: Vec<Change> = vec![(name(&text)?, Some(unix_lines(&value)))];
-    let changed = environments::change(&state, &form.signed_in.actor(), &id, version, changes).await;
+    let changed = environments::change(
+        &state,
+        &form.signed_in.actor(),
+        &id,
+        unchanged_since(version),
+        changes,
+    )
+    .await;
     web::done(changed, &path(&id), |_| {
         format!("{text} has its new value from the next deployment on.")
     })
@@ -211,7 +218,14 @@ pub(crate) async fn remove(
 ) -> Result<Response, ApiError> {
     let Removal { name: text, version } = form.form;
     let changes: Vec<Change> = vec![(name(&text)?, None)];
-    let changed = environments::change(&state, &form.signed_in.actor(), &id, version, changes).await;
+    let changed = environments::change(
+        &state,
+        &form.signed_in.actor(),
+        &id,
+        unchanged_since(version),
+        changes,
+    )
+    .await;
     web::done(changed, &path(&id), |_| {
         format!("{text} is gone from the next deployment on.")
     })
@@ -260,8 +274,14 @@ pub(crate) async fn import(
         .into_iter()
         .map(|(name, value)| (name, Some(value)))
         .collect();
-    let changed =
-        environments::change(&state, &form.signed_in.actor(), &id, form.form.version, changes).await;
+    let changed = environments::change(
+        &state,
+        &form.signed_in.actor(),
+        &id,
+        unchanged_since(form.form.version),
+        changes,
+    )
+    .await;
     web::done(changed, &path(&id), |_| match count {
         1 => "1 variable is set from the next deployment on.".to_owned(),
         count => format!("{count} variables are set from the next deployment on."),

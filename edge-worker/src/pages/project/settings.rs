@@ -135,7 +135,7 @@ pub(crate) async fn save(
 ) -> Result<Response, ApiError> {
     let CsrfForm { signed_in, mut form } = form;
     let saved = match form.changes(&current(&state, &id).await?) {
-        Ok(fields) => projects::update(&state, &signed_in.actor(), &id, fields).await,
+        Ok(fields) => projects::update(&state, &signed_in.actor(), &id, |_| Ok(()), fields).await,
         Err(problems) => Err(ApiError::Invalid(problems)),
     };
     let path = format!("/projects/{id}/settings");

@@ -6,7 +6,8 @@ use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::extract::{Id, OptionalJson, Paging, Query};
-use crate::service::{deployments, output, projects};
+use crate::service::output::{self, Output};
+use crate::service::{deployments, projects};
 use crate::store::Page;
 use crate::store::deployments::{self as store, DeploymentRow, FROM_NEWEST};
 use axum::Json;
@@ -16,7 +17,7 @@ use devflow_domain::access::Action;
 use devflow_protocol::text::GitSha;
 use devflow_protocol::{DeploymentId, ProjectId};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 type Accepted = (StatusCode, Json<Value>);
 
@@ -127,9 +128,8 @@ async fn show_output(
     _caller: Caller,
     Id(id): Id<DeploymentId>,
     Query(query): Query<After>,
-) -> Result<Json<Value>, ApiError> {
-    let (events, last) = output::after(&state, &id, query.after).await?;
-    Ok(Json(json!({ "events": events, "last": last })))
+) -> Result<Json<Output>, ApiError> {
+    Ok(Json(output::after(&state, &id, query.after).await?))
 }
 
 #[worker::send]

@@ -5,7 +5,7 @@ use crate::access::{Needs, Routes};
 use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::extract::{Id, Json as Body, Paging, Query};
+use crate::extract::{Id, IfMatch, Json as Body, Paging, Query, Versioned, versioned};
 use crate::service::{environments, projects};
 use crate::store::Page;
 use crate::store::projects::{self as store, ProjectCard};
@@ -14,9 +14,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use devflow_domain::access::Action;
 use devflow_protocol::project::Environment;
-use devflow_protocol::{JobId, ProjectId};
+use devflow_protocol::text::EnvName;
+use devflow_protocol::{JobId, ProjectId, UnixMillis};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 pub(super) fn router() -> Routes {
     Routes::new()
@@ -43,6 +45,11 @@ pub(super) fn router() -> Routes {
             Needs::project(Action::ChangeEnvironment),
             replace_environment,
         )
+        .patch(
+            "/api/v1/projects/{id}/environment",
+            Needs::project(Action::ChangeEnvironment),
+            change_environment,
+        )
         .post(
             "/api/v1/projects/{id}/stop",
             Needs::project(Action::Operate),
@@ -64,11 +71,7 @@ async fn list(
     let after = paging.cursor.as_deref().unwrap_or_default();
     let rows: Vec<ProjectCard> = state.db.all(store::cards(after, caller.access.visible())).await?;
     let page = Page::new(rows, |card| card.project.slug.to_string());
-    let shown = page
-        .items
-        .iter()
-        .map(|card| view::project(&card.project))
-        .collect::<Result<Vec<_>, _>>()?;
+    let shown = page.items.iter().map(view::card).collect::<Result<Vec<_>, _>>()?;
     Ok(Json(json!({ "items": shown, "next": page.next })))
 }
 
@@ -103,8 +106,9 @@ async fn show(
     caller: Caller,
     Id(id): Id<ProjectId>,
     Query(query): Query<Reveal>,
-) -> Result<Json<Value>, ApiError> {
-    let mut shown = view::project(&projects::get(&state, &id).await?)?;
+) -> Result<Versioned<Json<Value>>, ApiError> {
+    let card = projects::card(&state, &id).await?;
+    let mut shown = view::card(&card)?;
     if let (Value::Object(fields), Some(hook)) = (&mut shown, projects::hook::of_project(&state, &id).await?)
     {
         let mut view = json!({ "url": projects::hook::url(&state, &hook), "provider": hook.provider });
@@ -116,7 +120,7 @@ async fn show(
         }
         fields.insert("hook".to_owned(), view);
     }
-    Ok(Json(shown))
+    Ok(versioned(card.project.updated_at.0, Json(shown)))
 }
 
 #[worker::send]
@@ -124,10 +128,12 @@ async fn update(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<ProjectId>,
+    condition: IfMatch,
     Body(input): Body<Map<String, Value>>,
-) -> Result<Json<Value>, ApiError> {
-    let row = projects::update(&state, &caller.actor, &id, input).await?;
-    Ok(Json(view::project(&row)?))
+) -> Result<Versioned<Json<Value>>, ApiError> {
+    let seen = |at: UnixMillis| condition.check("project", at.0);
+    let row = projects::update(&state, &caller.actor, &id, seen, input).await?;
+    Ok(versioned(row.updated_at.0, Json(view::project(&row)?)))
 }
 
 #[derive(Default, Deserialize)]
@@ -182,19 +188,17 @@ async fn show_environment(
     caller: Caller,
     Id(id): Id<ProjectId>,
     Query(query): Query<Reveal>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Versioned<Json<Value>>, ApiError> {
     if query.reveal {
         caller.access.require(Action::SeeSecrets, Some(&id))?;
         let (version, values) = environments::reveal(&state, &caller.actor, &id).await?;
         let names: Vec<_> = values.0.keys().collect();
-        return Ok(Json(
-            json!({ "version": version, "names": names, "values": values }),
-        ));
+        let shown = json!({ "version": version, "names": names, "values": values });
+        return Ok(versioned(version, Json(shown)));
     }
     let names = environments::names(&state, &id).await?;
-    Ok(Json(
-        json!({ "version": names.version, "names": names.list, "created_at": names.created_at }),
-    ))
+    let shown = json!({ "version": names.version, "names": names.list, "created_at": names.created_at });
+    Ok(versioned(names.version, Json(shown)))
 }
 
 #[derive(Deserialize)]
@@ -203,13 +207,39 @@ struct NewEnvironment {
     values: Environment,
 }
 
+/// Replaces what the caller has seen: a variable that somebody else added meanwhile would be lost.
 #[worker::send]
 async fn replace_environment(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<ProjectId>,
+    condition: IfMatch,
     Body(new): Body<NewEnvironment>,
-) -> Result<Json<Value>, ApiError> {
-    let version = environments::replace(&state, &caller.actor, &id, new.values).await?;
-    Ok(Json(view::named("version", version)))
+) -> Result<Versioned<Json<Value>>, ApiError> {
+    if condition.is_missing() {
+        return Err(ApiError::PreconditionRequired("environment"));
+    }
+    let seen = |version| condition.check("environment", version);
+    let version = environments::replace(&state, &caller.actor, &id, seen, new.values).await?;
+    Ok(versioned(version, Json(view::named("version", version))))
+}
+
+/// New values by name; `null` removes a variable.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EnvironmentChanges {
+    values: BTreeMap<EnvName, Option<String>>,
+}
+
+#[worker::send]
+async fn change_environment(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<ProjectId>,
+    condition: IfMatch,
+    Body(changes): Body<EnvironmentChanges>,
+) -> Result<Versioned<Json<Value>>, ApiError> {
+    let seen = |version| condition.check("environment", version);
+    let version = environments::change(&state, &caller.actor, &id, seen, changes.values).await?;
+    Ok(versioned(version, Json(view::named("version", version))))
 }

@@ -3,7 +3,7 @@
 use crate::store::deliveries::DeliveryRow;
 use crate::store::deployments::DeploymentRow;
 use crate::store::jobs::JobRow;
-use crate::store::projects::ProjectRow;
+use crate::store::projects::{ProjectCard, ProjectRow};
 use crate::store::servers::ServerRow;
 use crate::store::{Page, StoreError};
 use devflow_protocol::DeploymentId;
@@ -54,6 +54,25 @@ pub(super) fn project(row: &ProjectRow) -> Result<Value, StoreError> {
     if let (Value::Object(shown), Value::Object(settings)) = (&mut shown, settings) {
         shown.extend(settings);
     }
+    Ok(shown)
+}
+
+/// A project with its server and its newest deployment.
+pub(super) fn card(card: &ProjectCard) -> Result<Value, StoreError> {
+    let mut shown = project(&card.project)?;
+    let last = card.last_deployment.as_ref().map(|id| {
+        json!({
+            "id": id,
+            "state": card.last_state,
+            "commit": card.last_commit,
+            "subject": card.last_subject,
+            "queued_at": card.last_queued_at,
+            "finished_at": card.last_finished_at,
+        })
+    });
+    shown["server_name"] = json!(card.server_name);
+    shown["server_state"] = json!(card.server_state);
+    shown["last_deployment"] = json!(last);
     Ok(shown)
 }
 

@@ -15,7 +15,7 @@ use crate::store::projects::{NewProject, ProjectCard, ProjectRow, ProjectState};
 use crate::store::{activity, environments as environment_store, hooks, jobs, projects};
 use devflow_domain::webhook::Provider;
 use devflow_protocol::project::Framework;
-use devflow_protocol::{HookId, JobId, ProjectId};
+use devflow_protocol::{HookId, JobId, ProjectId, UnixMillis};
 use serde_json::{Map, Value};
 
 /// One project.
@@ -119,11 +119,13 @@ async fn insert(
     }
 }
 
-/// Changes the given fields, also inside `limits` and the like; `null` takes a setting back to its default.
+/// Changes the given fields of the version that `seen` accepts, also inside `limits` and the like; `null` takes a
+/// setting back to its default.
 pub(crate) async fn update(
     state: &AppState,
     actor: &Actor,
     id: &ProjectId,
+    seen: impl Fn(UnixMillis) -> Result<(), ApiError>,
     input: Map<String, Value>,
 ) -> Result<ProjectRow, ApiError> {
     let (mut head, changes) = input::split(input);
@@ -134,6 +136,7 @@ pub(crate) async fn update(
         return Err(ApiError::invalid(field, "cannot be changed; make a new project"));
     }
     let row = get(state, id).await?;
+    seen(row.updated_at)?;
     let mut text = |field: &str| match head.remove(field) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),

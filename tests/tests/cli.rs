@@ -1,0 +1,145 @@
+//! The `devflow` command against the running product.
+
+use anyhow::{Context, Result, ensure};
+use devflow_tests::cli::Cli;
+use devflow_tests::process::free_port;
+use devflow_tests::server::{Installation, Parts};
+use serde_json::json;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
+
+#[test]
+fn command_deploys_follows_goes_back_and_imports_an_environment() -> Result<()> {
+    let here = Installation::start(Parts::default())?;
+    let site = here.project("php", &json!({}))?;
+    let slug = site.project.slug.as_str();
+    let cli = Cli::new(&here.folder().join("home"), site.repository.path());
+
+    // Nothing works before the login, and a wrong key is not kept.
+    ensure!(cli.run(&["projects"])?.code == 2);
+    let login = ["login", here.edge.url()];
+    ensure!(cli.run_with(&login, "no key\n")?.code == 2);
+    ensure!(cli.run_with(&login, "dfp_notakeyofthisinstallation\n")?.code == 3);
+    ensure!(!cli.login_file().exists(), "a refused key was kept");
+    cli.run_with(&login, &format!("{}\n", here.api.key()))?
+        .expect(0)?;
+    ensure!(fs::metadata(cli.login_file())?.permissions().mode() & 0o777 == 0o600);
+
+    // The first deployment, of the project that this folder is a clone of.
+    site.repository.push("First version")?;
+    let followed = cli.run(&["deploy", "--follow"])?.expect(0)?;
+    ensure!(followed.contains("First version"), "no commit in:\n{followed}");
+    ensure!(followed.contains("✓ switch"), "no step in:\n{followed}");
+    ensure!(
+        followed
+            .trim_end()
+            .lines()
+            .last()
+            .is_some_and(|line| line.starts_with("✓ live after"))
+    );
+    ensure!(site.page("/")?.contains("version 1"));
+
+    // The second without following, then by its output.
+    site.repository.write("VERSION", "2\n")?;
+    let push = site.repository.push("Second version")?;
+    let queued = cli
+        .run(&["--json", "deploy", slug, "--commit", &push.after])?
+        .json()?;
+    let id = queued["id"].as_str().context("no id")?;
+    ensure!(
+        cli.run(&["logs", "-f", "--deployment", id])?
+            .expect(0)?
+            .contains("Second version")
+    );
+    ensure!(site.page("/")?.contains("version 2"));
+    let again = cli.run(&["logs", slug])?.expect(0)?;
+    ensure!(again.contains("✓ switch"), "no step in:\n{again}");
+
+    // Back to the first; it is live, and there is nothing before it.
+    let back = cli.run(&["rollback", "--follow"])?.expect(0)?;
+    ensure!(back.starts_with("going back to"), "{back}");
+    ensure!(site.page("/")?.contains("version 1"));
+    let no_more = cli.run(&["rollback", slug])?;
+    ensure!(
+        no_more.code == 3 && no_more.err.contains("keeps no release"),
+        "{no_more:?}"
+    );
+
+    environment(&cli, slug, &here)?;
+    assert_eq!(site.page("/?env=GREETING")?, "aGVsbG8=", "not `hello`");
+    lists(&cli, slug, &here)
+}
+
+/// Values are shown only to who asks for them, and reach the application with the next deployment.
+fn environment(cli: &Cli, slug: &str, here: &Installation) -> Result<()> {
+    let file = here.folder().join("import.env");
+    fs::write(&file, "GREETING=\"Grüße, $you\"\nTOKEN='s3cret'\n")?;
+    let file = file.to_str().context("a path as text")?;
+    let imported = cli.run(&["env", "import", file])?;
+    ensure!(!imported.out.contains("s3cret") && !imported.err.contains("s3cret"));
+    ensure!(imported.expect(0)?.contains("took over 2 variables"));
+    ensure!(
+        cli.run_with(&["env", "set", "-p", slug, "EXTRA"], "from standard input\n")?
+            .code
+            == 0
+    );
+    assert_eq!(cli.run(&["env", "list"])?.expect(0)?, "EXTRA\nGREETING\nTOKEN\n");
+    assert_eq!(
+        cli.run(&["env", "get", "EXTRA"])?.expect(0)?,
+        "from standard input\n"
+    );
+    ensure!(cli.run(&["env", "unset", "EXTRA"])?.code == 0);
+    ensure!(cli.run(&["env", "get", "EXTRA"])?.code == 3);
+    assert_eq!(
+        cli.run(&["env", "export"])?.expect(0)?,
+        "GREETING=\"Grüße, \\$you\"\nTOKEN=\"s3cret\"\n"
+    );
+    let replaced = cli.run_with(&["env", "import", "--replace", "-"], "GREETING=hello\n")?;
+    ensure!(replaced.code == 0, "{replaced:?}");
+    assert_eq!(cli.run(&["env", "export"])?.expect(0)?, "GREETING=\"hello\"\n");
+    cli.run(&["deploy", "--follow"])?.expect(0)?;
+    Ok(())
+}
+
+fn lists(cli: &Cli, slug: &str, here: &Installation) -> Result<()> {
+    let projects = cli.run(&["projects"])?.expect(0)?;
+    ensure!(
+        projects
+            .lines()
+            .any(|line| line.starts_with(slug) && line.contains(" live ")),
+        "{projects}"
+    );
+    let servers = cli.run(&["--json", "servers"])?.json()?;
+    assert_eq!(servers[0]["state"], "online");
+    let status = cli.run(&["status"])?.expect(0)?;
+    ensure!(status.starts_with(&format!("Project   {slug} ")), "{status}");
+    let page = cli.run(&["open", "--print"])?.expect(0)?;
+    ensure!(
+        page.starts_with(&format!("{}/projects/prj_", here.edge.url())),
+        "{page}"
+    );
+    let unknown = cli.run(&["status", "nowhere"])?;
+    ensure!(unknown.code == 3 && unknown.err.contains(slug), "{unknown:?}");
+    ensure!(cli.run(&["logout"])?.code == 0);
+    ensure!(cli.run(&["projects"])?.code == 2);
+    Ok(())
+}
+
+#[test]
+fn command_without_an_answer_ends_with_its_own_code_and_soon() -> Result<()> {
+    let scratch = devflow_tests::places::Scratch::new()?;
+    let cli = Cli::new(&scratch.path().join("home"), scratch.path());
+    let address = format!("http://127.0.0.1:{}", free_port()?);
+    let started = Instant::now();
+    let ran = cli.run_with(&["login", &address], "dfp_somekey\n")?;
+    ensure!(ran.code == 4 && ran.err.contains(&address), "{ran:?}");
+    ensure!(
+        started.elapsed() < Duration::from_secs(15),
+        "it took {:?}",
+        started.elapsed()
+    );
+    let plain = cli.run_with(&["login", "http://devflow.example.com"], "dfp_somekey\n")?;
+    ensure!(plain.code == 2 && plain.err.contains("unencrypted"), "{plain:?}");
+    Ok(())
+}
