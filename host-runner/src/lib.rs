@@ -12,6 +12,7 @@ mod doctor;
 mod edge;
 mod entropy;
 mod facts;
+mod fault;
 mod files;
 mod host;
 mod identity;

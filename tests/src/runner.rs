@@ -118,6 +118,24 @@ impl Runner {
         }
     }
 
+    /// Has the daemon end itself with SIGKILL at a moment of its next deployment, `before:STEP` or `after:STEP`.
+    pub fn kill_at(&self, moment: &str) -> Result<()> {
+        let file = self.folder.join("state/kill-at");
+        std::fs::write(&file, moment).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// Waits until the daemon has come to that moment.
+    pub fn killed(&mut self, limit: Duration) -> Result<()> {
+        wait_for("the runner to come to its end", limit, || {
+            let ended = self.process.as_mut().and_then(Process::ended);
+            ended
+                .context("it runs; was it built with `--features fault-points`?")
+                .map(|_| Some(()))
+        })?;
+        self.process = None;
+        Ok(())
+    }
+
     /// SIGTERM, as an update of the runner does.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {

@@ -44,17 +44,33 @@ fn target() -> Result<PathBuf> {
     }
 }
 
+/// What a program is built for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// As it is shipped.
+    Release,
+    /// Quickly.
+    Debug,
+    /// Quickly, with the moments at which stories end it.
+    FaultPoints,
+}
+
 /// Builds a program of the workspace and gives its path.
-pub(crate) fn build(name: &str, release: bool) -> Result<PathBuf> {
+pub(crate) fn build(name: &str, kind: Build) -> Result<PathBuf> {
     let mut cargo = command();
     cargo.args(["build", "--quiet", "-p", name]);
-    if release {
-        cargo.arg("--release");
-    }
+    match kind {
+        Build::Release => cargo.arg("--release"),
+        Build::Debug => &mut cargo,
+        Build::FaultPoints => cargo.args(["--features", "fault-points"]),
+    };
     show::run(&format!("build {name}"), &mut cargo)?;
-    let program = target()?
-        .join(if release { "release" } else { "debug" })
-        .join(name);
+    let folder = if kind == Build::Release {
+        "release"
+    } else {
+        "debug"
+    };
+    let program = target()?.join(folder).join(name);
     if !program.exists() {
         bail!("cargo built {name}, but {} is not there", program.display());
     }
@@ -62,8 +78,8 @@ pub(crate) fn build(name: &str, release: bool) -> Result<PathBuf> {
 }
 
 /// Builds `host-runner` and gives its path.
-pub(crate) fn build_runner(release: bool) -> Result<PathBuf> {
-    build("host-runner", release)
+pub(crate) fn build_runner(kind: Build) -> Result<PathBuf> {
+    build("host-runner", kind)
 }
 
 /// Runs tests by cargo-nextest where it is installed, else by cargo itself; shows their results as they come.

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that CI asks for, counted.
 
-use crate::cargo::{self, Kind, Tally};
+use crate::cargo::{self, Build, Kind, Tally};
 use crate::setup::{self, Need};
 use crate::{build_edge, demo, deploy_edge, show};
 use anyhow::{Result, bail};
@@ -153,8 +153,8 @@ fn pack_worker() -> Result<()> {
 fn stories(count: &mut Count, filter: Option<&str>) {
     let prepared = setup::for_edge()
         .and_then(|()| build_edge::build())
-        .and_then(|()| cargo::build_runner(false))
-        .and_then(|_| cargo::build("devflow", false).map(drop));
+        .and_then(|()| cargo::build_runner(Build::FaultPoints))
+        .and_then(|_| cargo::build("devflow", Build::Debug).map(drop));
     let failed = prepared.is_err();
     count.check("the worker, the runner and the command are built", prepared);
     if filter.is_none() && !failed {

@@ -1,5 +1,6 @@
 //! Describes a project's containers. All of them see the same paths; they differ in command, limits and grace.
 
+use super::bytecode::CLI_CONF;
 use super::environment::{build_only, for_containers, runtime};
 use super::layout::{Layout, ReleaseDir};
 use super::render::fpm_argv;
@@ -30,7 +31,13 @@ impl Blueprint<'_> {
         let cache = self.layout.cache();
         let at = |name: &str| cache.join(name).to_string_lossy().into_owned();
         let mut container = self.base(Role::Build, "build", vec!["sleep".into(), "infinity".into()]);
+        container.env.retain(|set| {
+            !["HOME=", "PHP_INI_SCAN_DIR="]
+                .iter()
+                .any(|name| set.starts_with(name))
+        });
         container.env.extend([
+            format!("PHP_INI_SCAN_DIR=:/etc/devflow/php.d:/etc/devflow/{CLI_CONF}"),
             format!("HOME={}", at("home")),
             format!("COMPOSER_HOME={}", at("composer")),
             format!("COMPOSER_CACHE_DIR={}/cache", at("composer")),

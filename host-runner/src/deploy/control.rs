@@ -85,7 +85,7 @@ async fn remove_project(host: &Host, slug: &Slug, purge: bool) -> Result<()> {
     }
     host.docker.remove_network(layout.network()).await?;
     layout.unswitch()?;
-    for folder in [layout.releases(), layout.mirror(), layout.cache()] {
+    for folder in [layout.releases(), layout.trash(), layout.mirror(), layout.cache()] {
         remove_folder(folder).await?;
     }
     if purge {

@@ -21,6 +21,16 @@ use tokio::sync::SemaphorePermit;
 /// The journal's mark for a release that turned bad after the switch.
 pub(crate) const GOING_BACK: &str = "going-back";
 
+/// All phases of a pipeline.
+const ALL: [Phase; 6] = [
+    Phase::Dependencies,
+    Phase::Build,
+    Phase::Prepare,
+    Phase::Boot,
+    Phase::Migrate,
+    Phase::AfterSwitch,
+];
+
 /// What a release that is ready was made of.
 #[derive(Debug)]
 pub(crate) struct Made {
@@ -99,7 +109,7 @@ impl Run<'_> {
     /// Everything before the switch. What it leaves behind on failure, [`Self::unwind`] takes away.
     async fn to_ready(&self, work: &Deploy) -> Result<(Made, Fetched, SemaphorePermit<'_>), Failure> {
         self.state(DeploymentState::Preparing);
-        let (source, container) = tokio::join!(self.source(work), self.start_build());
+        let (source, container) = tokio::join!(self.source(work), self.start_build(&ALL));
         // The fetch first: a push that is overtaken is no failure, whatever else went wrong.
         let (fetched, made) = (source?, container?);
         let record = ReleaseRecord {
@@ -112,6 +122,7 @@ impl Run<'_> {
         };
         record.save(&self.release)?;
         self.state(DeploymentState::Building);
+        self.share_bytecode(&made.image).await?;
         self.phase(Phase::Dependencies, &made.build, &made.image).await?;
         self.phase(Phase::Build, &made.build, &made.image).await?;
         self.step("link", self.link()).await?;
@@ -137,12 +148,13 @@ impl Run<'_> {
         Ok(fetched)
     }
 
-    /// Starts the container that the deployment's commands run in.
-    pub(crate) async fn start_build(&self) -> Result<Made> {
+    /// Starts the container that the deployment's commands run in, those of `phases` ahead of their time.
+    pub(crate) async fn start_build(&self, phases: &[Phase]) -> Result<Made> {
         let docker = &self.host().docker;
         let image = docker.image_id(self.spec.image.as_str()).await?;
         docker.ensure_network(self.layout.network()).await?;
         let build = docker.start_new(&self.blueprint().build()).await?;
+        self.arm(&build, phases);
         Ok(Made { build, image })
     }
 
@@ -229,7 +241,7 @@ impl Run<'_> {
                 None => Ok(()),
             }
         };
-        let (watched, stopped) = tokio::join!(workers, stopping);
+        let (watched, stopped, ()) = tokio::join!(workers, stopping, self.make_spares(build));
         if let Err(error) = stopped {
             tracing::warn!(job.id = %self.job.job.id, %error, "workers of the old release did not stop");
         }

@@ -61,6 +61,11 @@ impl Layout {
         self.dir.join("releases")
     }
 
+    /// Releases that are not needed any more, until their files are removed.
+    pub(crate) fn trash(&self) -> PathBuf {
+        self.dir.join("trash")
+    }
+
     pub(crate) fn shared(&self) -> PathBuf {
         self.dir.join("shared")
     }

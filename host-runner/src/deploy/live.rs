@@ -5,6 +5,7 @@ use super::layout::{Layout, ReleaseDir};
 use super::ready::ping;
 use super::record::{Project, ReleaseRecord, load_environment};
 use super::run::Run;
+use super::trash::discard;
 use crate::host::docker::{Container, Found, Role};
 use crate::host::vhost::{Vhost, htpasswd_line};
 use crate::host::{Host, HostError, Result};
@@ -259,7 +260,7 @@ impl<'a> Old<'a> {
 /// The engine or the file system refuses; calling it again goes on.
 pub(crate) async fn abandon(host: &Host, layout: &Layout, release: &ReleaseDir) -> Result<()> {
     remove_containers(host, layout, release).await?;
-    remove_release(release).await
+    discard(layout, release).await
 }
 
 /// Removes all containers of a release.
@@ -271,16 +272,4 @@ pub(crate) async fn remove_containers(host: &Host, layout: &Layout, release: &Re
         host.docker.remove(&found.id).await?;
     }
     Ok(())
-}
-
-/// Removes a release's folder, which may hold anything but is only ever unlinked.
-pub(crate) async fn remove_release(release: &ReleaseDir) -> Result<()> {
-    let dir = release.dir.clone();
-    super::run::blocking(move || match std::fs::remove_dir_all(&dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(HostError::because(format!("remove {}", dir.display()), error))
-        }
-        _ => Ok(()),
-    })
-    .await
 }

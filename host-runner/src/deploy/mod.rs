@@ -16,7 +16,9 @@
 //! So before the switch everything is undone by removing what carries the release's id ([`live::abandon`]), and a
 //! restarted runner ([`recover`]) does the same as a deployment that fails.
 
+mod armory;
 mod assets;
+mod bytecode;
 mod complaint;
 mod containers;
 mod control;
@@ -36,6 +38,8 @@ mod rollback;
 mod run;
 #[cfg(test)]
 mod tests;
+mod trash;
+mod trees;
 
 pub(crate) use control::{remove, report, restart, stop};
 pub(crate) use engine::deploy;

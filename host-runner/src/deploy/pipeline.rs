@@ -1,25 +1,16 @@
 //! Runs the project's own commands, phase by phase, in the deployment's one container.
 
 use super::complaint::Complaint;
-use super::run::{Failure, Run, blocking};
+use super::run::{Failure, Run};
 use crate::host::docker::Ended;
 use crate::host::tree::Tree;
 use crate::host::{HostError, Result};
 use devflow_protocol::event::StepOutcome;
-use devflow_protocol::project::{Phase, Step, StepCache};
+use devflow_protocol::project::{Phase, Step};
 use devflow_protocol::text::StepName;
 use futures_util::future::join_all;
-use sha2::{Digest, Sha256};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-
-/// Longest copy of a cached tree.
-const COPY_LIMIT: Duration = Duration::from_mins(5);
-/// Takes a tree from the cache. The copy runs as the project's user in its container: nothing that a hostile build
-/// puts in its way leads out of there.
-const RESTORE: &str = r#"rm -rf -- "$2" && mkdir -p -- "$(dirname -- "$2")" && cp -a --reflink=auto -- "$1" "$2" && touch -- "$1""#;
-/// Keeps a tree, whole or not at all, and the newest five of a step.
-const KEEP: &str = r#"[ -d "$1" ] || exit 0; rm -rf -- "$2.part" && cp -a --reflink=auto -- "$1" "$2.part" && touch -- "$2.part" && mv -T -- "$2.part" "$2" && cd "$(dirname -- "$2")" && ls -1dt -- "$3"-* | tail -n +6 | while read -r old; do rm -rf -- "$old"; done"#;
 
 impl Run<'_> {
     /// Runs the commands of a phase, those that may run beside each other at once.
@@ -94,8 +85,8 @@ impl Run<'_> {
             }
             return Ok(((), StepOutcome::Ok));
         };
-        let kept = self.kept_path(step, cache, tree, image).await?;
-        let hit = std::path::Path::new(&kept).is_dir() && self.restore(step, cache, &kept, container).await?;
+        let kept = self.kept(step, cache, image).await?;
+        let hit = self.restore(step, cache, &kept, container).await?;
         if hit && cache.skip_on_hit {
             return Ok(((), StepOutcome::Skipped));
         }
@@ -104,55 +95,6 @@ impl Run<'_> {
             self.keep(step, cache, &kept, container).await?;
         }
         Ok(((), StepOutcome::Ok))
-    }
-
-    async fn kept_path(&self, step: &Step, cache: &StepCache, tree: Tree, image: &str) -> Result<String> {
-        let mut hash = Sha256::new();
-        hash.update(format!("{image}\0{}\0{}\0", cache.path, step.argv.join("\0")));
-        let paths = cache.key.clone();
-        let hash = blocking(move || tree.hash(&paths, &mut hash).map(|()| hash)).await?;
-        let name = format!("{}-{}", step.name, hex::encode(&hash.finalize()[..12]));
-        Ok(self
-            .layout
-            .cache()
-            .join("trees")
-            .join(name)
-            .to_string_lossy()
-            .into_owned())
-    }
-
-    async fn restore(&self, step: &Step, cache: &StepCache, kept: &str, container: &str) -> Result<bool> {
-        let copied = self
-            .script(RESTORE, &[kept, cache.path.as_str()], container)
-            .await?;
-        let text = if copied {
-            "was taken from the cache"
-        } else {
-            "could not be copied from the cache"
-        };
-        self.note(&step.name, &format!("`{}` {text}", cache.path));
-        Ok(copied)
-    }
-
-    async fn keep(&self, step: &Step, cache: &StepCache, kept: &str, container: &str) -> Result<()> {
-        let arguments = [cache.path.as_str(), kept, step.name.as_str()];
-        if !self.script(KEEP, &arguments, container).await? {
-            self.note(
-                &step.name,
-                &format!("`{}` could not be kept for the next deployment", cache.path),
-            );
-        }
-        Ok(())
-    }
-
-    async fn script(&self, script: &str, arguments: &[&str], container: &str) -> Result<bool> {
-        let mut argv: Vec<String> = ["sh", "-c", script, "sh"].map(str::to_owned).into();
-        argv.extend(arguments.iter().map(|&argument| argument.to_owned()));
-        let docker = &self.host().docker;
-        Ok(docker
-            .exec(container, &argv, COPY_LIMIT, self.cancel(), |_, _| {})
-            .await?
-            == Ended::Exit(0))
     }
 
     async fn command(&self, step: &Step, container: &str, cancel: &CancellationToken) -> Result<()> {
@@ -180,12 +122,12 @@ impl Run<'_> {
             self.job.events.output(step, stream, &line);
         };
         let program = argv.join(" ");
-        match self
-            .host()
-            .docker
-            .exec(container, argv, limit, cancel, on_line)
-            .await?
-        {
+        let docker = &self.host().docker;
+        let ended = match self.armed(step) {
+            Some(armed) => docker.fire(armed, limit, cancel, on_line).await?,
+            None => docker.exec(container, argv, limit, cancel, on_line).await?,
+        };
+        match ended {
             Ended::Exit(0) => Ok(()),
             Ended::Exit(137) => Err(HostError::new(format!(
                 "`{program}` was killed, most likely for memory; give the project more memory or make the command need less"

@@ -81,7 +81,8 @@ impl Run<'_> {
         self.write_conf("php.d/devflow.ini", &render::php_ini(self.spec)?)
     }
 
-    fn write_conf(&self, name: &str, text: &str) -> Result<()> {
+    /// Writes a file that the release's containers only read.
+    pub(crate) fn write_conf(&self, name: &str, text: &str) -> Result<()> {
         let path = self.release.conf().join(name);
         fs::write(&path, text)
             .and_then(|()| chown(&path, Some(self.uid), Some(self.uid)))

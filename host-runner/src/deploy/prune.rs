@@ -1,8 +1,8 @@
 //! Removes releases that are neither live nor kept to go back to.
 
 use super::layout::Layout;
-use super::live::remove_release;
 use super::record::load_manifest;
+use super::trash::discard;
 use crate::host::{Doing, Host, Result};
 use devflow_domain::prune::{KeptRelease, removable};
 use std::collections::BTreeSet;
@@ -38,7 +38,7 @@ pub(crate) async fn prune(host: &Host, layout: &Layout, keep: u8) -> Result<usiz
     }
     let gone = removable(&releases, layout.live()?.as_ref(), keep);
     for id in &gone {
-        remove_release(&layout.release(id)).await?;
+        discard(layout, &layout.release(id)).await?;
     }
     Ok(gone.len())
 }

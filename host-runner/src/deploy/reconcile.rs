@@ -40,6 +40,7 @@ pub(crate) async fn bring_up(host: &Host, slug: &Slug, seen: &[Found]) -> Result
     };
     let live = Old::live(host, &layout, project.uid)?;
     remove_orphans(host, &layout, live.as_ref(), seen).await?;
+    super::trash::empty(&layout.trash())?;
     let Some(live) = live else {
         return Ok(());
     };

@@ -176,7 +176,8 @@ impl Run<'_> {
         if open.is_empty() {
             return Ok(());
         }
-        let made = self.start_build().await?;
+        let made = self.start_build(&[]).await?;
+        self.share_bytecode(&made.image).await?;
         let wanted = |name: &StepName| open.contains(&name);
         self.late_phase(&made.build, wanted).await
     }

@@ -77,7 +77,8 @@ impl Run<'_> {
             }
             let slot = self.slot().await?;
             self.state(DeploymentState::Starting);
-            let made = self.start_build().await?;
+            let made = self.start_build(&[Phase::Boot, Phase::AfterSwitch]).await?;
+            self.share_bytecode(&made.image).await?;
             let web = self.start_web().await?;
             self.step("start", self.await_fpm(&web)).await?;
             self.phase(Phase::Boot, &made.build, &made.image).await?;

@@ -1,7 +1,10 @@
 //! What the parts of one deployment share: the job, the paths, and how a step is announced, timed and ended.
 
+use super::armory::Armory;
 use super::containers::Blueprint;
 use super::layout::{Layout, ReleaseDir};
+use super::trees::Kept;
+use crate::fault;
 use crate::host::{Host, HostError};
 use crate::job::JobContext;
 use devflow_protocol::event::{DeploymentState, StepOutcome, Stream};
@@ -71,7 +74,9 @@ pub(crate) struct Run<'a> {
     pub(crate) spec: &'a ProjectSpec,
     pub(crate) environment: Environment,
     pub(crate) uid: u32,
+    pub(crate) armory: Armory,
     times: Mutex<Vec<StepTime>>,
+    trees: Mutex<Vec<Kept>>,
 }
 
 impl<'a> Run<'a> {
@@ -90,7 +95,9 @@ impl<'a> Run<'a> {
             spec,
             environment,
             uid,
+            armory: Armory::default(),
             times: Mutex::default(),
+            trees: Mutex::default(),
         }
     }
 
@@ -166,8 +173,11 @@ impl<'a> Run<'a> {
     ) -> Result<T, Failure> {
         self.mark(name.as_str())?;
         self.job.events.step_started(name);
+        let state_dir = &self.host().config.state_dir;
+        fault::reach(state_dir, "before", name.as_str());
         let begun = Instant::now();
         let result = work.await;
+        fault::reach(state_dir, "after", name.as_str());
         let ms = millis(begun.elapsed());
         let outcome = result
             .as_ref()
@@ -205,6 +215,17 @@ impl<'a> Run<'a> {
             .checkpoints
             .mark(name)
             .map_err(|error| Failure::Other(format!("could not write to the runner's journal: {error}")))
+    }
+
+    /// Notes that the release has a kept tree.
+    pub(crate) fn use_tree(&self, kept: &Kept) {
+        let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
+        trees.push(kept.clone());
+    }
+
+    /// The kept trees that the release has.
+    pub(crate) fn used_trees(&self) -> Vec<Kept> {
+        self.trees.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How long each step took so far.

@@ -128,6 +128,23 @@ impl Tree {
         ensure().doing(|| format!("make `{path}` in the release"))
     }
 
+    /// Makes a folder `name` in another one, and removes all that is beside it there.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(crate) fn keep_only(&self, path: &RelPath, name: &str) -> Result<()> {
+        let keep = || {
+            let dir = self.enter(&self.parent(path)?, last(path))?;
+            for entry in dir.entries()? {
+                if let Some(other) = entry?.file_name().to_str().filter(|other| *other != name) {
+                    remove_any(&dir, other)?;
+                }
+            }
+            self.enter(&dir, name).map(drop)
+        };
+        keep().doing(|| format!("make `{path}/{name}`"))
+    }
+
     /// True where a file or folder is there, without a link on the way.
     pub(crate) fn has(&self, path: &RelPath) -> bool {
         self.look(path)

@@ -44,7 +44,7 @@ pub(crate) fn bench(name: Name, json: bool) -> Result<()> {
     setup::for_edge()?;
     let engine = setup::for_servers(Need::Stories)?;
     build_edge::build()?;
-    runner::use_program(&cargo::build_runner(true)?);
+    runner::use_program(&cargo::build_runner(cargo::Build::Release)?);
     let say = Say(!json);
     let result: Value = match name {
         Name::Switch => switch::measure(say)?,

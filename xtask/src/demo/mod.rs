@@ -19,7 +19,7 @@ pub(crate) fn demo(once: bool) -> Result<()> {
     setup::for_edge()?;
     let engine = setup::for_servers(Need::Installation)?;
     build_edge::build()?;
-    runner::use_program(&cargo::build_runner(false)?);
+    runner::use_program(&cargo::build_runner(cargo::Build::Debug)?);
 
     let step = Step::begin("start the control plane, Nginx, MariaDB, Redis and a runner");
     let installation = Installation::start(Parts {

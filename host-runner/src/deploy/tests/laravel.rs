@@ -119,3 +119,54 @@ async fn laravel_deployment_with_unchanged_lock_files_is_warm() {
         lab.transcript(&context)
     );
 }
+
+#[tokio::test]
+#[ignore = "needs Docker, Nginx and root"]
+async fn packages_of_the_next_release_are_a_copy_of_their_own() {
+    let lab = Lab::new();
+    let work = lab.repository("laravel");
+    let spec = Lab::spec("spare", Framework::Laravel, &work);
+    let entries = |folder: &str| -> Vec<String> {
+        let folder = lab.project("spare").join("cache").join(folder);
+        let entries = std::fs::read_dir(&folder).expect("a folder");
+        entries
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .into_string()
+                    .expect("a name")
+            })
+            .collect()
+    };
+    let mut bytecode = Vec::new();
+    for version_now in 1..=3 {
+        version(&work, &version_now.to_string());
+        let outcome = lab.deploy(&spec, &[KEY]).await;
+        assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
+        // What one release does to its packages, neither the next one nor the cache sees.
+        let vendor = lab.project("spare").join("current/app/vendor");
+        assert!(!vendor.join("mark").exists(), "version {version_now}");
+        std::fs::write(vendor.join("mark"), "").expect("a file");
+        assert_eq!(entries("spares/composer"), entries("trees/composer"));
+        assert_eq!(entries("spares/assets").len(), 1);
+        let folder = entries("bytecode");
+        assert_eq!(folder.len(), 1, "{folder:?}");
+        assert!(version_now == 1 || folder == bytecode, "{folder:?}");
+        bytecode = folder;
+    }
+    // Other packages: what was compiled of the old ones is out of the way.
+    sh(
+        &work,
+        "sed -i 's/A small order book/An order book/' composer.json",
+    );
+    commit(&work, "Another composer.json");
+    assert!(matches!(
+        lab.deploy(&spec, &[KEY]).await,
+        Outcome::Succeeded { .. }
+    ));
+    let folder = entries("bytecode");
+    assert!(folder.len() == 1 && folder != bytecode, "{folder:?}");
+    assert_eq!(entries("spares/composer").len(), 1);
+    assert_eq!(entries("trees/composer").len(), 2);
+}

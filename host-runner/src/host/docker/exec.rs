@@ -1,13 +1,20 @@
 //! Runs a command in a running container and hands its output on by lines.
+//!
+//! A process in a container takes the engine some 50 ms to start. One that is known to be wanted soon is started ahead
+//! ([`Docker::arm`]) and waits in a shell for the word to go.
 
 use super::{Docker, words};
-use crate::host::error::{HostError, Result};
+use crate::host::error::{Doing, HostError, Result};
 use bollard::container::LogOutput;
+use bollard::errors::Error;
 use bollard::exec::StartExecResults;
 use bollard::models::ExecConfig;
 use devflow_protocol::event::Stream;
 use futures_util::StreamExt;
+use std::fmt;
+use std::pin::Pin;
 use std::time::Duration;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
 /// Longest line that is gathered before it is handed on in pieces.
@@ -24,7 +31,52 @@ pub(crate) enum Ended {
     Cancelled,
 }
 
+/// What an armed command waits in. Without the word (the runner ended, the deployment failed) it ends by itself.
+const AWAIT: &str = r#"read -r _ && exec "$@" </dev/null"#;
+
+/// A command that is started in its container and waits for the word to go.
+pub(crate) struct Armed(Attached);
+
+/// A process in a container, with its streams.
+struct Attached {
+    id: String,
+    output: futures_util::stream::BoxStream<'static, std::result::Result<LogOutput, Error>>,
+    input: Pin<Box<dyn AsyncWrite + Send>>,
+}
+
+impl fmt::Debug for Armed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Armed").field(&self.0.id).finish()
+    }
+}
+
 impl Docker {
+    /// Starts a command that waits until it is [fired](Self::fire).
+    ///
+    /// # Errors
+    /// The engine refuses or breaks off.
+    pub(crate) async fn arm(&self, container: &str, argv: &[String]) -> Result<Armed> {
+        let mut waiting: Vec<String> = ["sh", "-c", AWAIT, "sh"].map(str::to_owned).into();
+        waiting.extend_from_slice(argv);
+        self.attach(container, waiting, true).await.map(Armed)
+    }
+
+    /// Lets an armed command go.
+    ///
+    /// # Errors
+    /// The engine breaks off.
+    pub(crate) async fn fire(
+        &self,
+        Armed(mut armed): Armed,
+        limit: Duration,
+        cancel: &CancellationToken,
+        on_line: impl FnMut(Stream, &str),
+    ) -> Result<Ended> {
+        armed.input.write_all(b"\n").await.doing(|| "let a command go")?;
+        // Boxed, here and below: every step of a deployment would otherwise carry the room for it.
+        Box::pin(self.follow(armed, limit, cancel, on_line)).await
+    }
+
     /// Runs a command as the container's user in its working folder.
     ///
     /// # Errors
@@ -35,19 +87,19 @@ impl Docker {
         argv: &[String],
         limit: Duration,
         cancel: &CancellationToken,
-        mut on_line: impl FnMut(Stream, &str),
+        on_line: impl FnMut(Stream, &str),
     ) -> Result<Ended> {
+        let started = Box::pin(self.attach(container, argv.to_vec(), false)).await?;
+        Box::pin(self.follow(started, limit, cancel, on_line)).await
+    }
+
+    async fn attach(&self, container: &str, argv: Vec<String>, stdin: bool) -> Result<Attached> {
         let client = self.client().await?;
-        let failed = |error: &bollard::errors::Error| {
-            HostError::because(
-                format!("run `{}`", argv.first().map_or("", String::as_str)),
-                words(error),
-            )
-        };
         let config = ExecConfig {
+            attach_stdin: Some(stdin),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
-            cmd: Some(argv.to_vec()),
+            cmd: Some(argv),
             ..Default::default()
         };
         let exec = client
@@ -58,17 +110,31 @@ impl Docker {
             .start_exec(&exec.id, None)
             .await
             .map_err(|error| failed(&error))?;
-        let StartExecResults::Attached { mut output, .. } = started else {
-            return Err(HostError::new(
+        match started {
+            StartExecResults::Attached { output, input } => Ok(Attached {
+                id: exec.id,
+                output,
+                input,
+            }),
+            StartExecResults::Detached => Err(HostError::new(
                 "Docker did not attach to the command that it started",
-            ));
-        };
+            )),
+        }
+    }
+
+    async fn follow(
+        &self,
+        mut process: Attached,
+        limit: Duration,
+        cancel: &CancellationToken,
+        mut on_line: impl FnMut(Stream, &str),
+    ) -> Result<Ended> {
         let mut lines = Lines::default();
         let deadline = tokio::time::sleep(limit);
         tokio::pin!(deadline);
         loop {
             tokio::select! {
-                chunk = output.next() => match chunk {
+                chunk = process.output.next() => match chunk {
                     Some(chunk) => lines.take(&chunk.map_err(|error| failed(&error))?, &mut on_line),
                     None => break,
                 },
@@ -77,14 +143,19 @@ impl Docker {
             }
         }
         lines.finish(&mut on_line);
+        let client = self.client().await?;
         let seen = client
-            .inspect_exec(&exec.id)
+            .inspect_exec(&process.id)
             .await
             .map_err(|error| failed(&error))?;
         seen.exit_code
             .map(Ended::Exit)
-            .ok_or_else(|| HostError::new(format!("`{}` was cut off from its container", argv.join(" "))))
+            .ok_or_else(|| HostError::new("a command was cut off from its container"))
     }
+}
+
+fn failed(error: &Error) -> HostError {
+    HostError::because("run a command in its container", words(error))
 }
 
 /// Puts chunks of two streams together to lines.

@@ -7,7 +7,7 @@ mod description;
 mod exec;
 
 pub(crate) use description::{Bind, Container, Role};
-pub(crate) use exec::Ended;
+pub(crate) use exec::{Armed, Ended};
 
 use super::error::{Doing, HostError, Result};
 use bollard::models::NetworkCreateRequest;
