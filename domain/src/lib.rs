@@ -10,6 +10,7 @@ pub mod deployment;
 pub mod dotenv;
 pub mod env_file;
 pub mod etag;
+pub mod idempotency;
 pub mod migrations;
 pub mod moment;
 pub mod pipeline;

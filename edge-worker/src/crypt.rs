@@ -79,9 +79,14 @@ pub(crate) fn token(entropy: [u8; 32]) -> String {
     URL_SAFE_NO_PAD.encode(entropy)
 }
 
+/// SHA-256 in hex.
+pub(crate) fn hash(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
 /// What is stored of a token: it has 256 bits of entropy, so a plain hash is enough.
 pub(crate) fn token_hash(token: &str) -> String {
-    hex::encode(Sha256::digest(token))
+    hash(token.as_bytes())
 }
 
 /// Compares without telling by its time where two texts differ.

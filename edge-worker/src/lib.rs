@@ -13,6 +13,7 @@ mod crypt;
 mod error;
 mod extract;
 mod hub;
+mod idempotency;
 mod pages;
 mod platform;
 mod routes;

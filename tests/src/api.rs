@@ -77,21 +77,28 @@ impl Api {
 
     /// One request with a JSON body; any status is an answer.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
+        self.call_with(method, path, &[], body)
+    }
+
+    /// As [`Self::call`], with further headers.
+    pub fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer> {
         let authorization = format!("Bearer {}", self.key);
-        let headers = [
-            ("authorization", authorization.as_str()),
-            ("content-type", "application/json"),
-        ];
+        let mut headers = headers.to_vec();
+        headers.push(("authorization", &authorization));
         let bytes = body.map(|body| body.to_string().into_bytes());
-        let headers = if bytes.is_some() {
-            &headers[..]
-        } else {
-            &headers[..1]
-        };
+        if bytes.is_some() {
+            headers.push(("content-type", "application/json"));
+        }
         self.client.send(
             method,
             &format!("{}/api/v1{path}", self.base),
-            headers,
+            &headers,
             bytes.as_deref(),
         )
     }

@@ -4,6 +4,7 @@ use super::{Access, Needs, On, Route};
 use crate::app::AppState;
 use crate::auth::{Caller, SignedIn, check_csrf, header_token, not_signed_in};
 use crate::error::ApiError;
+use crate::idempotency;
 use crate::store::access;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -74,8 +75,9 @@ pub(super) async fn check(State(guard): State<Guard>, mut request: Request, next
     if let Some(signed_in) = signed_in {
         request.extensions_mut().insert(signed_in);
     }
+    let actor = caller.actor.clone();
     request.extensions_mut().insert(caller);
-    next.run(request).await
+    idempotency::run(&guard.state, &actor, request, next).await
 }
 
 /// Pages are for people with a session, and send others to sign in.

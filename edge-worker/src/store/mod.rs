@@ -13,6 +13,7 @@ pub(crate) mod deployments;
 pub(crate) mod environments;
 pub(crate) mod events;
 pub(crate) mod hooks;
+pub(crate) mod idempotency;
 pub(crate) mod jobs;
 pub(crate) mod lease;
 pub(crate) mod projects;

@@ -1,13 +1,14 @@
 //! What the cron trigger deletes, in small batches: each statement names at most a few hundred rows.
 
 use super::{Statement, statement};
+use devflow_domain::idempotency::KNOWN_MS;
 use devflow_protocol::UnixMillis;
 
 /// Deployments that are kept for each project.
 pub(crate) const DEPLOYMENTS_KEPT: i64 = 50;
 
-/// Ends sessions and enrolments that are over.
-pub(crate) fn expired_tokens(now: UnixMillis) -> [Statement; 2] {
+/// Ends sessions, enrolments and idempotency keys that are over.
+pub(crate) fn expired_tokens(now: UnixMillis) -> [Statement; 3] {
     [
         statement!(
             "-- retention_sessions\nDELETE FROM sessions WHERE expires_at <= ?1",
@@ -16,6 +17,10 @@ pub(crate) fn expired_tokens(now: UnixMillis) -> [Statement; 2] {
         statement!(
             "-- retention_enrolments\nDELETE FROM enrolments WHERE expires_at <= ?1",
             now
+        ),
+        statement!(
+            "-- retention_idempotency_keys\nDELETE FROM idempotency_keys WHERE created_at <= ?1",
+            now.plus(-KNOWN_MS)
         ),
     ]
 }

@@ -1,6 +1,7 @@
 //! The Worker's statements on `SQLite`, against the real migrations.
 
 mod dashboard;
+mod idempotency;
 mod inbox;
 mod leases;
 mod people;

@@ -2,7 +2,9 @@
 
 use crate::store::lease::{self, LeaseRequest};
 use crate::store::testing::{TestDb, hook, id, main_ref, project, server};
-use crate::store::{Statement, access, deliveries, deployments, jobs, projects, servers, users};
+use crate::store::{
+    Statement, access, deliveries, deployments, idempotency, jobs, projects, retention, servers, users,
+};
 use devflow_domain::webhook::Provider;
 use devflow_protocol::UnixMillis;
 
@@ -45,7 +47,9 @@ fn hot_statements() -> Vec<Statement> {
         projects::card(&project()),
         servers::runner(&server()),
         users::session("h", now),
+        idempotency::by_key("k"),
     ]);
+    statements.extend(retention::expired_tokens(now).into_iter().skip(2));
     statements
 }
 
