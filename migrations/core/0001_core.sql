@@ -40,7 +40,7 @@ CREATE INDEX sessions_by_user ON sessions (user);
 
 CREATE TABLE api_keys (
   token_hash TEXT PRIMARY KEY,
-  id TEXT NOT NULL,
+  id TEXT NOT NULL UNIQUE,
   user TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
   name TEXT NOT NULL,
   scope TEXT NOT NULL CHECK (scope IN ('read', 'deploy', 'admin')),
@@ -55,7 +55,7 @@ CREATE INDEX api_keys_by_user ON api_keys (user);
 
 CREATE TABLE servers (
   id TEXT PRIMARY KEY,
-  name TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL COLLATE NOCASE UNIQUE,
   state TEXT NOT NULL CHECK (state IN ('pending', 'online', 'missing')),
   -- Public keys of the runner, base64; both or neither.
   signing_key TEXT,
@@ -69,6 +69,8 @@ CREATE TABLE servers (
   enrolled_at INTEGER,
   -- When `state` became what it is.
   state_at INTEGER NOT NULL,
+  -- How many projects it has; kept by triggers.
+  projects INTEGER NOT NULL DEFAULT 0,
   CHECK ((signing_key IS NULL) = (sealing_key IS NULL)),
   CHECK (state = 'pending' OR signing_key IS NOT NULL)
 ) STRICT;
@@ -96,11 +98,41 @@ CREATE TABLE projects (
   -- What the runner last reported.
   live_deployment TEXT,
   kept_releases TEXT NOT NULL DEFAULT '[]',
+  -- Whether the newest deployment that went to its end failed; kept by a trigger.
+  failing INTEGER NOT NULL DEFAULT 0 CHECK (failing IN (0, 1)),
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX projects_by_server ON projects (server);
+CREATE INDEX projects_by_server ON projects (server, slug);
+-- What the overview filters by, in its order.
+CREATE INDEX projects_failing ON projects (slug) WHERE failing = 1;
+CREATE INDEX projects_stopped ON projects (slug) WHERE state = 'stopped';
+
+-- What a project is found by: name, slug and host names, each from every word on, in small letters.
+CREATE TABLE project_words (
+  word TEXT NOT NULL,
+  project TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+  PRIMARY KEY (word, project)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX project_words_by_project ON project_words (project);
+
+-- Counts that the overview shows, kept by the triggers below: counting would read every row on each view.
+CREATE TABLE totals (
+  name TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO totals (name, value) VALUES ('projects', 0), ('servers_pending', 0), ('servers_online', 0), ('servers_missing', 0);
+
+CREATE TRIGGER projects_count_new AFTER INSERT ON projects BEGIN UPDATE totals SET value = value + 1 WHERE name = 'projects'; END;
+CREATE TRIGGER projects_count_gone AFTER DELETE ON projects BEGIN UPDATE totals SET value = value - 1 WHERE name = 'projects'; END;
+CREATE TRIGGER servers_gain_project AFTER INSERT ON projects BEGIN UPDATE servers SET projects = projects + 1 WHERE id = NEW.server; END;
+CREATE TRIGGER servers_lose_project AFTER DELETE ON projects BEGIN UPDATE servers SET projects = projects - 1 WHERE id = OLD.server; END;
+CREATE TRIGGER servers_count_new AFTER INSERT ON servers BEGIN UPDATE totals SET value = value + 1 WHERE name = 'servers_' || NEW.state; END;
+CREATE TRIGGER servers_count_change AFTER UPDATE OF state ON servers WHEN NEW.state <> OLD.state BEGIN UPDATE totals SET value = value + (name = 'servers_' || NEW.state) - (name = 'servers_' || OLD.state) WHERE name IN ('servers_' || NEW.state, 'servers_' || OLD.state); END;
+CREATE TRIGGER servers_count_gone AFTER DELETE ON servers BEGIN UPDATE totals SET value = value - 1 WHERE name = 'servers_' || OLD.state; END;
 
 -- Encrypted with the data key for "environment/<project>/<version>".
 CREATE TABLE environments (
@@ -108,6 +140,9 @@ CREATE TABLE environments (
   version INTEGER NOT NULL CHECK (version > 0),
   sealed TEXT NOT NULL,
   names TEXT NOT NULL,
+  -- Who made it, and JSON of the names that it added, changed and removed.
+  actor TEXT NOT NULL,
+  changes TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   PRIMARY KEY (project, version)
 ) STRICT, WITHOUT ROWID;
@@ -175,6 +210,11 @@ CREATE INDEX deployments_by_project ON deployments (project, id);
 -- One running deployment a project. `queued` is not among the states, or a second push would be refused.
 CREATE UNIQUE INDEX deployments_one_running ON deployments (project) WHERE state IN
   ('preparing', 'building', 'starting', 'migrating', 'checking', 'switching', 'observing', 'out_of_contact');
+
+-- What ended lately, for pages that are about something else.
+CREATE INDEX deployments_ended ON deployments (finished_at) WHERE state IN ('live', 'failed', 'rolled_back');
+
+CREATE TRIGGER deployments_tell_project AFTER UPDATE OF state ON deployments WHEN NEW.state IN ('live', 'failed', 'rolled_back') BEGIN UPDATE projects SET failing = (NEW.state <> 'live') WHERE id = NEW.project AND failing <> (NEW.state <> 'live'); END;
 
 CREATE TABLE jobs (
   id TEXT PRIMARY KEY,

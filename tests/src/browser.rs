@@ -151,6 +151,16 @@ impl Browser {
         .map(drop)
     }
 
+    /// Presses keys together and lets them go: characters, or the code points that `WebDriver` has for special keys.
+    pub fn press(&self, keys: &[&str]) -> Result<()> {
+        let event = |kind: &str, key: &&str| json!({"type": kind, "value": key});
+        let down = keys.iter().map(|key| event("keyDown", key));
+        let up = keys.iter().rev().map(|key| event("keyUp", key));
+        let actions: Vec<Value> = down.chain(up).collect();
+        let body = json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]});
+        self.command("POST", "/actions", Some(&body)).map(drop)
+    }
+
     /// The text that a person sees on the page.
     pub fn text(&self) -> Result<String> {
         let text = self.script("return document.body.innerText", &json!([]))?;
@@ -187,6 +197,13 @@ impl Browser {
             Some(&json!({"width": width, "height": height})),
         )
         .map(drop)
+    }
+
+    /// Shows pages as a phone of that many pixels does; a window itself cannot be as narrow.
+    pub fn emulate(&self, width: u32, height: u32) -> Result<()> {
+        let screen = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": true});
+        let body = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": screen});
+        self.command("POST", "/goog/cdp/execute", Some(&body)).map(drop)
     }
 
     /// Saves what is shown as a PNG.

@@ -50,6 +50,7 @@ fn sentence(action: &str) -> String {
         "project.remove" => "Removed the project",
         "environment.replace" => "Changed the environment of",
         "environment.reveal" => "Looked at the environment of",
+        "hook.renew" => "Made a new webhook secret for",
         "hook.reveal" => "Looked at the webhook secret of",
         "deployment.start" => "Deployed",
         "deployment.redeploy" => "Deployed again",
@@ -133,7 +134,7 @@ pub(crate) async fn list(
         }
     };
     let rows: Vec<FeedRow> = state.db.all(dashboard::feed(before)).await?;
-    let page = Page::new(rows, |row| row.id.to_string());
+    let page = Page::of(dashboard::FEED_ROWS, rows, |row| row.id.to_string());
     let now = platform::now();
     visitor.page(&ActivityPage {
         shell: visitor.shell("Activity", Section::Activity, Some(FLEET.to_owned())),

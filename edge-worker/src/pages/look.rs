@@ -100,6 +100,8 @@ pub(crate) struct ProjectFacts {
     pub(crate) state: ProjectState,
     pub(crate) server: ServerState,
     pub(crate) live: bool,
+    /// The newest deployment that went to its end failed.
+    pub(crate) failing: bool,
     pub(crate) last: Option<DeploymentState>,
 }
 
@@ -121,14 +123,13 @@ pub(crate) fn project(facts: ProjectFacts) -> Badge {
         }
         ProjectState::Active => {}
     }
-    let failed = matches!(facts.last, Some(S::Failed | S::RolledBack));
     let (tone, word) = match facts.last {
         Some(state) if is_running(state) => return deployment(state),
         _ if facts.server == ServerState::Missing => (Tone::Warn, "Out of contact"),
-        _ if facts.live && failed => (Tone::Warn, "Last deployment failed"),
+        _ if facts.live && facts.failing => (Tone::Warn, "Last deployment failed"),
         _ if facts.live => (Tone::Good, "Online"),
         Some(S::Queued) => (Tone::Idle, "Queued"),
-        _ if failed => (Tone::Bad, "Failed"),
+        _ if facts.failing => (Tone::Bad, "Failed"),
         _ => (Tone::Idle, "Not deployed"),
     };
     Badge { tone, word }
@@ -142,13 +143,14 @@ mod tests {
     fn project_look_tells_the_most_urgent_first() {
         use DeploymentState as S;
         let look = |state, server, live, last| {
-            project(ProjectFacts {
+            let facts = ProjectFacts {
                 state,
                 server,
                 live,
+                failing: matches!(last, Some(S::Failed | S::RolledBack)),
                 last,
-            })
-            .word
+            };
+            project(facts).word
         };
         let (active, online, missing) = (ProjectState::Active, ServerState::Online, ServerState::Missing);
         let cases = [

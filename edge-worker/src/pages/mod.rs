@@ -7,6 +7,8 @@ mod assets;
 mod deployment;
 mod enrolment;
 mod failure;
+mod go;
+mod happened;
 mod icon;
 mod keys;
 mod look;
@@ -31,6 +33,8 @@ use devflow_domain::access::Action;
 pub(crate) fn router() -> Routes {
     Routes::new()
         .get("/", Needs::may(Action::Enter), overview::show)
+        .get("/go", Needs::may(Action::Enter), go::show)
+        .get("/happened", Needs::may(Action::Enter), happened::show)
         .get("/sign-in", Needs::Open(Door::Anybody), sign_in::sign_in)
         .post("/sign-in", Needs::Open(Door::Anybody), sign_in::enter)
         .post("/sign-out", Needs::may(Action::Enter), sign_in::leave)

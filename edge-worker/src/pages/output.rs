@@ -95,9 +95,19 @@ pub(crate) struct OutputFragment {
     pub(crate) output: Output,
 }
 
-/// Reads what comes after event `after`.
-pub(crate) async fn read(state: &AppState, id: &DeploymentId, after: u64) -> Result<Output, ApiError> {
-    let output::Output { events, last, .. } = output::after(state, id, after).await?;
+/// Lines that come with the page itself; its script fetches the others when the page is there.
+pub(crate) const FIRST_EVENTS: usize = 1_000;
+
+/// Reads what comes after event `after`, at most `most` events.
+pub(crate) async fn read(
+    state: &AppState,
+    id: &DeploymentId,
+    after: u64,
+    most: usize,
+) -> Result<Output, ApiError> {
+    let output::Output { mut events, .. } = output::after(state, id, after).await?;
+    events.truncate(most);
+    let last = events.last().map_or(after, |event| event.n);
     Ok(Output {
         lines: lines(&events),
         last,
@@ -121,7 +131,7 @@ pub(crate) async fn show(
     Id(id): Id<DeploymentId>,
     Query(after): Query<After>,
 ) -> Result<Response, ApiError> {
-    let output = read(&state, &id, after.after).await?;
+    let output = read(&state, &id, after.after, usize::MAX).await?;
     web::html(StatusCode::OK, &OutputFragment { output })
 }
 

@@ -1,25 +1,31 @@
-//! The overview: counts, and a card for each project.
+//! The overview: counts, and a card for each project; all of them, by server, of one state, or found by a search.
 
-use super::look::{self, Badge};
+use super::look;
 use super::moment::Moment;
-use super::project;
+use super::project::Head;
 use super::shell::{Mood, Section, Shell};
-use super::web::Visitor;
+use super::web::{self, Visitor};
 use super::{assets, icon};
+use crate::access::Access;
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::extract::Query;
 use crate::platform;
 use crate::service::FLEET;
-use crate::store::dashboard::{self, Counts};
-use crate::store::projects::{ProjectCard, ProjectState};
-use crate::store::servers::ServerState;
-use crate::store::{Page, StoreError};
+use crate::store::cards::{self, ProjectCard, Show};
+use crate::store::dashboard::{self, COUNTED_TO, Counts};
+use crate::store::{Answer, Page, Statement, StoreError};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use devflow_domain::access::Action;
+use devflow_domain::search;
 use devflow_protocol::time::UnixMillis;
 use serde::Deserialize;
+
+/// Projects on one page, and found by a search: so many that at most 200 rows are read.
+const CARDS: usize = 20;
+const FOUND: usize = 14;
 
 /// The newest deployment of a project.
 pub(crate) struct Last {
@@ -31,26 +37,18 @@ pub(crate) struct Last {
     pub(crate) when: Moment,
 }
 
-/// A project at a glance.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is one thing that the template shows or not"
-)]
+/// A project on the overview.
 pub(crate) struct Card {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) badge: Badge,
-    pub(crate) domain: Option<String>,
-    /// Framework and PHP version.
-    pub(crate) kind: String,
-    pub(crate) server: String,
-    pub(crate) server_missing: bool,
+    pub(crate) project: Head,
     pub(crate) branch: String,
     pub(crate) last: Option<Last>,
-    /// True where a release is there that can be started and stopped.
-    pub(crate) can_run: bool,
-    pub(crate) stopped: bool,
-    pub(crate) removing: bool,
+}
+
+/// Cards that belong together.
+pub(crate) struct Group {
+    /// Id and name of the server, where the page is ordered by servers.
+    pub(crate) server: Option<(String, String)>,
+    pub(crate) cards: Vec<Card>,
 }
 
 #[derive(Template)]
@@ -58,20 +56,124 @@ pub(crate) struct Card {
 pub(crate) struct OverviewPage {
     pub(crate) shell: Shell,
     pub(crate) counts: Counts,
-    pub(crate) cards: Vec<Card>,
+    pub(crate) may_create: bool,
+    pub(crate) may_add_server: bool,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) view: View,
+    /// What was searched for.
     pub(crate) search: String,
     pub(crate) next: Option<String>,
+    /// True where a search found more than is shown.
+    pub(crate) more_found: bool,
 }
 
-/// How far back the count of failures looks, in milliseconds.
-const FAILED_WITHIN_MS: i64 = 24 * 3_600_000;
+/// What the overview can be asked to show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum View {
+    #[default]
+    All,
+    ByServer,
+    Deploying,
+    Failing,
+    Stopped,
+}
+
+impl View {
+    const ALL: [Self; 5] = [
+        Self::All,
+        Self::ByServer,
+        Self::Deploying,
+        Self::Failing,
+        Self::Stopped,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::All => "",
+            Self::ByServer => "by_server",
+            Self::Deploying => "deploying",
+            Self::Failing => "failing",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::All => "All",
+            Self::ByServer => "By server",
+            Self::Deploying => "Deploying",
+            Self::Failing => "Failing",
+            Self::Stopped => "Stopped",
+        }
+    }
+
+    /// What the page says where nothing is to be shown.
+    fn none(self) -> &'static str {
+        match self {
+            Self::All | Self::ByServer => "There is no project",
+            Self::Deploying => "Nothing is being deployed",
+            Self::Failing => "Nothing fails",
+            Self::Stopped => "Nothing is stopped",
+        }
+    }
+
+    fn path(self) -> String {
+        web::query("/", &[("view", self.name())])
+    }
+}
+
+impl OverviewPage {
+    /// The views: name, path, and whether it is the one that is shown.
+    fn views(&self) -> [(&'static str, String, bool); 5] {
+        View::ALL.map(|view| {
+            let shown = view == self.view && self.search.is_empty();
+            (view.words(), view.path(), shown)
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.groups.iter().all(|group| group.cards.is_empty())
+    }
+}
+
+/// A count as it is shown: `99+` where it stopped there.
+fn counted(count: i64) -> String {
+    if count >= COUNTED_TO {
+        format!("{COUNTED_TO}+")
+    } else {
+        count.to_string()
+    }
+}
 
 /// What is looked for, and where the page begins.
 #[derive(Deserialize)]
-pub(crate) struct Search {
+pub(crate) struct Asked {
     #[serde(default)]
     q: String,
+    #[serde(default)]
+    view: View,
     cursor: Option<String>,
+}
+
+impl Asked {
+    /// By server, a cursor is `server's name/slug`; a slug has no slash.
+    fn statement(&self, prefix: &str, visible: Option<String>) -> Statement {
+        let after = self.cursor.as_deref().unwrap_or_default();
+        match self.view {
+            _ if !prefix.is_empty() => cards::found(prefix, FOUND, visible),
+            View::All => cards::page(Show::All, after, CARDS, visible),
+            View::Deploying => cards::page(Show::Deploying, after, CARDS, visible),
+            View::Failing => cards::page(Show::Failing, after, CARDS, visible),
+            View::Stopped => cards::page(Show::Stopped, after, CARDS, visible),
+            // Who sees some projects only has too few to need an order by servers.
+            View::ByServer if visible.is_some() => cards::page(Show::All, after, CARDS, visible),
+            View::ByServer => {
+                let (server, slug) = after.rsplit_once('/').unwrap_or_default();
+                cards::by_server(server, slug, CARDS)
+            }
+        }
+    }
 }
 
 /// `GET /`
@@ -79,66 +181,95 @@ pub(crate) struct Search {
 pub(crate) async fn show(
     State(state): State<AppState>,
     visitor: Visitor,
-    Query(search): Query<Search>,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
-    let now = platform::now();
-    let text: String = search.q.trim().chars().take(100).collect();
-    let after = search.cursor.unwrap_or_default();
+    let prefix = search::prefix(&asked.q);
     let visible = visitor.signed_in.access.visible();
     let answers = state
         .db
         .batch(vec![
-            dashboard::counts(now.plus(-FAILED_WITHIN_MS), visible.clone()),
-            dashboard::cards_matching(&after, &text, visible),
+            dashboard::counts(visible.clone()),
+            asked.statement(&prefix, visible),
         ])
         .await?;
-    let counts = answers
-        .first()
-        .map(crate::store::Answer::first)
-        .transpose()?
-        .flatten()
-        .unwrap_or_default();
-    let rows: Vec<ProjectCard> = answers
-        .get(1)
-        .map(crate::store::Answer::rows)
-        .transpose()?
-        .unwrap_or_default();
-    let page = Page::new(rows, |card| card.project.slug.to_string());
-    let cards: Vec<Card> = page
-        .items
-        .iter()
-        .map(|row| card(row, now))
-        .collect::<Result<_, _>>()?;
+    let counts: Option<Counts> = answers.first().map(Answer::first).transpose()?.flatten();
+    let rows: Option<Vec<ProjectCard>> = answers.get(1).map(Answer::rows).transpose()?;
+    let page = view(
+        &visitor,
+        asked.view,
+        prefix,
+        counts.unwrap_or_default(),
+        rows.unwrap_or_default(),
+    )?;
+    visitor.page(&page)
+}
+
+fn view(
+    visitor: &Visitor,
+    view: View,
+    search: String,
+    counts: Counts,
+    rows: Vec<ProjectCard>,
+) -> Result<OverviewPage, StoreError> {
+    let access = &visitor.signed_in.access;
+    let by_server = view == View::ByServer && search.is_empty() && access.visible().is_none();
+    let size = if search.is_empty() { CARDS } else { FOUND };
+    let page = Page::of(size, rows, |card| {
+        if by_server {
+            format!("{}/{}", card.server_name, card.project.slug)
+        } else {
+            card.project.slug.to_string()
+        }
+    });
     let mut shell = visitor.shell(title(&counts), Section::Projects, Some(FLEET.to_owned()));
     shell.mood = mood(&counts);
-    visitor.page(&OverviewPage {
+    let next = |cursor: String| web::query("/", &[("view", view.name()), ("cursor", &cursor)]);
+    Ok(OverviewPage {
         shell,
         counts,
-        cards,
-        next: page
-            .next
-            .map(|cursor| super::web::query("/", &[("q", &text), ("cursor", &cursor)])),
-        search: text,
+        groups: groups(&page.items, by_server, access)?,
+        may_create: access.may(Action::CreateProject, None),
+        may_add_server: access.may(Action::ManageServers, None),
+        view,
+        more_found: !search.is_empty() && page.next.is_some(),
+        next: page.next.filter(|_| search.is_empty()).map(next),
+        search,
     })
 }
 
+/// The cards in the order of their rows, under their servers where the page is ordered by them.
+fn groups(rows: &[ProjectCard], by_server: bool, access: &Access) -> Result<Vec<Group>, StoreError> {
+    let now = platform::now();
+    rows.chunk_by(|one, next| !by_server || one.project.server == next.project.server)
+        .map(|rows| {
+            let server = rows.first().filter(|_| by_server);
+            Ok(Group {
+                server: server.map(|row| (row.project.server.to_string(), row.server_name.clone())),
+                cards: rows
+                    .iter()
+                    .map(|row| card(row, now, access))
+                    .collect::<Result<_, _>>()?,
+            })
+        })
+        .collect()
+}
+
 fn title(counts: &Counts) -> String {
-    match counts.running {
+    match counts.deploying {
         0 => "Projects".to_owned(),
-        running => format!("({running} deploying) Projects"),
+        deploying => format!("({} deploying) Projects", counted(deploying)),
     }
 }
 
 fn mood(counts: &Counts) -> Mood {
-    if counts.running > 0 {
+    if counts.deploying > 0 {
         Mood::Busy
     } else {
         Mood::Calm
     }
 }
 
-fn card(row: &ProjectCard, now: UnixMillis) -> Result<Card, StoreError> {
-    let settings = row.project.settings()?;
+fn card(row: &ProjectCard, now: UnixMillis, access: &Access) -> Result<Card, StoreError> {
     let branch = row.project.ref_name.short().to_owned();
     let last = row
         .last_deployment
@@ -155,17 +286,8 @@ fn card(row: &ProjectCard, now: UnixMillis) -> Result<Card, StoreError> {
             when: Moment::new(row.last_finished_at.or(row.last_queued_at).unwrap_or(now), now),
         });
     Ok(Card {
-        id: row.project.id.to_string(),
-        name: row.project.name.clone(),
-        badge: project::badge(row),
-        domain: settings.domains.first().map(ToString::to_string),
-        kind: project::kind(&settings),
-        server: row.server_name.clone(),
-        server_missing: row.server_state == ServerState::Missing,
+        project: Head::new(row, None, access)?,
         branch,
         last,
-        can_run: row.project.live_deployment.is_some(),
-        stopped: row.project.state == ProjectState::Stopped,
-        removing: row.project.state == ProjectState::Removing,
     })
 }

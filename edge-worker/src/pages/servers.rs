@@ -72,6 +72,8 @@ pub(crate) struct ServerPage {
     pub(crate) facts: Vec<(&'static str, String)>,
     pub(crate) deploy_key: Option<String>,
     pub(crate) projects: Vec<ProjectRow>,
+    /// The address of all projects, where these are only the first.
+    pub(crate) all_projects: Option<String>,
     pub(crate) jobs: Vec<JobRow>,
     /// How the connection test that was just asked for went.
     pub(crate) test: Option<String>,
@@ -225,6 +227,14 @@ fn view(
         since_when: Moment::new(row.state_at, now),
         deploy_key: facts.as_ref().and_then(|facts| facts.deploy_key.clone()),
         facts: facts.map(fact_list).unwrap_or_default(),
+        all_projects: usize::try_from(row.projects)
+            .is_ok_and(|count| count > projects.len())
+            .then(|| {
+                web::query(
+                    "/",
+                    &[("view", "by_server"), ("cursor", &format!("{}/", row.name))],
+                )
+            }),
         projects,
         jobs: open.iter().map(|job| job_row(job, now)).collect(),
         test: test.map(|job| test_sentence(job, &row.name)),
@@ -246,6 +256,7 @@ fn project_row(row: &ServerProject) -> Result<ProjectRow, StoreError> {
         state: row.state,
         server: row.server_state,
         live: row.live_deployment.is_some(),
+        failing: row.failing != 0,
         last: row.last_state,
     });
     let domain = read_settings(&row.settings)?

@@ -4,11 +4,13 @@ use super::{assets, icon};
 use crate::access::Access;
 use askama::filters::HtmlSafe;
 use devflow_domain::access::Action;
+use devflow_protocol::time::UnixMillis;
 use std::fmt;
 
 /// Which entry of the navigation a page belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Section {
+    Go,
     Projects,
     Servers,
     Activity,
@@ -19,6 +21,7 @@ impl Section {
     /// Those that somebody may see.
     pub(crate) fn visible(access: &Access) -> Vec<Self> {
         let all = [
+            (Self::Go, Action::Enter),
             (Self::Projects, Action::Enter),
             (Self::Servers, Action::SeeServers),
             (Self::Activity, Action::SeeActivity),
@@ -118,6 +121,8 @@ pub(crate) struct Shell {
     /// What the page follows, such as `fleet`.
     pub(crate) topic: Option<String>,
     pub(crate) mood: Mood,
+    /// When the page was made.
+    pub(crate) now: UnixMillis,
     /// The page's own path, to come back to.
     pub(crate) path: String,
 }
@@ -139,6 +144,7 @@ impl Shell {
     /// The navigation: icon, name, path, and whether the page belongs to it.
     pub(crate) fn entries(&self) -> Vec<(icon::Icon, &'static str, &'static str, bool)> {
         let all = [
+            (icon::SEARCH, "Go to", "/go", Section::Go),
             (icon::PROJECTS, "Projects", "/", Section::Projects),
             (icon::SERVERS, "Servers", "/servers", Section::Servers),
             (icon::ACTIVITY, "Activity", "/activity", Section::Activity),

@@ -64,6 +64,7 @@ impl Visitor {
             notice: self.notice.clone(),
             topic,
             mood: Mood::Calm,
+            now: crate::platform::now(),
             path: self.path.clone(),
         }
     }

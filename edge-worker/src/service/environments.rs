@@ -5,10 +5,11 @@ use crate::auth::Actor;
 use crate::error::ApiError;
 use crate::platform;
 use crate::service::projects;
-use crate::store::environments::EnvironmentRow;
+use crate::store::environments::{EnvironmentRow, NewVersion, PastVersion};
 use crate::store::projects::ProjectRow;
 use crate::store::{StoreError, activity, environments};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use devflow_domain::environment;
 use devflow_protocol::job::environment_context;
 use devflow_protocol::limits::ENVIRONMENT_BYTES;
 use devflow_protocol::project::{Environment, Framework};
@@ -68,6 +69,16 @@ pub(crate) async fn reveal(
         None => Ok((0, Environment::default())),
         Some(row) => Ok((row.version, open(state, project, &row)?)),
     }
+}
+
+/// What makes `after` of `before`, as it is stored.
+pub(crate) fn told(before: &Environment, after: &Environment) -> String {
+    serde_json::to_string(&environment::changes(before, after)).expect("names are texts")
+}
+
+/// The newest versions: who changed what, and since when it is live.
+pub(crate) async fn history(state: &AppState, project: &ProjectId) -> Result<Vec<PastVersion>, ApiError> {
+    Ok(state.db.all(environments::history(project)).await?)
 }
 
 fn open(state: &AppState, project: &ProjectId, row: &EnvironmentRow) -> Result<Environment, ApiError> {
@@ -209,9 +220,10 @@ async fn write(
 ) -> Result<u32, ApiError> {
     check(&values)?;
     let project = &row.id;
+    let old = before.as_ref().map(|row| open(state, project, row)).transpose()?;
+    let old = old.unwrap_or_default();
     if row.settings()?.framework == Framework::Laravel && !values.0.contains_key(&app_key_name()) {
-        let old = before.as_ref().map(|row| open(state, project, row)).transpose()?;
-        let kept = old.and_then(|old| old.0.get(&app_key_name()).cloned());
+        let kept = old.0.get(&app_key_name()).cloned();
         let generated = || {
             initial(Framework::Laravel)
                 .0
@@ -222,7 +234,16 @@ async fn write(
     }
     let (now, version) = (platform::now(), version(before.as_ref()) + 1);
     let (sealed, names) = seal(state, project, version, &values);
-    let mut batch: Vec<_> = environments::insert(project, version, &sealed, &names, now).into();
+    let new = NewVersion {
+        project,
+        version,
+        sealed: &sealed,
+        names: &names,
+        actor: &actor.0,
+        changes: &told(&old, &values),
+        now,
+    };
+    let mut batch: Vec<_> = environments::insert(&new).into();
     batch.push(activity::record(
         now,
         &actor.0,

@@ -7,64 +7,54 @@ use devflow_protocol::event::DeploymentState;
 use devflow_protocol::{ApiKeyId, DeploymentId, ProjectId, ServerId, UnixMillis, UserId};
 use serde::Deserialize;
 
-/// The figures on top of the overview.
+/// Counts of what may be many stop here, so that a bad day does not cost more than a good one.
+pub(crate) const COUNTED_TO: i64 = 99;
+
+/// The figures on top of the overview; those of what goes on up to [`COUNTED_TO`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) projects: i64,
     pub(crate) servers: i64,
     pub(crate) servers_online: i64,
     pub(crate) servers_missing: i64,
-    /// Deployments that are queued or under way.
-    pub(crate) running: i64,
-    /// Deployments that failed lately.
-    pub(crate) failed: i64,
+    /// Deployments that are under way.
+    pub(crate) deploying: i64,
+    /// Jobs that wait for their server, or for another one of their project.
+    pub(crate) waiting: i64,
+    /// Projects whose newest deployment that went to its end failed.
+    pub(crate) failing: i64,
 }
 
-/// Counts; failures among deployments made since `since`, whose ids sort by time. With a JSON list `visible` only what
-/// belongs to those projects is counted, and no servers are.
-pub(crate) fn counts(since: UnixMillis, visible: Option<String>) -> Statement {
+/// The counts; with a JSON list `visible` of what belongs to those projects, and no servers.
+pub(crate) fn counts(visible: Option<String>) -> Statement {
+    if let Some(visible) = visible {
+        return counts_of(visible);
+    }
     statement!(
         "-- dashboard_counts
-        SELECT (SELECT count(*) FROM projects WHERE ?2 IS NULL OR id IN (SELECT value FROM json_each(?2))) AS projects,
-          (SELECT count(*) FROM servers WHERE ?2 IS NULL) AS servers,
-          (SELECT count(*) FROM servers WHERE state = 'online' AND ?2 IS NULL) AS servers_online,
-          (SELECT count(*) FROM servers WHERE state = 'missing' AND ?2 IS NULL) AS servers_missing,
-          (SELECT count(*) FROM jobs WHERE state IN ('queued', 'leased', 'running', 'out_of_contact')
-            AND verb IN ('deploy', 'rollback') AND (?2 IS NULL OR project IN (SELECT value FROM json_each(?2))))
-            AS running,
-          (SELECT count(*) FROM deployments WHERE id > ?1 AND state IN ('failed', 'rolled_back')
-            AND (?2 IS NULL OR project IN (SELECT value FROM json_each(?2)))) AS failed",
-        &DeploymentId::new(since, [0; 10]),
-        visible
+        SELECT (SELECT value FROM totals WHERE name = 'projects') AS projects,
+          (SELECT sum(value) FROM totals WHERE name IN ('servers_pending', 'servers_online', 'servers_missing'))
+            AS servers,
+          (SELECT value FROM totals WHERE name = 'servers_online') AS servers_online,
+          (SELECT value FROM totals WHERE name = 'servers_missing') AS servers_missing,
+          (SELECT count(*) FROM (SELECT 1 FROM deployments WHERE state IN ('preparing', 'building', 'starting',
+            'migrating', 'checking', 'switching', 'observing', 'out_of_contact') LIMIT ?1)) AS deploying,
+          (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'queued' LIMIT ?1)) AS waiting,
+          (SELECT count(*) FROM (SELECT 1 FROM projects WHERE failing = 1 LIMIT ?1)) AS failing",
+        COUNTED_TO
     )
 }
 
-/// A page of projects by slug whose name, slug or host names contain `text`, with their last deployment. `%` and
-/// `_` in it stand for themselves. Only those of the JSON list `visible`, if there is one.
-pub(crate) fn cards_matching(after_slug: &str, text: &str, visible: Option<String>) -> Statement {
-    let escaped: String = text
-        .chars()
-        .flat_map(|c| {
-            matches!(c, '%' | '_' | '\\')
-                .then_some('\\')
-                .into_iter()
-                .chain([c])
-        })
-        .collect();
+fn counts_of(visible: String) -> Statement {
     statement!(
-        "-- dashboard_cards
-        SELECT p.id, p.slug, p.name, p.server, p.state, p.ref_name, p.settings, p.environment_version,
-          p.live_deployment, p.kept_releases, p.created_at, p.updated_at, s.name AS server_name,
-          s.state AS server_state, d.id AS last_deployment, d.state AS last_state, d.commit_sha AS last_commit,
-          d.subject AS last_subject, d.queued_at AS last_queued_at, d.finished_at AS last_finished_at
-        FROM projects p JOIN servers s ON s.id = p.server
-        LEFT JOIN deployments d ON d.id = (SELECT max(n.id) FROM deployments n WHERE n.project = p.id)
-        WHERE p.slug > ?1 AND (?2 = '%%' OR p.name LIKE ?2 ESCAPE '\\' OR p.slug LIKE ?2 ESCAPE '\\'
-          OR json_extract(p.settings, '$.domains') LIKE ?2 ESCAPE '\\')
-          AND (?3 IS NULL OR p.id IN (SELECT value FROM json_each(?3)))
-        ORDER BY p.slug LIMIT 51",
-        after_slug,
-        format!("%{escaped}%"),
+        "-- dashboard_counts_of
+        SELECT count(*) AS projects, 0 AS servers, 0 AS servers_online, 0 AS servers_missing,
+          coalesce(sum(EXISTS (SELECT 1 FROM deployments d WHERE d.project = p.id AND d.state IN ('preparing',
+            'building', 'starting', 'migrating', 'checking', 'switching', 'observing', 'out_of_contact'))), 0)
+            AS deploying,
+          (SELECT count(*) FROM jobs WHERE state = 'queued' AND project IN (SELECT value FROM json_each(?1))) AS waiting,
+          coalesce(sum(failing), 0) AS failing
+        FROM projects p WHERE id IN (SELECT value FROM json_each(?1))",
         visible
     )
 }
@@ -79,18 +69,49 @@ pub(crate) struct ServerProject {
     /// JSON of `ProjectSettings`.
     pub(crate) settings: String,
     pub(crate) live_deployment: Option<DeploymentId>,
+    pub(crate) failing: u8,
     pub(crate) last_state: Option<DeploymentState>,
 }
 
-/// The first projects of a server, by name.
+/// Projects on the page of their server.
+pub(crate) const SERVER_PROJECTS: usize = 30;
+
+/// The first projects of a server, by slug.
 pub(crate) fn projects_of_server(server: &ServerId) -> Statement {
     statement!(
         "-- dashboard_projects_of_server
-        SELECT p.id, p.name, p.state, s.state AS server_state, p.settings, p.live_deployment, d.state AS last_state
+        SELECT p.id, p.name, p.state, s.state AS server_state, p.settings, p.live_deployment, p.failing,
+          d.state AS last_state
         FROM projects p JOIN servers s ON s.id = p.server
         LEFT JOIN deployments d ON d.id = (SELECT max(n.id) FROM deployments n WHERE n.project = p.id)
-        WHERE p.server = ?1 ORDER BY p.name LIMIT 100",
-        server
+        WHERE p.server = ?1 ORDER BY p.slug LIMIT ?2",
+        server,
+        SERVER_PROJECTS
+    )
+}
+
+/// A deployment that went to its end.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct EndedRow {
+    pub(crate) id: DeploymentId,
+    pub(crate) project: ProjectId,
+    pub(crate) state: DeploymentState,
+    pub(crate) reason: Option<String>,
+    pub(crate) project_name: String,
+}
+
+/// The newest deployments that went to their end after `since`; only of the JSON list `visible` of projects, if there
+/// is one.
+pub(crate) fn ended_since(since: UnixMillis, visible: Option<String>) -> Statement {
+    statement!(
+        "-- dashboard_ended_since
+        SELECT d.id, d.project, d.state, d.reason, p.name AS project_name
+        FROM deployments d JOIN projects p ON p.id = d.project
+        WHERE d.state IN ('live', 'failed', 'rolled_back') AND d.finished_at > ?1
+          AND (?2 IS NULL OR d.project IN (SELECT value FROM json_each(?2)))
+        ORDER BY d.finished_at DESC LIMIT 5",
+        since,
+        visible
     )
 }
 
@@ -145,6 +166,9 @@ pub(crate) struct FeedRow {
     pub(crate) detail: String,
 }
 
+/// Rows of one page of the feed: each is looked up in many tables.
+pub(crate) const FEED_ROWS: usize = 40;
+
 /// A page of what was done, newest first, from before row `before`.
 pub(crate) fn feed(before: i64) -> Statement {
     statement!(
@@ -164,7 +188,8 @@ pub(crate) fn feed(before: i64) -> Statement {
         LEFT JOIN projects hp ON hp.id = h.project
         LEFT JOIN deliveries v ON v.id = a.subject
         LEFT JOIN projects vp ON vp.id = v.project
-        WHERE a.id < ?1 ORDER BY a.id DESC LIMIT 51",
-        before
+        WHERE a.id < ?1 ORDER BY a.id DESC LIMIT ?2",
+        before,
+        FEED_ROWS + 1
     )
 }

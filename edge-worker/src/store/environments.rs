@@ -1,7 +1,7 @@
 //! `environments`: every version of a project's environment, encrypted.
 
 use super::{Statement, statement};
-use devflow_protocol::{ProjectId, UnixMillis};
+use devflow_protocol::{DeploymentId, ProjectId, UnixMillis};
 use serde::Deserialize;
 
 /// One version.
@@ -26,28 +26,69 @@ pub(crate) fn current(project: &ProjectId) -> Statement {
     )
 }
 
+/// A version that is added.
+pub(crate) struct NewVersion<'a> {
+    pub(crate) project: &'a ProjectId,
+    pub(crate) version: u32,
+    pub(crate) sealed: &'a str,
+    /// JSON list of names.
+    pub(crate) names: &'a str,
+    pub(crate) actor: &'a str,
+    /// JSON of `devflow_domain::environment::Changes`.
+    pub(crate) changes: &'a str,
+    pub(crate) now: UnixMillis,
+}
+
 /// Adds a version and makes it current. A version that another writer took meanwhile fails by the primary key.
-pub(crate) fn insert(
-    project: &ProjectId,
-    version: u32,
-    sealed: &str,
-    names: &str,
-    now: UnixMillis,
-) -> [Statement; 2] {
+pub(crate) fn insert(new: &NewVersion<'_>) -> [Statement; 2] {
     [
         statement!(
             "-- environments_insert
-            INSERT INTO environments (project, version, sealed, names, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-            project,
-            version,
-            sealed,
-            names,
-            now
+            INSERT INTO environments (project, version, sealed, names, actor, changes, created_at)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            new.project,
+            new.version,
+            new.sealed,
+            new.names,
+            new.actor,
+            new.changes,
+            new.now
         ),
         statement!(
             "-- environments_make_current\nUPDATE projects SET environment_version = ?2 WHERE id = ?1",
-            project,
-            version
+            new.project,
+            new.version
         ),
     ]
+}
+
+/// A version as its history tells of it: no values.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct PastVersion {
+    pub(crate) version: u32,
+    pub(crate) created_at: UnixMillis,
+    /// JSON of `devflow_domain::environment::Changes`.
+    pub(crate) changes: String,
+    /// Who made it, as far as they are still there.
+    pub(crate) actor_name: Option<String>,
+    /// The first deployment that went live with it, and when; among the project's newest 50.
+    pub(crate) deployment: Option<DeploymentId>,
+    pub(crate) live_at: Option<UnixMillis>,
+}
+
+/// The newest versions, newest first.
+pub(crate) fn history(project: &ProjectId) -> Statement {
+    statement!(
+        "-- environments_history
+        WITH live AS MATERIALIZED (
+          SELECT id, finished_at, json_extract(manifest, '$.environment_version') AS version
+          FROM deployments WHERE project = ?1 AND manifest IS NOT NULL ORDER BY id DESC LIMIT 50
+        )
+        SELECT e.version, e.created_at, e.changes, coalesce(u.email, k.name) AS actor_name,
+          (SELECT min(id) FROM live WHERE version = e.version) AS deployment,
+          (SELECT min(finished_at) FROM live WHERE version = e.version) AS live_at
+        FROM environments e LEFT JOIN users u ON u.id = e.actor LEFT JOIN api_keys k ON k.id = e.actor
+        WHERE e.project = ?1 ORDER BY e.version DESC LIMIT 20",
+        project
+    )
 }

@@ -45,6 +45,15 @@ pub(crate) fn of_project(project: &ProjectId) -> Statement {
     )
 }
 
+/// Gives a hook another secret; the one before is worth nothing from then on.
+pub(crate) fn set_secret(id: &HookId, secret: &str) -> Statement {
+    statement!(
+        "-- hooks_set_secret\nUPDATE hooks SET secret = ?2 WHERE id = ?1",
+        id,
+        secret
+    )
+}
+
 /// Adds a hook.
 pub(crate) fn insert(
     id: &HookId,

@@ -6,6 +6,7 @@
 
 pub(crate) mod access;
 pub(crate) mod activity;
+pub(crate) mod cards;
 pub(crate) mod dashboard;
 mod db;
 pub(crate) mod deliveries;
@@ -51,6 +52,12 @@ impl From<i64> for Value {
 impl From<u32> for Value {
     fn from(value: u32) -> Self {
         Self::Int(value.into())
+    }
+}
+
+impl From<usize> for Value {
+    fn from(value: usize) -> Self {
+        Self::Int(i64::try_from(value).unwrap_or(i64::MAX))
     }
 }
 
@@ -151,9 +158,14 @@ pub(crate) struct Page<T> {
 
 impl<T> Page<T> {
     /// Makes a page of up to [`PAGE_ROWS`] + 1 rows; `cursor` names a row's place in the order.
-    pub(crate) fn new(mut rows: Vec<T>, cursor: impl Fn(&T) -> String) -> Self {
-        let more = rows.len() > PAGE_ROWS;
-        rows.truncate(PAGE_ROWS);
+    pub(crate) fn new(rows: Vec<T>, cursor: impl Fn(&T) -> String) -> Self {
+        Self::of(PAGE_ROWS, rows, cursor)
+    }
+
+    /// The same for pages of another size.
+    pub(crate) fn of(size: usize, mut rows: Vec<T>, cursor: impl Fn(&T) -> String) -> Self {
+        let more = rows.len() > size;
+        rows.truncate(size);
         let next = rows.last().filter(|_| more).map(cursor);
         Self { items: rows, next }
     }

@@ -2,9 +2,8 @@
 
 use super::{Statement, StoreError, statement};
 use devflow_domain::settings::ProjectSettings;
-use devflow_protocol::event::DeploymentState;
 use devflow_protocol::runner_api::ProjectReport;
-use devflow_protocol::text::{GitSha, RefName, Slug};
+use devflow_protocol::text::{RefName, Slug};
 use devflow_protocol::{DeploymentId, JobId, ProjectId, ServerId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
@@ -54,52 +53,6 @@ impl ProjectRow {
 /// Reads the settings column.
 pub(crate) fn read_settings(json: &str) -> Result<ProjectSettings, StoreError> {
     serde_json::from_str(json).map_err(|error| StoreError::unreadable("projects.settings", &error))
-}
-
-/// A project with what a card of the overview shows.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct ProjectCard {
-    #[serde(flatten)]
-    pub(crate) project: ProjectRow,
-    pub(crate) server_name: String,
-    pub(crate) server_state: super::servers::ServerState,
-    pub(crate) last_deployment: Option<DeploymentId>,
-    pub(crate) last_state: Option<DeploymentState>,
-    pub(crate) last_commit: Option<GitSha>,
-    pub(crate) last_subject: Option<String>,
-    pub(crate) last_queued_at: Option<UnixMillis>,
-    pub(crate) last_finished_at: Option<UnixMillis>,
-}
-
-/// A page of projects by slug, with their last deployment; only those of the JSON list `visible`, if there is one.
-pub(crate) fn cards(after_slug: &str, visible: Option<String>) -> Statement {
-    statement!(
-        "-- projects_cards
-        SELECT p.id, p.slug, p.name, p.server, p.state, p.ref_name, p.settings, p.environment_version,
-          p.live_deployment, p.kept_releases, p.created_at, p.updated_at, s.name AS server_name,
-          s.state AS server_state, d.id AS last_deployment, d.state AS last_state, d.commit_sha AS last_commit,
-          d.subject AS last_subject, d.queued_at AS last_queued_at, d.finished_at AS last_finished_at
-        FROM projects p JOIN servers s ON s.id = p.server
-        LEFT JOIN deployments d ON d.id = (SELECT max(n.id) FROM deployments n WHERE n.project = p.id)
-        WHERE p.slug > ?1 AND (?2 IS NULL OR p.id IN (SELECT value FROM json_each(?2))) ORDER BY p.slug LIMIT 51",
-        after_slug,
-        visible
-    )
-}
-
-/// One project as the overview shows it.
-pub(crate) fn card(id: &ProjectId) -> Statement {
-    statement!(
-        "-- projects_card
-        SELECT p.id, p.slug, p.name, p.server, p.state, p.ref_name, p.settings, p.environment_version,
-          p.live_deployment, p.kept_releases, p.created_at, p.updated_at, s.name AS server_name,
-          s.state AS server_state, d.id AS last_deployment, d.state AS last_state, d.commit_sha AS last_commit,
-          d.subject AS last_subject, d.queued_at AS last_queued_at, d.finished_at AS last_finished_at
-        FROM projects p JOIN servers s ON s.id = p.server
-        LEFT JOIN deployments d ON d.id = (SELECT max(n.id) FROM deployments n WHERE n.project = p.id)
-        WHERE p.id = ?1",
-        id
-    )
 }
 
 /// One project.
@@ -160,27 +113,56 @@ pub(crate) fn insert(project: &NewProject<'_>) -> Statement {
     )
 }
 
-/// Changes name, ref and settings, unless they were changed since `seen_at`.
-pub(crate) fn update(
-    id: &ProjectId,
-    name: &str,
-    ref_name: &RefName,
-    settings: &str,
-    seen_at: UnixMillis,
-    now: UnixMillis,
-) -> Statement {
+/// What a project is changed to.
+pub(crate) struct Update<'a> {
+    pub(crate) id: &'a ProjectId,
+    pub(crate) name: &'a str,
+    pub(crate) ref_name: &'a RefName,
+    /// JSON of checked settings.
+    pub(crate) settings: &'a str,
+    /// The `updated_at` that the caller saw: another one by now refuses the change.
+    pub(crate) seen_at: UnixMillis,
+    /// The new `updated_at`, behind `seen_at`.
+    pub(crate) now: UnixMillis,
+}
+
+/// Changes name, ref and settings, unless they were changed since they were seen.
+pub(crate) fn update(update: &Update<'_>) -> Statement {
     statement!(
         "-- projects_update
-        UPDATE projects SET name = ?2, ref_name = ?3, settings = ?4, updated_at = max(?6, updated_at + 1),
+        UPDATE projects SET name = ?2, ref_name = ?3, settings = ?4, updated_at = ?6,
           last_head = CASE WHEN ref_name = ?3 THEN last_head END
         WHERE id = ?1 AND updated_at = ?5",
-        id,
-        name,
-        ref_name.as_str(),
-        settings,
-        seen_at,
-        now
+        update.id,
+        update.name,
+        update.ref_name.as_str(),
+        update.settings,
+        update.seen_at,
+        update.now
     )
+}
+
+/// Makes a project found by `phrases` (a JSON list) and by nothing else, if it was changed at `updated_at`; what it
+/// is found by already is not written again.
+pub(crate) fn find_by(id: &ProjectId, phrases: &str, updated_at: UnixMillis) -> [Statement; 2] {
+    [
+        statement!(
+            "-- project_words_forget
+            DELETE FROM project_words WHERE project = ?1 AND word NOT IN (SELECT value FROM json_each(?2))
+              AND EXISTS (SELECT 1 FROM projects WHERE id = ?1 AND updated_at = ?3)",
+            id,
+            phrases,
+            updated_at
+        ),
+        statement!(
+            "-- project_words_add
+            INSERT OR IGNORE INTO project_words (word, project)
+            SELECT value, ?1 FROM json_each(?2) WHERE EXISTS (SELECT 1 FROM projects WHERE id = ?1 AND updated_at = ?3)",
+            id,
+            phrases,
+            updated_at
+        ),
+    ]
 }
 
 /// Notes that a project is being removed: it takes no more pushes.

@@ -46,10 +46,21 @@ pub(crate) struct RunnerRow {
 pub(crate) fn list(after: &str) -> Statement {
     statement!(
         "-- servers_list
-        SELECT id, name, state, facts, created_at, enrolled_at, state_at,
-          (SELECT count(*) FROM projects p WHERE p.server = s.id) AS projects
-        FROM servers s WHERE name > ?1 ORDER BY name LIMIT 51",
+        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects
+        FROM servers WHERE name > ?1 ORDER BY name LIMIT 51",
         after
+    )
+}
+
+/// The first servers whose names begin with `prefix`.
+pub(crate) fn named(prefix: &str, rows: usize) -> Statement {
+    statement!(
+        "-- servers_named
+        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects
+        FROM servers WHERE name >= ?1 AND name < ?2 ORDER BY name LIMIT ?3",
+        prefix,
+        format!("{prefix}\u{10ffff}"),
+        rows
     )
 }
 
@@ -57,9 +68,8 @@ pub(crate) fn list(after: &str) -> Statement {
 pub(crate) fn by_id(id: &ServerId) -> Statement {
     statement!(
         "-- servers_by_id
-        SELECT id, name, state, facts, created_at, enrolled_at, state_at,
-          (SELECT count(*) FROM projects p WHERE p.server = s.id) AS projects
-        FROM servers s WHERE id = ?1",
+        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects
+        FROM servers WHERE id = ?1",
         id
     )
 }

@@ -3,6 +3,8 @@
 
 import "./copy";
 import "./forms";
+import "./keys";
 import "./live";
 import "./output";
+import "./palette";
 import "./times";

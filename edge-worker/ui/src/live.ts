@@ -1,11 +1,13 @@
-// <live-topic topic="deployment:dep_…"> keeps a WebSocket open. A notice carries no data: it makes the page fetch
-// itself again and take over what changed. A lost connection is said, and caught up with when it is back.
+// <live-topic topic="deployment:dep_…"> keeps a WebSocket open. A notice names a topic and carries no data: the page's
+// own makes it fetch itself again and take over what changed, another one asks for notes about it. A lost connection is said, and caught up with when it is back.
 
 import { parse, show } from "./page";
+import { somewhere } from "./toasts";
 
 const LONGEST_WAIT_MS = 30_000;
 const SAY_LOST_AFTER_MS = 2_000;
 const GATHER_MS = 60;
+const FLEET = "fleet";
 
 class LiveTopic extends HTMLElement {
   static observedAttributes = ["topic"];
@@ -44,7 +46,8 @@ class LiveTopic extends HTMLElement {
   #open(): void {
     const address = new URL("/live", location.href);
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-    address.searchParams.set("topic", this.getAttribute("topic") ?? "");
+    const topic = this.getAttribute("topic") ?? "";
+    for (const wanted of new Set([topic, FLEET])) address.searchParams.append("topic", wanted);
     const socket = new WebSocket(address);
     this.#socket = socket;
     socket.addEventListener("open", () => {
@@ -55,7 +58,10 @@ class LiveTopic extends HTMLElement {
       // What happened between the page's rendering and now would be missed otherwise.
       changed();
     });
-    socket.addEventListener("message", () => {
+    socket.addEventListener("message", (message) => {
+      const told = (JSON.parse(String(message.data)) as { topic?: string }).topic;
+      if (told === FLEET) somewhere(this.getAttribute("since") ?? "");
+      if (told !== topic) return;
       if (document.hidden) this.#missed = true;
       else changed();
     });

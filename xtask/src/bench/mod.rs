@@ -2,6 +2,7 @@
 
 mod deploy;
 mod memory;
+mod pages;
 mod switch;
 mod wake;
 
@@ -22,6 +23,8 @@ pub(crate) enum Name {
     Deploy,
     /// From the API's request to the job's acknowledgement by the runner, 200 times.
     Wake,
+    /// Time, size and rows read of each page of the dashboard, with 2,500 projects in the database.
+    Pages,
     /// The runner's memory and idle CPU time with 50 projects.
     RunnerMemory,
 }
@@ -42,11 +45,18 @@ impl Say {
 pub(crate) fn bench(name: Name, json: bool) -> Result<()> {
     ctrlc::set_handler(interrupt).context("cannot handle Ctrl-C")?;
     setup::for_edge()?;
-    let engine = setup::for_servers(Need::Stories)?;
     build_edge::build()?;
-    runner::use_program(&cargo::build_runner(cargo::Build::Release)?);
+    // Pages are the edge's alone.
+    let engine = if matches!(name, Name::Pages) {
+        None
+    } else {
+        let engine = setup::for_servers(Need::Stories)?;
+        runner::use_program(&cargo::build_runner(cargo::Build::Release)?);
+        Some(engine)
+    };
     let say = Say(!json);
     let result: Value = match name {
+        Name::Pages => pages::measure(say)?,
         Name::Switch => switch::measure(say)?,
         Name::Deploy => deploy::measure(say)?,
         Name::Wake => wake::measure(say)?,

@@ -237,7 +237,7 @@ pub(crate) async fn show(
             ..Output::default()
         }
     } else {
-        output::read(&state, &id, from.after).await?
+        output::read(&state, &id, from.after, output::FIRST_EVENTS).await?
     };
     visitor.page(&view(&visitor, &row, &project, output, platform::now()))
 }

@@ -87,7 +87,7 @@ pub(crate) async fn show(
     let rows: Vec<DeliveryRow> = state.db.all(deliveries::of_project(&id, before)).await?;
     let page = Page::new(rows, |row| row.id.to_string());
     let now = platform::now();
-    let project = Head::new(&card, Tab::Deliveries)?;
+    let project = Head::new(&card, Some(Tab::Deliveries), &visitor.signed_in.access)?;
     visitor.page(&DeliveriesPage {
         shell: visitor.shell(
             format!("Deliveries of {}", project.name),

@@ -11,8 +11,8 @@ use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon};
 use crate::platform;
 use crate::service::projects;
+use crate::store::cards::ProjectCard;
 use crate::store::deployments::{self, DeploymentRow, FROM_NEWEST, Kind};
-use crate::store::projects::ProjectCard;
 use crate::store::servers::ServerState;
 use crate::store::{Page, StoreError};
 use askama::Template;
@@ -148,7 +148,7 @@ fn view(
     first_page: bool,
 ) -> Result<DeploymentsPage, StoreError> {
     let (now, id) = (platform::now(), &card.project.id);
-    let project = Head::new(card, Tab::Deployments)?;
+    let project = Head::new(card, Some(Tab::Deployments), &visitor.signed_in.access)?;
     let spec = card.project.settings()?.to_spec(card.project.slug.clone());
     let names: Vec<&str> = spec.web.domains.iter().map(Fqdn::as_str).collect();
     let processes: Vec<String> = spec

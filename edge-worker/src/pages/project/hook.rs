@@ -3,9 +3,9 @@
 use super::{Head, Tab};
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::extract::{Id, Query};
+use crate::extract::{CsrfForm, Id, Query};
 use crate::pages::shell::{Section, Shell};
-use crate::pages::web::Visitor;
+use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon};
 use crate::service::{projects, servers};
 use askama::Template;
@@ -30,6 +30,7 @@ pub(crate) struct HookPage {
     pub(crate) last_step: &'static str,
     pub(crate) url: String,
     pub(crate) secret: Option<String>,
+    pub(crate) may_see: bool,
     pub(crate) branch: String,
 }
 
@@ -120,7 +121,7 @@ pub(crate) async fn show(
     // A public address needs no key.
     let private = !card.project.settings()?.repository.as_str().starts_with("http");
     let guide = guide(hook.provider);
-    let project = Head::new(&card, Tab::Hook)?;
+    let project = Head::new(&card, Some(Tab::Hook), &visitor.signed_in.access)?;
     // A page that shows a secret does not fetch itself again: each look is recorded.
     let topic = secret.is_none().then(|| super::topic(&id));
     visitor.page(&HookPage {
@@ -134,6 +135,25 @@ pub(crate) async fn show(
         last_step: guide.last_step,
         url: projects::hook::url(&state, &hook),
         secret,
+        may_see: visitor.signed_in.access.may(Action::SeeSecrets, Some(&id)),
         branch: card.project.ref_name.short().to_owned(),
+    })
+}
+
+/// `POST /projects/{id}/hook/secret`
+#[worker::send]
+pub(crate) async fn renew(
+    State(state): State<AppState>,
+    Id(id): Id<ProjectId>,
+    form: CsrfForm<super::actions::Press>,
+) -> Result<Response, ApiError> {
+    // The new secret has to be given to the provider, so who makes it has to see it.
+    form.signed_in.access.require(Action::SeeSecrets, Some(&id))?;
+    let hook = projects::hook::of_project(&state, &id)
+        .await?
+        .ok_or_else(|| ApiError::no_such("hook"))?;
+    let renewed = projects::hook::renew_secret(&state, &form.signed_in.actor(), &hook).await;
+    web::done(renewed, &format!("/projects/{id}/hook?reveal=1"), |()| {
+        "The secret is new. Give it to the provider now: pushes are refused until you did.".to_owned()
     })
 }

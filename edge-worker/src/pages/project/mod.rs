@@ -11,9 +11,10 @@ pub(crate) mod actions;
 pub(crate) mod settings;
 
 use super::look::{self, Badge, ProjectFacts};
-use crate::access::{Needs, Routes};
+use crate::access::{Access, Needs, Routes};
 use crate::store::StoreError;
-use crate::store::projects::{ProjectCard, ProjectState};
+use crate::store::cards::ProjectCard;
+use crate::store::projects::ProjectState;
 use crate::store::servers::ServerState;
 use devflow_domain::access::Action;
 use devflow_domain::settings::ProjectSettings;
@@ -55,20 +56,25 @@ pub(crate) fn router() -> Routes {
             Needs::project(Action::SeeProject),
             environment::show,
         )
+        .get(
+            "/projects/{id}/environment/file",
+            Needs::project(Action::SeeSecrets),
+            environment::forms::export,
+        )
         .post(
             "/projects/{id}/environment/set",
             Needs::project(Action::ChangeEnvironment),
-            environment::set,
+            environment::forms::set,
         )
         .post(
             "/projects/{id}/environment/remove",
             Needs::project(Action::ChangeEnvironment),
-            environment::remove,
+            environment::forms::remove,
         )
         .post(
             "/projects/{id}/environment/import",
             Needs::project(Action::ChangeEnvironment),
-            environment::import,
+            environment::forms::import,
         )
         .get(
             "/projects/{id}/deliveries",
@@ -79,6 +85,11 @@ pub(crate) fn router() -> Routes {
             "/projects/{id}/hook",
             Needs::project(Action::SeeProject),
             hook::show,
+        )
+        .post(
+            "/projects/{id}/hook/secret",
+            Needs::project(Action::ChangeSettings),
+            hook::renew,
         )
         .get(
             "/projects/{id}/settings",
@@ -102,7 +113,7 @@ pub(crate) enum Tab {
     Settings,
 }
 
-/// What the head of each of a project's pages shows.
+/// A project at a glance: the head of each of its pages, and of its card.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is one thing that the template shows or not"
@@ -116,10 +127,13 @@ pub(crate) struct Head {
     pub(crate) server: String,
     pub(crate) server_name: String,
     pub(crate) server_missing: bool,
+    pub(crate) can_deploy: bool,
+    /// True where there is a release to start and stop, for somebody who may.
     pub(crate) can_run: bool,
     pub(crate) stopped: bool,
     pub(crate) removing: bool,
-    pub(crate) tab: Tab,
+    /// None on a card.
+    pub(crate) tab: Option<Tab>,
 }
 
 /// Framework and PHP version, as people name them.
@@ -137,6 +151,7 @@ pub(crate) fn badge(card: &ProjectCard) -> Badge {
         state: card.project.state,
         server: card.server_state,
         live: card.project.live_deployment.is_some(),
+        failing: card.failing != 0,
         last: card.last_state,
     })
 }
@@ -147,8 +162,9 @@ pub(crate) fn topic(id: &ProjectId) -> String {
 }
 
 impl Head {
-    pub(crate) fn new(card: &ProjectCard, tab: Tab) -> Result<Self, StoreError> {
+    pub(crate) fn new(card: &ProjectCard, tab: Option<Tab>, access: &Access) -> Result<Self, StoreError> {
         let settings = card.project.settings()?;
+        let may = |action| access.may(action, Some(&card.project.id));
         Ok(Self {
             id: card.project.id.to_string(),
             name: card.project.name.clone(),
@@ -158,7 +174,8 @@ impl Head {
             server: card.project.server.to_string(),
             server_name: card.server_name.clone(),
             server_missing: card.server_state == ServerState::Missing,
-            can_run: card.project.live_deployment.is_some(),
+            can_deploy: may(Action::Deploy),
+            can_run: card.project.live_deployment.is_some() && may(Action::Operate),
             stopped: card.project.state == ProjectState::Stopped,
             removing: card.project.state == ProjectState::Removing,
             tab,
@@ -173,6 +190,6 @@ impl Head {
             ("Webhook", "/hook", Tab::Hook),
             ("Settings", "/settings", Tab::Settings),
         ]
-        .map(|(name, path, tab)| (name, path, tab == self.tab))
+        .map(|(name, path, tab)| (name, path, Some(tab) == self.tab))
     }
 }

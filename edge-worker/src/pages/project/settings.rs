@@ -116,7 +116,7 @@ pub(crate) async fn show(
 ) -> Result<Response, ApiError> {
     let card = projects::card(&state, &id).await?;
     let form = ProjectForm::of(&card.project, &card.project.settings()?);
-    let project = Head::new(&card, Tab::Settings)?;
+    let project = Head::new(&card, Some(Tab::Settings), &visitor.signed_in.access)?;
     let shell = visitor.shell(
         format!("Settings of {}", project.name),
         Section::Projects,
@@ -147,7 +147,7 @@ pub(crate) async fn save(
     let card = projects::card(&state, &id).await?;
     form.slug = card.project.slug.to_string();
     let visitor = Visitor::new(signed_in, &headers, &path);
-    let project = Head::new(&card, Tab::Settings)?;
+    let project = Head::new(&card, Some(Tab::Settings), &visitor.signed_in.access)?;
     let shell = visitor.shell(format!("Settings of {}", project.name), Section::Projects, None);
     web::refused(&SettingsPage { shell, project, form })
 }

@@ -30,6 +30,13 @@ fn every_page_escapes_what_a_stranger_wrote() {
 }
 
 #[test]
+fn notes_escape_the_reason_of_a_failure() {
+    let html = samples::deployment::happened(HOSTILE);
+    assert!(!html.contains("<script>") && !html.contains("<img"), "{html}");
+    assert_eq!(html.matches("See the deployment").count(), 2);
+}
+
+#[test]
 fn every_page_keeps_to_the_content_security_policy() {
     for (name, html) in samples::all(Theme::Light, "Shop") {
         assert!(!html.contains(" style="), "{name} has a style attribute");
@@ -98,12 +105,12 @@ fn text(html: &str) -> String {
 
 #[test]
 fn empty_overview_says_what_to_do_first() {
-    insta::assert_snapshot!(text(&samples::overview(Theme::System, &[])));
+    insta::assert_snapshot!(text(&samples::overview::overview(Theme::System, &[])));
 }
 
 #[test]
 fn overview_shows_state_last_deployment_and_actions_of_each_project() {
-    insta::assert_snapshot!(text(&samples::overview(
+    insta::assert_snapshot!(text(&samples::overview::overview(
         Theme::System,
         &["Shop", "Blog", "Old", "Paused", "New"]
     )));
@@ -111,27 +118,35 @@ fn overview_shows_state_last_deployment_and_actions_of_each_project() {
 
 #[test]
 fn failed_deployment_says_why_and_what_serves() {
-    insta::assert_snapshot!(text(&samples::deployment(Theme::System, true, "delivery_date")));
+    insta::assert_snapshot!(text(&samples::deployment::deployment(
+        Theme::System,
+        true,
+        "delivery_date"
+    )));
 }
 
 #[test]
 fn running_deployment_shows_its_step_and_can_be_cancelled() {
-    insta::assert_snapshot!(text(&samples::deployment(Theme::System, false, "delivery_date")));
+    insta::assert_snapshot!(text(&samples::deployment::deployment(
+        Theme::System,
+        false,
+        "delivery_date"
+    )));
 }
 
 #[test]
 fn environment_masks_values_that_are_not_asked_for() {
-    insta::assert_snapshot!(text(&samples::environment(Theme::System, "Our shop")));
+    insta::assert_snapshot!(text(&samples::project::environment(Theme::System, "Our shop")));
 }
 
 #[test]
 fn form_names_each_problem_at_its_field() {
-    let mut form = samples::project_form();
+    let mut form = samples::project::project_form();
     form.problems = vec![
         ("domains".to_owned(), "a host name is listed twice".to_owned()),
         ("steps".to_owned(), "at most 40 steps".to_owned()),
     ];
-    let html = samples::new_project(Theme::System, form);
+    let html = samples::project::new_project(Theme::System, form);
     assert!(html.contains(r#"<span class="wrong" role="alert">a host name is listed twice</span>"#));
     assert!(html.contains(r#"<p class="notice bad" role="alert">steps: at most 40 steps</p>"#));
     assert_eq!(html.matches(r#"aria-invalid="true""#).count(), 1);

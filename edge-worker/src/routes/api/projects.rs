@@ -7,8 +7,8 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::extract::{Id, IfMatch, Json as Body, Paging, Query, Versioned, versioned};
 use crate::service::{environments, projects};
-use crate::store::Page;
-use crate::store::projects::{self as store, ProjectCard};
+use crate::store::cards::{self, ProjectCard, Show};
+use crate::store::{PAGE_ROWS, Page};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -69,7 +69,8 @@ async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Value>, ApiError> {
     let after = paging.cursor.as_deref().unwrap_or_default();
-    let rows: Vec<ProjectCard> = state.db.all(store::cards(after, caller.access.visible())).await?;
+    let page = cards::page(Show::All, after, PAGE_ROWS, caller.access.visible());
+    let rows: Vec<ProjectCard> = state.db.all(page).await?;
     let page = Page::new(rows, |card| card.project.slug.to_string());
     let shown = page.items.iter().map(view::card).collect::<Result<Vec<_>, _>>()?;
     Ok(Json(json!({ "items": shown, "next": page.next })))

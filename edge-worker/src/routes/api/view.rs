@@ -1,9 +1,10 @@
 //! What the API shows of a row.
 
+use crate::store::cards::ProjectCard;
 use crate::store::deliveries::DeliveryRow;
 use crate::store::deployments::DeploymentRow;
 use crate::store::jobs::JobRow;
-use crate::store::projects::{ProjectCard, ProjectRow};
+use crate::store::projects::ProjectRow;
 use crate::store::servers::ServerRow;
 use crate::store::{Page, StoreError};
 use devflow_protocol::DeploymentId;

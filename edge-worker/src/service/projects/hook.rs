@@ -46,6 +46,22 @@ pub(crate) async fn reveal_secret(
     secret(state, hook)
 }
 
+/// Gives a hook a new secret; deliveries that are signed with the one before are refused from then on.
+pub(crate) async fn renew_secret(state: &AppState, actor: &Actor, hook: &HookRow) -> Result<(), ApiError> {
+    let secret = new_secret(hook.provider);
+    let context = crypt::hook_context(hook.id.as_str());
+    let sealed = state
+        .config
+        .data_key
+        .encrypt(&context, secret.as_bytes(), platform::entropy());
+    let record = activity::record(platform::now(), &actor.0, "hook.renew", hook.id.as_str(), "");
+    state
+        .db
+        .batch(vec![hooks::set_secret(&hook.id, &sealed), record])
+        .await?;
+    Ok(())
+}
+
 /// The secret of a hook, to check a delivery with.
 pub(crate) fn secret(state: &AppState, hook: &HookRow) -> Result<String, ApiError> {
     let plain = state

@@ -9,12 +9,17 @@ use crate::auth::Actor;
 use crate::crypt;
 use crate::error::ApiError;
 use crate::platform;
+use crate::store::cards::{self, ProjectCard};
+use crate::store::environments::NewVersion;
 use crate::store::hooks::HookRow;
 use crate::store::lease::Arguments;
-use crate::store::projects::{NewProject, ProjectCard, ProjectRow, ProjectState};
+use crate::store::projects::{NewProject, ProjectRow, ProjectState, Update};
 use crate::store::{activity, environments as environment_store, hooks, jobs, projects};
+use devflow_domain::search;
+use devflow_domain::settings::ProjectSettings;
 use devflow_domain::webhook::Provider;
-use devflow_protocol::project::Framework;
+use devflow_protocol::project::Environment;
+use devflow_protocol::text::{Fqdn, Slug};
 use devflow_protocol::{HookId, JobId, ProjectId, UnixMillis};
 use serde_json::{Map, Value};
 
@@ -31,7 +36,7 @@ pub(crate) async fn get(state: &AppState, id: &ProjectId) -> Result<ProjectRow, 
 pub(crate) async fn card(state: &AppState, id: &ProjectId) -> Result<ProjectCard, ApiError> {
     state
         .db
-        .first(projects::card(id))
+        .first(cards::one(id))
         .await?
         .ok_or_else(|| ApiError::no_such("project"))
 }
@@ -73,7 +78,7 @@ pub(crate) async fn create(
         settings: &json,
         now: platform::now(),
     };
-    let secret = insert(state, actor, &project, head.provider, settings.framework).await?;
+    let secret = insert(state, actor, &project, head.provider, &settings).await?;
     state.signal(None, super::topics(None, None));
     let hook = hook::of_project(state, &id).await?;
     Ok(Created {
@@ -83,13 +88,21 @@ pub(crate) async fn create(
     })
 }
 
+/// What a project is found by, as a JSON list.
+fn phrases(name: &str, slug: &Slug, settings: &ProjectSettings) -> String {
+    let texts = [name, slug.as_str()]
+        .into_iter()
+        .chain(settings.domains.iter().map(Fqdn::as_str));
+    serde_json::to_string(&search::phrases(texts)).expect("phrases are texts")
+}
+
 /// Writes a project, its first environment and its hook in one batch; gives the hook's secret.
 async fn insert(
     state: &AppState,
     actor: &Actor,
     project: &NewProject<'_>,
     provider: Provider,
-    framework: Framework,
+    settings: &ProjectSettings,
 ) -> Result<String, ApiError> {
     let (id, slug, now) = (project.id, project.slug, project.now);
     let (hook, secret) = (platform::new_id(HookId::new), hook::new_secret(provider));
@@ -98,9 +111,19 @@ async fn insert(
         .config
         .data_key
         .encrypt(&context, secret.as_bytes(), platform::entropy());
-    let (environment, names) = environments::seal(state, id, 1, &environments::initial(framework));
+    let values = environments::initial(settings.framework);
+    let (environment, names) = environments::seal(state, id, 1, &values);
     let mut batch = vec![projects::insert(project)];
-    batch.extend(environment_store::insert(id, 1, &environment, &names, now));
+    batch.extend(projects::find_by(id, &phrases(project.name, slug, settings), now));
+    batch.extend(environment_store::insert(&NewVersion {
+        project: id,
+        version: 1,
+        sealed: &environment,
+        names: &names,
+        actor: &actor.0,
+        changes: &environments::told(&Environment::default(), &values),
+        now,
+    }));
     batch.push(hooks::insert(&hook, id, provider, &sealed, now));
     batch.push(activity::record(
         now,
@@ -154,11 +177,17 @@ pub(crate) async fn update(
     let settings = input::read_settings(merged)?;
     host_names::check_free(state, &row.server, id, &settings).await?;
     let json = serde_json::to_string(&settings).map_err(|error| ApiError::Internal(error.to_string()))?;
-    let now = platform::now();
-    let batch = vec![
-        projects::update(id, &name, &ref_name, &json, row.updated_at, now),
-        activity::record(now, &actor.0, "project.update", id.as_str(), ""),
-    ];
+    let now = platform::now().max(row.updated_at.plus(1));
+    let mut batch = vec![projects::update(&Update {
+        id,
+        name: &name,
+        ref_name: &ref_name,
+        settings: &json,
+        seen_at: row.updated_at,
+        now,
+    })];
+    batch.extend(projects::find_by(id, &phrases(&name, &row.slug, &settings), now));
+    batch.push(activity::record(now, &actor.0, "project.update", id.as_str(), ""));
     if state
         .db
         .batch(batch)

@@ -1,103 +1,77 @@
 //! What only the pages ask.
 
 use crate::store::dashboard::{self, Counts, FeedRow, KeyRow, OpenJob, ServerProject};
-use crate::store::projects::ProjectCard;
 use crate::store::testing::{TestDb, id, project, server};
-use crate::store::{activity, projects, servers, users};
+use crate::store::{activity, servers, users};
 use devflow_domain::access::Scope;
 use devflow_protocol::UnixMillis;
 use devflow_protocol::job::Trigger;
 
-fn slugs(db: &TestDb, after: &str, text: &str) -> Vec<String> {
-    visible_slugs(db, after, text, None)
-}
-
-fn visible_slugs(db: &TestDb, after: &str, text: &str, visible: Option<String>) -> Vec<String> {
-    let cards: Vec<ProjectCard> = db.all(dashboard::cards_matching(after, text, visible.clone()));
-    if text.is_empty() {
-        let listed: Vec<ProjectCard> = db.all(projects::cards(after, visible));
-        assert_eq!(cards.len(), listed.len());
-    }
-    cards
-        .into_iter()
-        .map(|card| card.project.slug.to_string())
-        .collect()
-}
-
 #[test]
-fn cards_are_found_by_name_in_the_order_of_slugs() {
+fn counts_follow_what_is_there_and_goes_on() {
     let db = TestDb::with_project();
-    db.add_project(2, "blog");
-    db.add_project(3, "web-shop");
-    assert_eq!(slugs(&db, "", ""), ["blog", "shop", "web-shop"]);
-    assert_eq!(slugs(&db, "blog", ""), ["shop", "web-shop"]);
-    assert_eq!(slugs(&db, "", "SHO"), ["shop", "web-shop"]);
-    for text in ["%", "_", "\\", "'", "nothing"] {
-        assert_eq!(slugs(&db, "", text), [""; 0], "{text}");
-    }
-}
-
-#[test]
-fn cards_are_only_those_that_may_be_seen() {
-    let db = TestDb::with_project();
-    db.add_project(2, "blog");
-    let only = |ids: &[i64]| {
-        let ids: Vec<_> = ids.iter().map(|number| id!(ProjectId, *number)).collect();
-        Some(serde_json::to_string(&ids).unwrap())
+    let counted = || -> Counts { db.first(dashboard::counts(None)).unwrap() };
+    let pending = Counts {
+        projects: 1,
+        servers: 1,
+        ..Counts::default()
     };
-    assert_eq!(visible_slugs(&db, "", "", only(&[1, 7])), ["shop"]);
-    assert_eq!(visible_slugs(&db, "", "", only(&[])), [""; 0]);
-    db.queue(10, 1, Trigger::Manual);
-    let counted = |visible| {
-        db.first::<Counts>(dashboard::counts(UnixMillis(0), visible))
-            .unwrap()
-    };
-    assert_eq!(
-        counted(only(&[2])),
-        Counts {
-            projects: 1,
-            ..Counts::default()
-        }
-    );
-    assert_eq!(
-        counted(only(&[1])),
-        Counts {
-            projects: 1,
-            running: 1,
-            ..Counts::default()
-        }
-    );
-}
-
-#[test]
-fn counts_tell_what_waits_and_what_failed_lately() {
-    let db = TestDb::with_project();
+    assert_eq!(counted(), pending);
     db.run(servers::mark_online(&server(), UnixMillis(4)));
     for number in [10, 20, 30] {
         db.queue(number, 1, Trigger::Manual);
     }
-    for (number, state) in [(10, "failed"), (20, "rolled_back")] {
+    for (number, state, job) in [(10, "rolled_back", "done"), (20, "building", "done")] {
         db.text(&format!(
             "UPDATE deployments SET state = '{state}' WHERE id = '{}' RETURNING id",
             id!(DeploymentId, number)
         ));
         db.text(&format!(
-            "UPDATE jobs SET state = 'done' WHERE id = '{}' RETURNING id",
+            "UPDATE jobs SET state = '{job}' WHERE id = '{}' RETURNING id",
             id!(JobId, number)
         ));
     }
-    let counted: Counts = db.first(dashboard::counts(UnixMillis(15), None)).unwrap();
-    assert_eq!(
-        counted,
-        Counts {
-            projects: 1,
-            servers: 1,
-            servers_online: 1,
-            servers_missing: 0,
-            running: 1,
-            failed: 1
-        }
-    );
+    let busy = Counts {
+        projects: 1,
+        servers: 1,
+        servers_online: 1,
+        servers_missing: 0,
+        deploying: 1,
+        waiting: 1,
+        failing: 1,
+    };
+    assert_eq!(counted(), busy);
+    db.text("UPDATE servers SET state = 'missing' RETURNING id");
+    db.run(crate::store::projects::delete(&project()));
+    let rest = Counts {
+        servers: 1,
+        servers_missing: 1,
+        waiting: 1,
+        ..Counts::default()
+    };
+    assert_eq!(counted(), rest);
+}
+
+#[test]
+fn counts_of_some_projects_leave_out_the_others_and_the_servers() {
+    let db = TestDb::with_project();
+    db.add_project(2, "blog");
+    let only = |numbers: &[i64]| -> Counts {
+        let ids: Vec<_> = numbers.iter().map(|number| id!(ProjectId, *number)).collect();
+        db.first(dashboard::counts(Some(serde_json::to_string(&ids).unwrap())))
+            .unwrap()
+    };
+    db.queue(10, 1, Trigger::Manual);
+    db.text("UPDATE deployments SET state = 'failed' RETURNING id");
+    let shop = Counts {
+        projects: 1,
+        waiting: 1,
+        failing: 1,
+        ..Counts::default()
+    };
+    assert_eq!(only(&[1]), shop);
+    assert_eq!(only(&[2]).failing + only(&[2]).waiting, 0);
+    assert_eq!(only(&[]), Counts::default());
 }
 
 #[test]

@@ -1,26 +1,31 @@
-//! A project's environment: names, values where they are asked for, and forms that make a new version.
+//! A project's environment: names, values where they are asked for, and its history.
+
+pub(crate) mod forms;
 
 use super::{Head, Tab};
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::extract::{CsrfForm, Id, Query};
+use crate::extract::{Id, Query};
+use crate::pages::moment::Moment;
 use crate::pages::shell::{Section, Shell};
-use crate::pages::web::{self, Visitor};
+use crate::pages::web::Visitor;
 use crate::pages::{assets, icon};
-use crate::service::environments::{self, Change, unchanged_since};
+use crate::platform;
+use crate::service::environments;
 use crate::service::projects;
+use crate::store::cards::ProjectCard;
 use crate::store::deployments::{self, DeploymentRow};
-use crate::store::projects::ProjectCard;
+use crate::store::environments::PastVersion;
 use askama::Template;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use devflow_domain::access::Action;
-use devflow_domain::dotenv;
+use devflow_domain::environment::Changes;
 use devflow_protocol::ProjectId;
 use devflow_protocol::outcome::Manifest;
 use devflow_protocol::project::Environment;
 use devflow_protocol::text::EnvName;
+use devflow_protocol::time::UnixMillis;
 use serde::Deserialize;
 
 /// What stands for a value that is not shown.
@@ -41,6 +46,46 @@ impl Variable {
     }
 }
 
+/// A version in the history.
+pub(crate) struct Version {
+    pub(crate) number: u32,
+    /// What it changed, such as `added` and the names.
+    pub(crate) changes: Vec<(&'static str, String)>,
+    pub(crate) by: String,
+    pub(crate) when: Moment,
+    /// The first deployment that went live with it, and when.
+    pub(crate) live: Option<(String, Moment)>,
+}
+
+fn version(row: PastVersion, now: UnixMillis) -> Version {
+    let changes: Changes = serde_json::from_str(&row.changes).unwrap_or_default();
+    let kinds = [
+        ("added", changes.added),
+        ("changed", changes.changed),
+        ("removed", changes.removed),
+    ];
+    let listed = |(kind, names): (&'static str, Vec<EnvName>)| {
+        let names: Vec<&str> = names.iter().map(EnvName::as_str).collect();
+        (!names.is_empty()).then(|| (kind, names.join(", ")))
+    };
+    Version {
+        number: row.version,
+        changes: kinds.into_iter().filter_map(listed).collect(),
+        by: row
+            .actor_name
+            .unwrap_or_else(|| "somebody who is gone".to_owned()),
+        when: Moment::new(row.created_at, now),
+        live: row
+            .deployment
+            .zip(row.live_at)
+            .map(|(id, at)| (id.to_string(), Moment::new(at, now))),
+    }
+}
+
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that the template shows or not"
+)]
 #[derive(Template)]
 #[template(path = "project/environment.html")]
 pub(crate) struct EnvironmentPage {
@@ -51,6 +96,10 @@ pub(crate) struct EnvironmentPage {
     /// True where the live release has another version.
     pub(crate) pending: bool,
     pub(crate) variables: Vec<Variable>,
+    pub(crate) history: Vec<Version>,
+    /// What the person may do.
+    pub(crate) may_change: bool,
+    pub(crate) may_see: bool,
     pub(crate) problem: Option<String>,
     /// What was typed into the form and could not be taken.
     pub(crate) lines: String,
@@ -106,7 +155,10 @@ async fn view(
         };
         (names.version, names.list.into_iter().map(masked).collect())
     };
-    let project = Head::new(&card, Tab::Environment)?;
+    let now = platform::now();
+    let history = environments::history(state, id).await?;
+    let may = |action| visitor.signed_in.access.may(action, Some(id));
+    let project = Head::new(&card, Some(Tab::Environment), &visitor.signed_in.access)?;
     // A page that shows values does not fetch itself again: each look is recorded.
     let topic = (!shows).then(|| super::topic(id));
     Ok(EnvironmentPage {
@@ -122,6 +174,9 @@ async fn view(
             .await?
             .is_some_and(|live| live != version),
         variables,
+        history: history.into_iter().map(|row| self::version(row, now)).collect(),
+        may_change: may(Action::ChangeEnvironment),
+        may_see: may(Action::SeeSecrets),
         problem: refused.problem,
         lines: refused.lines,
     })
@@ -152,138 +207,4 @@ async fn live_version(state: &AppState, card: &ProjectCard) -> Result<Option<u32
     let row: Option<DeploymentRow> = state.db.first(deployments::by_id(live)).await?;
     let manifest = row.and_then(|row| serde_json::from_str::<Manifest>(row.manifest.as_deref()?).ok());
     Ok(manifest.map(|manifest| manifest.environment_version))
-}
-
-/// A new value.
-#[derive(Deserialize)]
-pub(crate) struct NewValue {
-    name: String,
-    value: String,
-    version: u32,
-}
-
-fn path(id: &ProjectId) -> String {
-    format!("/projects/{id}/environment")
-}
-
-fn name(text: &str) -> Result<EnvName, ApiError> {
-    text.parse()
-        .map_err(|error: devflow_protocol::text::InvalidText| ApiError::invalid("name", error.to_string()))
-}
-
-/// A browser sends line breaks of a text field as CR LF; a value has them as they were typed.
-fn unix_lines(text: &str) -> String {
-    text.replace("\r\n", "\n")
-}
-
-/// `POST /projects/{id}/environment/set`
-#[worker::send]
-pub(crate) async fn set(
-    State(state): State<AppState>,
-    Id(id): Id<ProjectId>,
-    form: CsrfForm<NewValue>,
-) -> Result<Response, ApiError> {
-    let NewValue {
-        name: text,
-        value,
-        version,
-    } = form.form;
-    let changes: Vec<Change> = vec![(name(&text)?, Some(unix_lines(&value)))];
-    let changed = environments::change(
-        &state,
-        &form.signed_in.actor(),
-        &id,
-        unchanged_since(version),
-        changes,
-    )
-    .await;
-    web::done(changed, &path(&id), |_| {
-        format!("{text} has its new value from the next deployment on.")
-    })
-}
-
-/// The variable to remove.
-#[derive(Deserialize)]
-pub(crate) struct Removal {
-    name: String,
-    version: u32,
-}
-
-/// `POST /projects/{id}/environment/remove`
-#[worker::send]
-pub(crate) async fn remove(
-    State(state): State<AppState>,
-    Id(id): Id<ProjectId>,
-    form: CsrfForm<Removal>,
-) -> Result<Response, ApiError> {
-    let Removal { name: text, version } = form.form;
-    let changes: Vec<Change> = vec![(name(&text)?, None)];
-    let changed = environments::change(
-        &state,
-        &form.signed_in.actor(),
-        &id,
-        unchanged_since(version),
-        changes,
-    )
-    .await;
-    web::done(changed, &path(&id), |_| {
-        format!("{text} is gone from the next deployment on.")
-    })
-}
-
-/// Lines of a `.env` file.
-#[derive(Deserialize)]
-pub(crate) struct Import {
-    lines: String,
-    version: u32,
-}
-
-/// `POST /projects/{id}/environment/import`
-#[worker::send]
-pub(crate) async fn import(
-    State(state): State<AppState>,
-    Id(id): Id<ProjectId>,
-    headers: HeaderMap,
-    form: CsrfForm<Import>,
-) -> Result<Response, ApiError> {
-    let lines = unix_lines(&form.form.lines);
-    let read = match dotenv::parse(&lines) {
-        Ok(read) if read.0.is_empty() => Err("There is no variable in it; write NAME=value.".to_owned()),
-        Ok(read) => Ok(read),
-        Err(problems) => Err(problems
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("; ")),
-    };
-    let read = match read {
-        Ok(read) => read,
-        Err(problem) => {
-            let visitor = Visitor::new(form.signed_in, &headers, &path(&id));
-            let refused = Refused {
-                problem: Some(problem),
-                lines,
-            };
-            let page = view(&state, &visitor, &id, &Look::default(), refused).await?;
-            return web::refused(&page);
-        }
-    };
-    let count = read.0.len();
-    let changes: Vec<Change> = read
-        .0
-        .into_iter()
-        .map(|(name, value)| (name, Some(value)))
-        .collect();
-    let changed = environments::change(
-        &state,
-        &form.signed_in.actor(),
-        &id,
-        unchanged_since(form.form.version),
-        changes,
-    )
-    .await;
-    web::done(changed, &path(&id), |_| match count {
-        1 => "1 variable is set from the next deployment on.".to_owned(),
-        count => format!("{count} variables are set from the next deployment on."),
-    })
 }

@@ -1,0 +1,64 @@
+//! What belongs to people: keys, activity, signing in.
+
+use super::{ago, shell};
+use crate::pages::shell::{Notice, Section, Theme};
+use crate::pages::{activity, keys, sign_in};
+use askama::Template;
+
+pub(in crate::pages::tests) fn keys(theme: Theme, name: &str) -> String {
+    let mut shell = shell("API keys", Section::Keys, theme);
+    shell.notice = Some(Notice {
+        good: true,
+        text: format!("The key {name} was revoked."),
+    });
+    let page = keys::KeysPage {
+        shell,
+        rows: vec![keys::Row {
+            id: "key_1".to_owned(),
+            name: name.to_owned(),
+            made: ago(90_000),
+        }],
+        made: Some("dfp_4J1v8mZk2uXq".to_owned()),
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn activity(theme: Theme, subject: &str) -> String {
+    let row = |sentence: &str, n| activity::Row {
+        sentence: sentence.to_owned(),
+        subject: subject.to_owned(),
+        link: Some("/projects/prj_1".to_owned()),
+        actor: "owner@example.com".to_owned(),
+        detail: String::new(),
+        when: ago(n),
+    };
+    let page = activity::ActivityPage {
+        shell: shell("Activity", Section::Activity, theme),
+        rows: vec![
+            row("Asked for a deployment of", 60),
+            row("Changed the environment of", 4_000),
+        ],
+        next: None,
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn sign_in(theme: Theme, email: &str) -> String {
+    let page = sign_in::SignInPage {
+        theme,
+        problem: Some("The e-mail address or the password is not right.".to_owned()),
+        email: email.to_owned(),
+        next: "/".to_owned(),
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn set_up(theme: Theme, token: &str) -> String {
+    let page = sign_in::SetUpPage {
+        theme,
+        problem: None,
+        email: String::new(),
+        token: token.to_owned(),
+    };
+    page.render().unwrap()
+}

@@ -1,0 +1,77 @@
+//! Pages with made-up content: usual, empty and hostile. One file for each file of pages.
+
+pub(super) mod account;
+pub(super) mod deployment;
+pub(super) mod overview;
+pub(super) mod project;
+pub(super) mod servers;
+
+use crate::pages::look::{Badge, Tone};
+use crate::pages::moment::Moment;
+use crate::pages::shell::{CsrfField, Mood, Section, Shell, Theme};
+use devflow_protocol::time::UnixMillis;
+
+const NOW: UnixMillis = UnixMillis(1_795_381_500_000);
+
+fn ago(seconds: i64) -> Moment {
+    Moment::new(NOW.plus(-seconds * 1_000), NOW)
+}
+
+fn badge(tone: Tone, word: &'static str) -> Badge {
+    Badge { tone, word }
+}
+
+fn shell(title: &str, section: Section, theme: Theme) -> Shell {
+    Shell {
+        title: title.to_owned(),
+        section,
+        sections: vec![
+            Section::Go,
+            Section::Projects,
+            Section::Servers,
+            Section::Activity,
+            Section::Keys,
+        ],
+        theme,
+        csrf: CsrfField("dG9rZW4".to_owned()),
+        who: "owner@example.com".to_owned(),
+        notice: None,
+        topic: Some("fleet".to_owned()),
+        mood: Mood::Calm,
+        now: NOW,
+        path: "/".to_owned(),
+    }
+}
+
+/// Every page, with `text` wherever a stranger's text can get to.
+pub(super) fn all(theme: Theme, text: &str) -> Vec<(&'static str, String)> {
+    let mut form = project::project_form();
+    form.name = text.to_owned();
+    form.domains = text.to_owned();
+    form.problems = vec![("domains".to_owned(), format!("{text} is not a host name"))];
+    vec![
+        (
+            "overview",
+            overview::overview(theme, &[text, "Blog", "Intranet", "Landing page", "Docs"]),
+        ),
+        ("overview-by-server", overview::by_server(theme, text)),
+        ("overview-empty", overview::overview(theme, &[])),
+        ("go", overview::go(theme, text)),
+        ("project", project::deployments(theme, text)),
+        ("environment", project::environment(theme, text)),
+        ("deliveries", project::deliveries(theme, text)),
+        ("hook", project::hook(theme, text)),
+        ("new", project::new_project(theme, form.clone())),
+        ("settings", project::settings(theme, form)),
+        ("deployment", deployment::deployment(theme, false, text)),
+        ("deployment-failed", deployment::deployment(theme, true, text)),
+        ("servers", servers::servers(theme, text)),
+        ("server", servers::server(theme, text)),
+        ("enrol", servers::enrol(theme, text)),
+        ("server-new", servers::new_server(theme, text)),
+        ("keys", account::keys(theme, text)),
+        ("activity", account::activity(theme, text)),
+        ("sign-in", account::sign_in(theme, text)),
+        ("set-up", account::set_up(theme, text)),
+    ]
+}

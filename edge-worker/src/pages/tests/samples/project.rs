@@ -1,0 +1,211 @@
+//! A project's pages.
+
+use super::{ago, badge, shell};
+use crate::pages::look::{Badge, Tone};
+use crate::pages::moment::Length;
+use crate::pages::project::{Head, Tab, deliveries, deployments, environment, form, hook};
+use crate::pages::shell::{Section, Theme};
+use askama::Template;
+use devflow_domain::webhook::Provider;
+
+pub(in crate::pages::tests) fn head(name: &str, tab: Tab) -> Head {
+    Head {
+        id: "prj_1".to_owned(),
+        name: name.to_owned(),
+        badge: badge(Tone::Good, "Online"),
+        domain: Some("shop.example.com".to_owned()),
+        kind: "Laravel, PHP 8.4".to_owned(),
+        server: "srv_1".to_owned(),
+        server_name: "web-1".to_owned(),
+        server_missing: false,
+        can_deploy: true,
+        can_run: true,
+        stopped: false,
+        removing: false,
+        tab: Some(tab),
+    }
+}
+
+fn deployment_row(n: i64, badge: Badge, reason: Option<&str>, subject: &str) -> deployments::Row {
+    deployments::Row {
+        id: format!("dep_{n}"),
+        badge,
+        subject: subject.to_owned(),
+        commit: Some("4f2a91c".to_owned()),
+        branch: "main".to_owned(),
+        reason: reason.map(str::to_owned),
+        by: "push by Ada Lovelace".to_owned(),
+        took: Some(Length(2_840 + n * 100)),
+        when: ago(n * n * 1_900),
+    }
+}
+
+pub(in crate::pages::tests) fn deployments(theme: Theme, name: &str) -> String {
+    let subject = format!("Basket of {name}: show the delivery date");
+    let rows = vec![
+        deployment_row(1, badge(Tone::Busy, "Migrating"), None, &subject),
+        deployment_row(2, badge(Tone::Good, "Live"), None, &subject),
+        deployment_row(
+            3,
+            badge(Tone::Bad, "Failed"),
+            Some("composer could not find acme/core in a version that fits ^3.0"),
+            &subject,
+        ),
+        deployment_row(
+            4,
+            badge(Tone::Bad, "Rolled back"),
+            Some("9 of 10 requests answered 500"),
+            &subject,
+        ),
+        deployment_row(5, badge(Tone::Idle, "Superseded"), None, &subject),
+    ];
+    let page = deployments::DeploymentsPage {
+        shell: shell(name, Section::Projects, theme),
+        project: head(name, Tab::Deployments),
+        first_page: true,
+        live: Some("dep_2".to_owned()),
+        live_commit: "4f2a91c".to_owned(),
+        branch: "main".to_owned(),
+        repository: "git@github.com:acme/shop.git".to_owned(),
+        domains: "shop.example.com, www.shop.example.com".to_owned(),
+        processes: "queue × 2, schedule".to_owned(),
+        waiting: None,
+        rows,
+        next: Some("/projects/prj_1?before=x".to_owned()),
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn environment(theme: Theme, value: &str) -> String {
+    let variable = |name: &str, shown: &str, editing| environment::Variable {
+        name: name.to_owned(),
+        shown: shown.to_owned(),
+        editing,
+    };
+    let page = environment::EnvironmentPage {
+        shell: shell("Environment", Section::Projects, theme),
+        project: head("Shop", Tab::Environment),
+        version: 7,
+        revealed: false,
+        pending: true,
+        variables: vec![
+            variable("APP_ENV", environment::MASK, false),
+            variable("APP_KEY", environment::MASK, false),
+            variable("MAIL_FROM_NAME", value, true),
+            variable("STRIPE_SECRET", environment::MASK, false),
+        ],
+        history: vec![environment::Version {
+            number: 7,
+            changes: vec![
+                ("added", "STRIPE_SECRET".to_owned()),
+                ("changed", "APP_URL, MAIL_FROM_NAME".to_owned()),
+            ],
+            by: value.to_owned(),
+            when: ago(4_000),
+            live: Some(("dep_1".to_owned(), ago(3_000))),
+        }],
+        may_change: true,
+        may_see: true,
+        problem: None,
+        lines: String::new(),
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn deliveries(theme: Theme, reason: &str) -> String {
+    let row = |n: i64, badge, reason: &str, deployment: Option<&str>| deliveries::Row {
+        id: format!("dlv_{n}"),
+        badge,
+        reason: reason.to_owned(),
+        event: "push to main".to_owned(),
+        provider: "GitHub",
+        when: ago(n * 700),
+        deployment: deployment.map(str::to_owned),
+        can_replay: true,
+    };
+    let page = deliveries::DeliveriesPage {
+        shell: shell("Deliveries", Section::Projects, theme),
+        project: head("Shop", Tab::Deliveries),
+        rows: vec![
+            row(
+                1,
+                badge(Tone::Good, "Deployed"),
+                "push of 4f2a91c to main",
+                Some("dep_1"),
+            ),
+            row(2, badge(Tone::Idle, "Ignored"), reason, None),
+            row(
+                3,
+                badge(Tone::Idle, "Ignored"),
+                "the push is to feature/basket, this project follows main",
+                None,
+            ),
+        ],
+        next: None,
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn hook(theme: Theme, branch: &str) -> String {
+    let guide = hook::guide(Provider::Github);
+    let page = hook::HookPage {
+        shell: shell("Webhook", Section::Projects, theme),
+        project: head("Shop", Tab::Hook),
+        provider: guide.name,
+        deploy_key: Some(
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJr0n2J8mWmYvQm8x1g6m3nUe0q0 devflow web-1".to_owned(),
+        ),
+        key_place: guide.key_place,
+        where_to_add: guide.where_to_add,
+        secret_field: guide.secret_field,
+        last_step: guide.last_step,
+        url: "https://devflow.example.com/hooks/github/hok_01h2e8kqvbfwea724h75qc655w".to_owned(),
+        secret: None,
+        may_see: true,
+        branch: branch.to_owned(),
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn project_form() -> form::ProjectForm {
+    form::ProjectForm {
+        name: "Shop".to_owned(),
+        slug: "shop".to_owned(),
+        server: "srv_1".to_owned(),
+        provider: "github".to_owned(),
+        repository: "git@github.com:acme/shop.git".to_owned(),
+        branch: "main".to_owned(),
+        framework: "laravel".to_owned(),
+        php: "8.4".to_owned(),
+        domains: "shop.example.com\nwww.shop.example.com".to_owned(),
+        mariadb: true,
+        memory_mib: "512".to_owned(),
+        cpu_milli: "2000".to_owned(),
+        max_children: "8".to_owned(),
+        body_mib: "64".to_owned(),
+        keep: "5".to_owned(),
+        observe_s: "10".to_owned(),
+        ..form::ProjectForm::default()
+    }
+}
+
+pub(in crate::pages::tests) fn new_project(theme: Theme, form: form::ProjectForm) -> String {
+    let page = form::NewProjectPage {
+        shell: shell("New project", Section::Projects, theme),
+        servers: vec![
+            ("srv_1".to_owned(), "web-1".to_owned()),
+            ("srv_2".to_owned(), "web-2".to_owned()),
+        ],
+        form,
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn settings(theme: Theme, form: form::ProjectForm) -> String {
+    let page = form::SettingsPage {
+        shell: shell("Settings", Section::Projects, theme),
+        project: head(&form.name, Tab::Settings),
+        form,
+    };
+    page.render().unwrap()
+}

@@ -1,0 +1,86 @@
+//! Servers and their enrolment.
+
+use super::{ago, badge, shell};
+use crate::pages::look::Tone;
+use crate::pages::shell::{Section, Theme};
+use crate::pages::{enrolment, servers};
+use askama::Template;
+
+pub(in crate::pages::tests) fn servers(theme: Theme, name: &str) -> String {
+    let row = |n: i64, badge, name: &str| servers::Row {
+        id: format!("srv_{n}"),
+        badge,
+        name: name.to_owned(),
+        hostname: format!("{name}.example.net"),
+        machine: "Debian GNU/Linux 12 · 4 cores · 8 GB".to_owned(),
+        projects: n,
+    };
+    let page = servers::ServersPage {
+        shell: shell("Servers", Section::Servers, theme),
+        rows: vec![
+            row(1, badge(Tone::Good, "Online"), name),
+            row(12, badge(Tone::Warn, "Out of contact"), "web-2"),
+            row(0, badge(Tone::Idle, "Not connected"), "web-3"),
+        ],
+        next: None,
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn server(theme: Theme, name: &str) -> String {
+    let page = servers::ServerPage {
+        shell: shell(name, Section::Servers, theme),
+        id: "srv_1".to_owned(),
+        name: name.to_owned(),
+        badge: badge(Tone::Warn, "Out of contact"),
+        pending: false,
+        missing: true,
+        since: "Went out of contact",
+        since_when: ago(4_000),
+        facts: vec![
+            ("Host name", "web-1.example.net".to_owned()),
+            ("System", "Debian GNU/Linux 12".to_owned()),
+            ("Cores", "4".to_owned()),
+            ("Memory", "8 GB".to_owned()),
+            ("Runner", "0.1.0".to_owned()),
+        ],
+        deploy_key: Some(
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJr0n2J8mWmYvQm8x1g6m3nUe0q0 devflow".to_owned(),
+        ),
+        projects: vec![servers::ProjectRow {
+            id: "prj_1".to_owned(),
+            badge: badge(Tone::Good, "Online"),
+            name: "Shop".to_owned(),
+            domain: "shop.example.com".to_owned(),
+        }],
+        all_projects: Some("/?view=by_server&cursor=web-1%2F".to_owned()),
+        jobs: vec![servers::JobRow {
+            badge: badge(Tone::Idle, "Waits"),
+            verb: "Deployment".to_owned(),
+            detail: "Shop".to_owned(),
+            when: ago(30),
+        }],
+        test: Some(format!("{name} answered after 34 ms.")),
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn enrol(theme: Theme, name: &str) -> String {
+    let page = enrolment::EnrolPage {
+        shell: shell("Connect", Section::Servers, theme),
+        id: "srv_1".to_owned(),
+        name: name.to_owned(),
+        command: "printf %s 'dfe_Zm9vYmFyYmF6cXV4' | host-runner enrol --config /etc/devflow/runner.toml --edge https://devflow.example.com --fingerprint sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae".to_owned(),
+        expires: "2025-11-22 21:26:49 UTC".to_owned(),
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn new_server(theme: Theme, name: &str) -> String {
+    let page = enrolment::NewServerPage {
+        shell: shell("Add a server", Section::Servers, theme),
+        name: name.to_owned(),
+        problem: Some("there is a server of that name already; choose another".to_owned()),
+    };
+    page.render().unwrap()
+}

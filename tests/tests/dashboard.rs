@@ -1,0 +1,333 @@
+//! The dashboard as people use it: in a browser, by the keyboard, on a phone, without a script, and while the
+//! connection is lost.
+
+use anyhow::{Context, Result, ensure};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use devflow_tests::api::{Api, Project};
+use devflow_tests::browser::Browser;
+use devflow_tests::edge::{EMAIL, Edge};
+use devflow_tests::http::{Answer, Client};
+use devflow_tests::places::{self, Scratch};
+use devflow_tests::process::wait_for;
+use devflow_tests::server::{Installation, Parts, Site};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn sign_in(browser: &Browser, base: &str, password: &str) -> Result<()> {
+    browser.open(&format!("{base}/sign-in"))?;
+    browser.fill("#email", EMAIL)?;
+    browser.fill("#password", password)?;
+    browser.click("form button")?;
+    browser.shows("Projects", SOON)
+}
+
+/// An edge with a project whose server has not been connected: whatever is asked for waits.
+struct Alone {
+    edge: Edge,
+    api: Api,
+    password: String,
+    project: Project,
+    _scratch: Scratch,
+}
+
+impl Alone {
+    fn start() -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let edge = Edge::start(&scratch.path().join("e"))?;
+        let (api, password) = edge.set_up()?;
+        let (server, _) = api.add_server("web-1")?;
+        let project = api.add_project(&json!({
+            "name": "Flower shop", "slug": "flowers", "framework": "php", "provider": "github", "server": server,
+            "repository": "https://git.example.com/flowers.git", "domains": ["flowers.example.com"],
+        }))?;
+        Ok(Self {
+            edge,
+            api,
+            password,
+            project,
+            _scratch: scratch,
+        })
+    }
+
+    fn page(&self, path: &str) -> String {
+        format!("{}/projects/{}{path}", self.edge.url(), self.project.id)
+    }
+}
+
+/// What PHP sees of a variable.
+fn seen_by_php(site: &Site<'_>, name: &str) -> Result<String> {
+    let answer = site.page(&format!("/?env={name}"))?;
+    Ok(String::from_utf8(BASE64_STANDARD.decode(answer.trim())?)?)
+}
+
+/// Waits until the deployment whose page opens is live.
+fn goes_live(browser: &Browser, here: &Installation, before: &str) -> Result<String> {
+    let id = wait_for("the page of a new deployment", SOON, || {
+        let url = browser.url()?;
+        let id = url.rsplit("/deployments/").next().unwrap_or_default();
+        Ok((url.contains("/deployments/") && id != before).then(|| id.to_owned()))
+    })?;
+    here.api.live(&id, Duration::from_mins(2))?;
+    browser.shows("Live", SOON)?;
+    Ok(id)
+}
+
+#[test]
+fn environment_edited_in_the_browser_reaches_php_and_goes_back_with_the_release() -> Result<()> {
+    let here = Installation::start(Parts::default())?;
+    let site = here.project("php", &json!({}))?;
+    let (_, first) = site.push_live("First version")?;
+    let first = first["id"].as_str().context("no id")?.to_owned();
+    let browser = Browser::start()?;
+    sign_in(&browser, here.edge.url(), &here.password)?;
+
+    let environment = format!("{}/projects/{}/environment", here.edge.url(), site.project.id);
+    browser.open(&environment)?;
+    browser.fill("#lines", "GREETING=\"good morning\"")?;
+    browser.click("form[action$='/environment/import'] button")?;
+    browser.shows("Changes take effect with the next deployment", SOON)?;
+    ensure!(
+        !browser.text()?.contains("good morning"),
+        "the value is on the page"
+    );
+    browser.click(".notice form[action$='/deploy'] button")?;
+    let second = goes_live(&browser, &here, &first)?;
+    assert_eq!(seen_by_php(&site, "GREETING")?, "good morning");
+    browser.open(&environment)?;
+    browser.shows("added GREETING", SOON)?;
+    browser.shows("live since", SOON)?;
+
+    // A delivery is deployed again from the inbox.
+    browser.open(&format!(
+        "{}/projects/{}/deliveries",
+        here.edge.url(),
+        site.project.id
+    ))?;
+    browser.click("form[action$='/replay'] button")?;
+    let third = goes_live(&browser, &here, &second)?;
+    browser.shows("replayed delivery", SOON)?;
+
+    // The first release is started again as it was: without the variable.
+    browser.open(&format!("{}/deployments/{first}", here.edge.url()))?;
+    browser.click("details:has(form[action$='/rollback']) > summary")?;
+    browser.click("form[action$='/rollback'] button")?;
+    goes_live(&browser, &here, &first)?;
+    ensure!(third != second);
+    assert_eq!(seen_by_php(&site, "GREETING")?, "");
+    let errors = browser.console()?;
+    ensure!(errors.is_empty(), "the console has: {errors:#?}");
+    Ok(())
+}
+
+#[test]
+fn palette_by_keyboard_leads_to_a_project_and_deploys_it() -> Result<()> {
+    let here = Alone::start()?;
+    let browser = Browser::start()?;
+    sign_in(&browser, here.edge.url(), &here.password)?;
+    browser.press(&["\u{e009}", "k"])?;
+    browser.fill("#palette-field", "flower sh")?;
+    browser.shows("Project on web-1", SOON)?;
+    browser.press(&["\u{e007}"])?;
+    let url = wait_for("the project's page", SOON, || {
+        let url = browser.url()?;
+        Ok(url.ends_with(&here.project.id).then_some(url))
+    })?;
+    // On its pages the project's actions are at hand before anything is typed.
+    browser.press(&["/"])?;
+    browser.shows("Deploy Flower shop", SOON)?;
+    browser.press(&["\u{e015}"])?;
+    browser.press(&["\u{e015}"])?;
+    browser.press(&["\u{e007}"])?;
+    browser.shows("It waits for its server", SOON)?;
+    ensure!(browser.url()? != url);
+    browser.press(&["?"])?;
+    browser.shows("Go to a project, server, page or action", SOON)?;
+    browser.press(&["\u{e00c}"])?;
+    browser.press(&["g"])?;
+    browser.press(&["s"])?;
+    browser.shows("Add a server", SOON)?;
+    let errors = browser.console()?;
+    ensure!(errors.is_empty(), "the console has: {errors:#?}");
+    Ok(())
+}
+
+#[test]
+fn connection_lost_is_told_and_what_happened_meanwhile_is_caught_up_with() -> Result<()> {
+    let mut here = Alone::start()?;
+    let browser = Browser::start()?;
+    sign_in(&browser, here.edge.url(), &here.password)?;
+    browser.open(&here.page(""))?;
+    browser.shows("No deployment yet", SOON)?;
+    browser.script("window.opened_once = true", &json!([]))?;
+    here.edge.go_away();
+    browser.shows("Connection lost", SOON)?;
+    here.edge.come_back()?;
+    here.api.deploy(&here.project)?;
+    browser.shows("Queued", Duration::from_mins(1))?;
+    ensure!(!browser.text()?.contains("Connection lost"));
+    ensure!(browser.script("return window.opened_once === true", &json!([]))? == true);
+    Ok(())
+}
+
+/// A browser without a script, as far as pages and forms go.
+struct Plain {
+    base: String,
+    cookie: String,
+    client: Client,
+}
+
+impl Plain {
+    fn send(&self, method: &str, path: &str, body: Option<&str>) -> Result<Answer> {
+        let headers = [
+            ("cookie", self.cookie.as_str()),
+            ("origin", self.base.as_str()),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
+        let url = format!("{}{path}", self.base);
+        self.client.send(method, &url, &headers, body.map(str::as_bytes))
+    }
+
+    fn sign_in(base: &str, password: &str) -> Result<Self> {
+        let mut plain = Self {
+            base: base.to_owned(),
+            cookie: String::new(),
+            client: Client::default(),
+        };
+        let body = format!("email={EMAIL}&password={password}");
+        let answer = plain.send("POST", "/sign-in", Some(&body))?;
+        let cookie = answer.header("set-cookie").context("no cookie")?;
+        plain.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        Ok(plain)
+    }
+
+    /// Sends a form of a page with the page's token, and follows the redirect.
+    fn submit(&self, page: &str, action: &str, fields: &str) -> Result<String> {
+        let text = self.send("GET", page, None)?.text();
+        ensure!(
+            text.contains(&format!("action=\"{action}\"")),
+            "{page} has no form for {action}"
+        );
+        let token = text
+            .split("name=\"csrf\" value=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next());
+        let body = format!("csrf={}&{fields}", token.context("no token")?);
+        let answer = self.send("POST", action, Some(&body))?;
+        ensure!(
+            answer.status == 303,
+            "{action} answered {}: {:.600}",
+            answer.status,
+            answer.text()
+        );
+        let place = answer.header("location").context("no redirect")?;
+        Ok(self.send("GET", place, None)?.text())
+    }
+}
+
+#[test]
+fn pages_without_a_script_are_read_and_their_forms_sent() -> Result<()> {
+    let here = Alone::start()?;
+    let plain = Plain::sign_in(here.edge.url(), &here.password)?;
+    let found = plain.send("GET", "/?q=flower", None)?.text();
+    ensure!(found.contains("Flower shop") && found.contains("flowers.example.com"));
+    let missed = plain.send("GET", "/?q=lower", None)?.text();
+    ensure!(missed.contains("Nothing is called “lower”"));
+    let project = format!("/projects/{}", here.project.id);
+    let environment = format!("{project}/environment");
+    let import = format!("{environment}/import");
+    let page = plain.submit(&environment, &import, "version=1&lines=GREETING%3Dhello")?;
+    ensure!(
+        page.contains("GREETING") && !page.contains("hello"),
+        "{page:.3000}"
+    );
+    let file = plain.send("GET", &format!("{environment}/file"), None)?;
+    ensure!(file.text().contains("GREETING=\"hello\""), "{}", file.text());
+    let page = plain.submit(&project, &format!("{project}/deploy"), "")?;
+    ensure!(page.contains("It waits for its server"));
+    ensure!(
+        plain
+            .send("GET", "/go?q=web", None)?
+            .text()
+            .contains("/servers/srv_")
+    );
+    Ok(())
+}
+
+#[test]
+fn every_page_in_both_themes_and_on_a_phone_is_accessible() -> Result<()> {
+    let here = Installation::start(Parts::default())?;
+    let site = here.project("php", &json!({}))?;
+    let (_, live) = site.push_live("First version")?;
+    site.repository.write("composer.json", "{ this is not json")?;
+    let (_, failed) = site.push("Broken")?;
+    here.api.finished(&failed, Duration::from_mins(2))?;
+    let project = format!("/projects/{}", site.project.id);
+    let mut paths: Vec<String> = [
+        "/",
+        "/?view=by_server",
+        "/?view=stopped",
+        "/?q=nothing",
+        "/go",
+        "/projects/new",
+        "/servers",
+        "/servers/new",
+        "/activity",
+        "/keys",
+        "/nothing-here",
+    ]
+    .map(str::to_owned)
+    .into();
+    paths.extend(
+        ["", "/environment?reveal=1", "/deliveries", "/hook", "/settings"]
+            .map(|tab| format!("{project}{tab}")),
+    );
+    paths.push(format!("/deployments/{failed}"));
+    paths.push(format!("/deployments/{}", live["id"].as_str().context("no id")?));
+    paths.push(format!("/servers/{}", here.server.runner.id()));
+    let axe = std::fs::read_to_string(places::cache()?.join("npm/node_modules/axe-core/axe.min.js"))
+        .context("axe-core is not installed; run `cargo xtask setup`")?;
+    let browser = Browser::start()?;
+    browser.open(&format!("{}/sign-in", here.edge.url()))?;
+    let mut problems = violations(&browser, &axe, "/sign-in")?;
+    sign_in(&browser, here.edge.url(), &here.password)?;
+    for path in &paths {
+        browser.open(&format!("{}{path}", here.edge.url()))?;
+        problems.extend(violations(&browser, &axe, path)?);
+    }
+    browser.emulate(360, 740)?;
+    for path in &paths {
+        browser.open(&format!("{}{path}", here.edge.url()))?;
+        problems.extend(too_wide(&browser, path)?);
+    }
+    ensure!(problems.is_empty(), "{}", problems.join("\n"));
+    Ok(())
+}
+
+/// What axe finds on the open page, in light and in dark.
+fn violations(browser: &Browser, axe: &str, path: &str) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for theme in ["light", "dark"] {
+        let run = format!(
+            "{axe}; document.documentElement.dataset.theme = arguments[0];
+             return axe.run(document, {{resultTypes: ['violations']}}).then((result) => result.violations.map((one) =>
+               one.id + ' at ' + one.nodes.map((node) => node.target.join(' ') + ': ' + node.html.slice(0, 120)).join(' | ')))"
+        );
+        let told = browser.script(&run, &json!([theme]))?;
+        let told = told.as_array().context("axe gave no list")?;
+        found.extend(
+            told.iter()
+                .filter_map(Value::as_str)
+                .map(|one| format!("{path} ({theme}): {one}")),
+        );
+    }
+    Ok(found)
+}
+
+/// How wide a page is on a phone, where that is too wide.
+fn too_wide(browser: &Browser, path: &str) -> Result<Option<String>> {
+    let width = browser.script("return document.documentElement.scrollWidth", &json!([]))?;
+    let width = width.as_u64().context("no width")?;
+    Ok((width > 360).then(|| format!("{path} is {width} px wide on a phone")))
+}
