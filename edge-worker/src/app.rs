@@ -63,6 +63,14 @@ impl AppState {
         self.context.wait_until(work);
     }
 
+    /// Notes that somebody follows a deployment, after the answer was sent.
+    pub(crate) fn watch(&self, deployment: &devflow_protocol::DeploymentId) {
+        let (env, topic) = (self.env.clone(), format!("deployment:{deployment}"));
+        self.after_answer(async move {
+            hub::Hub::new(&env).watch(&topic).await;
+        });
+    }
+
     /// Wakes the polls of `server` and tells who watches `topics`, after the answer was sent.
     pub(crate) fn signal(&self, server: Option<&devflow_protocol::ServerId>, topics: Vec<String>) {
         let env = self.env.clone();

@@ -44,12 +44,28 @@ pub(crate) struct JobContext {
 #[derive(Clone, Debug)]
 pub(crate) struct EventSink(Arc<Sink>);
 
+/// Wakes the sender of events: output can wait longer than the rest.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    /// A state, a commit or a step was spooled.
+    pub(crate) steps: Notify,
+    /// Output was spooled.
+    pub(crate) output: Notify,
+}
+
+impl News {
+    fn spooled(&self, is_output: bool) {
+        let news = if is_output { &self.output } else { &self.steps };
+        news.notify_one();
+    }
+}
+
 #[derive(Debug)]
 struct Sink {
     key: JobKey,
     journal: Journal,
     clock: Clock,
-    sender: Arc<Notify>,
+    sender: Arc<News>,
     state: Mutex<SinkState>,
 }
 
@@ -67,7 +83,7 @@ impl EventSink {
         key: JobKey,
         journal: Journal,
         clock: Clock,
-        sender: Arc<Notify>,
+        sender: Arc<News>,
     ) -> Result<Self, JournalError> {
         let last = journal.last_event(&key)?;
         let state = Mutex::new(SinkState {
@@ -159,6 +175,7 @@ impl EventSink {
     }
 
     fn push(&self, what: Happening) {
+        let is_output = matches!(what, Happening::Output { .. });
         let mut state = self.lock();
         let n = state.last + 1;
         match self
@@ -168,7 +185,7 @@ impl EventSink {
         {
             Ok(()) => {
                 state.last = n;
-                self.0.sender.notify_one();
+                self.0.sender.spooled(is_output);
             }
             // The number is not used up, so the events stay without gaps. Logged once a job: with a full disk
             // every further line would fail the same way.

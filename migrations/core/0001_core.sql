@@ -173,7 +173,7 @@ CREATE TABLE deliveries (
   deployment TEXT,
   received_at INTEGER NOT NULL,
   UNIQUE (provider, hook, delivery_key)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE INDEX deliveries_by_project ON deliveries (project, id);
 
@@ -203,7 +203,7 @@ CREATE TABLE deployments (
   started_at INTEGER,
   finished_at INTEGER,
   CHECK ((kind = 'rollback') = (target IS NOT NULL))
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE INDEX deployments_by_project ON deployments (project, id);
 
@@ -238,7 +238,7 @@ CREATE TABLE jobs (
   finished_at INTEGER,
   CHECK (state NOT IN ('leased', 'running', 'out_of_contact') OR lease IS NOT NULL),
   CHECK (envelope IS NULL OR state = 'leased')
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- What a poll and the cron trigger ask. Not a partial index: SQLite would not use it for `state = 'leased'`.
 CREATE INDEX jobs_by_state ON jobs (state, server);

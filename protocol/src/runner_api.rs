@@ -164,6 +164,9 @@ pub struct ProjectReport {
 pub struct Accepted {
     /// The edge's time.
     pub now: UnixMillis,
+    /// After events: somebody follows the output as it comes, so it is worth sending more often.
+    #[serde(default)]
+    pub watched: bool,
 }
 
 /// Problem details (RFC 9457), as every error of the edge is answered.

@@ -11,6 +11,8 @@ use worker::{Env, Method, Request, RequestInit, Response};
 const WAIT: &str = "/wait";
 /// Path of a signal.
 const SIGNAL: &str = "/signal";
+/// Path that notes who follows a topic by asking again and again.
+const WATCH: &str = "/watch";
 /// Path of a live socket.
 const LIVE: &str = "/live";
 /// Path that closes the live sockets of a sign-in.
@@ -79,13 +81,25 @@ impl<'a> Hub<'a> {
     }
 
     /// Wakes a server's polls and tells who watches the topics. Who misses it sees it with the next poll or load.
-    pub(crate) async fn signal(&self, server: Option<String>, topics: Vec<String>) {
+    /// True where somebody follows a deployment among the topics.
+    pub(crate) async fn signal(&self, server: Option<String>, topics: Vec<String>) -> bool {
         let server = server.iter().map(|server| ("server", server.as_str()));
         let query: Vec<(&str, &str)> = server
             .chain(topics.iter().map(|topic| ("topic", topic.as_str())))
             .collect();
-        if let Err(error) = self.send(SIGNAL, &query).await {
-            platform::log_error(&format!("the Hub could not be signalled: {error}"));
+        match self.send(SIGNAL, &query).await {
+            Ok(answer) => answer.status_code() == 200,
+            Err(error) => {
+                platform::log_error(&format!("the Hub could not be signalled: {error}"));
+                false
+            }
+        }
+    }
+
+    /// Notes that somebody follows a topic who has no socket.
+    pub(crate) async fn watch(&self, topic: &str) {
+        if let Err(error) = self.send(WATCH, &[("topic", topic)]).await {
+            platform::log_error(&format!("the Hub was not told that {topic} is followed: {error}"));
         }
     }
 

@@ -2,7 +2,7 @@
 //! silent servers. What it knows is in memory; nothing is lost with it, for the truth is in the database.
 
 use super::waiters::{Waiters, Wake};
-use super::{CLOSE, LIVE, SIGNAL, WAIT};
+use super::{CLOSE, LIVE, SIGNAL, WAIT, WATCH};
 use crate::config::Config;
 use crate::platform;
 use crate::service::topics;
@@ -11,7 +11,7 @@ use crate::store::{Answer, Db, servers};
 use devflow_protocol::UnixMillis;
 use futures_util::future::{Either, select};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::pin::pin;
 use std::time::Duration;
 use worker::{
@@ -22,11 +22,16 @@ use worker::{
 /// The longest time between two looks for silent servers, in milliseconds.
 const LOOK_MS: i64 = 60_000;
 
+/// Who asks for output without a socket is taken to follow it for this long, in milliseconds.
+const WATCH_MS: i64 = 10_000;
+
 #[durable_object]
 pub struct Hub {
     state: State,
     env: Env,
     waiters: RefCell<Waiters>,
+    /// Topics that are followed without a socket, and until when.
+    watched: RefCell<HashMap<String, UnixMillis>>,
     started: UnixMillis,
 }
 
@@ -36,6 +41,7 @@ impl DurableObject for Hub {
             state,
             env,
             waiters: RefCell::default(),
+            watched: RefCell::default(),
             started: platform::now(),
         }
     }
@@ -59,6 +65,7 @@ impl DurableObject for Hub {
                 .await
             }
             SIGNAL => self.signal(&all("server"), &all("topic")),
+            WATCH => self.watch(&one("topic")),
             LIVE => self.live(&one("login"), &all("topic")),
             CLOSE => self.close(&one("login")),
             _ => Response::error("there is nothing at this address", 404),
@@ -169,7 +176,26 @@ impl Hub {
             self.waiters.borrow_mut().wake(server);
         }
         self.notify(topics);
+        let deployments = topics.iter().filter(|topic| topic.starts_with("deployment:"));
+        if deployments.into_iter().any(|topic| self.is_watched(topic)) {
+            Response::empty()
+        } else {
+            Ok(Response::empty()?.with_status(204))
+        }
+    }
+
+    fn watch(&self, topic: &str) -> Result<Response> {
+        let now = platform::now();
+        let mut watched = self.watched.borrow_mut();
+        watched.retain(|_, until| *until > now);
+        watched.insert(topic.to_owned(), now.plus(WATCH_MS));
         Response::empty()
+    }
+
+    fn is_watched(&self, topic: &str) -> bool {
+        let asked = self.watched.borrow().get(topic).copied();
+        asked.is_some_and(|until| until > platform::now())
+            || !self.state.get_websockets_with_tag(topic).is_empty()
     }
 
     fn notify(&self, topics: &[String]) {

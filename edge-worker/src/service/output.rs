@@ -2,14 +2,14 @@
 
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::store::events::BatchRow;
+use crate::store::events::ChunkRow;
 use crate::store::{StoreError, events, jobs};
 use devflow_protocol::DeploymentId;
 use devflow_protocol::event::{DeploymentState, Event};
 use serde::Serialize;
 
-/// Batches that one answer reads at most: 2 MB.
-const BATCHES: i64 = 8;
+/// Chunks that one answer reads at most: 2 MB.
+const CHUNKS: i64 = 8;
 
 /// A piece of a deployment's output.
 #[derive(Serialize)]
@@ -24,7 +24,7 @@ pub(crate) struct Output {
     pub(crate) state: DeploymentState,
 }
 
-/// Events of the newest attempt after number `after`.
+/// Events of the newest attempt after number `after`. Who asks while the job runs is taken for somebody who follows it.
 pub(crate) async fn after(state: &AppState, id: &DeploymentId, after: u64) -> Result<Output, ApiError> {
     let deployment = super::deployments::get(state, id).await?;
     let work: Option<jobs::JobRow> = state.db.first(jobs::of_deployment(id)).await?;
@@ -38,9 +38,9 @@ pub(crate) async fn after(state: &AppState, id: &DeploymentId, after: u64) -> Re
         return Ok(output(0, vec![], after));
     };
     let from = i64::try_from(after).unwrap_or(i64::MAX).min(1 << 52);
-    let stored: Vec<BatchRow> = state
+    let stored: Vec<ChunkRow> = state
         .logs
-        .all(events::after(&work.id, work.attempt, from, BATCHES))
+        .all(events::after(&work.id, work.attempt, from, CHUNKS))
         .await?;
     let mut found: Vec<Event> = Vec::new();
     for batch in stored {
@@ -50,5 +50,8 @@ pub(crate) async fn after(state: &AppState, id: &DeploymentId, after: u64) -> Re
         found.extend(told.into_iter().filter(|event| event.n > last));
     }
     let last = found.last().map_or(after, |event| event.n);
+    if work.state == "running" {
+        state.watch(id);
+    }
     Ok(output(work.attempt, found, last))
 }

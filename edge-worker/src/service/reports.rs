@@ -12,7 +12,6 @@ use devflow_domain::deployment::{self, DeploymentEvent, End};
 use devflow_protocol::event::{DeploymentState, Event, Happening};
 use devflow_protocol::limits::{EVENTS_PER_BATCH, REASON_BYTES};
 use devflow_protocol::outcome::Outcome;
-use devflow_protocol::request::body_sha256;
 use devflow_protocol::runner_api::{AckRequest, CompleteRequest, EventsRequest};
 use devflow_protocol::text::GitSha;
 use devflow_protocol::{JobId, ServerId, UnixMillis};
@@ -59,32 +58,50 @@ pub(crate) async fn acknowledge(
     Ok(())
 }
 
-/// Takes a batch of events in: kept as it is, and applied to the deployment. Both may happen again.
+/// Takes a batch of events in: kept, and applied to the deployment. Both may happen again. Tells whether somebody
+/// follows the deployment.
 pub(crate) async fn take_events(
     state: &AppState,
     server: &ServerId,
     request: &EventsRequest,
-) -> Result<(), ApiError> {
-    let (first, last) = numbers(&request.events)?;
+) -> Result<bool, ApiError> {
+    numbers(&request.events)?;
     let row = job(state, server, &request.job, request.attempt).await?;
-    let body =
-        serde_json::to_string(&request.events).map_err(|error| ApiError::Internal(error.to_string()))?;
-    let batch = events::NewBatch {
-        job: &request.job,
-        attempt: request.attempt,
-        first,
-        last,
-        sha256: &body_sha256(body.as_bytes()),
-        body: &body,
-        now: platform::now(),
-    };
-    state.logs.run(events::insert(&batch)).await?;
+    keep(state, request).await?;
     apply(state, &row, &request.events).await?;
-    state.signal(None, topics(row.project.as_ref(), row.deployment.as_ref()));
+    let topics = topics(row.project.as_ref(), row.deployment.as_ref());
+    Ok(state.hub().signal(None, topics).await)
+}
+
+/// Keeps events behind those that are there. A batch that is sent again may have grown at its end since.
+async fn keep(state: &AppState, request: &EventsRequest) -> Result<(), ApiError> {
+    let (id, attempt) = (&request.job, request.attempt);
+    let mut fresh = request.events.as_slice();
+    while let (Some(first), Some(last)) = (fresh.first(), fresh.last()) {
+        let body = serde_json::to_string(fresh).map_err(|error| ApiError::Internal(error.to_string()))?;
+        let chunk = events::Fresh {
+            job: id,
+            attempt,
+            first: first.n,
+            last: last.n,
+            body: &body,
+            now: platform::now(),
+        };
+        let answers = state.logs.batch(events::keep(&chunk).into()).await?;
+        let kept = answers.last().map(crate::store::Answer::first::<events::LastRow>);
+        let kept = kept.transpose()?.flatten().map_or(0, |row| row.last);
+        let known = fresh.iter().take_while(|event| event.n <= kept).count();
+        if known == 0 {
+            return Err(ApiError::Internal(format!(
+                "the events of job {id} were not kept"
+            )));
+        }
+        fresh = &fresh[known..];
+    }
     Ok(())
 }
 
-fn numbers(events: &[Event]) -> Result<(u64, u64), ApiError> {
+fn numbers(events: &[Event]) -> Result<(), ApiError> {
     let (Some(first), Some(last)) = (events.first(), events.last()) else {
         return Err(ApiError::invalid("events", "at least one event"));
     };
@@ -98,7 +115,7 @@ fn numbers(events: &[Event]) -> Result<(u64, u64), ApiError> {
             format!("1 to {EVENTS_PER_BATCH} events with consecutive numbers from 1"),
         ));
     }
-    Ok((first.n, last.n))
+    Ok(())
 }
 
 /// What a batch of events makes of a deployment.
@@ -362,7 +379,7 @@ mod tests {
 
     #[test]
     fn numbers_refuses_gaps_and_nothing() {
-        assert_eq!(numbers(&sample()).unwrap(), (1, 3));
+        assert!(numbers(&sample()).is_ok());
         let mut gap = sample();
         gap.remove(1);
         assert!(numbers(&gap).is_err() && numbers(&[]).is_err());

@@ -259,8 +259,22 @@ pub(crate) struct Progress<'a> {
     pub(crate) steps: &'a str,
 }
 
-/// Writes what a batch of events told.
+/// Writes what a batch of events told. Where the state stays it is not named, so that no index is written.
 pub(crate) fn progress(progress: &Progress<'_>) -> Statement {
+    if progress.state == progress.seen {
+        return statement!(
+            "-- deployments_progress_steps
+            UPDATE deployments SET commit_sha = coalesce(?3, commit_sha), subject = coalesce(?4, subject),
+              author = coalesce(?5, author), steps = ?6
+            WHERE id = ?1 AND state = ?2",
+            progress.id,
+            progress.seen.as_str(),
+            progress.commit.map(GitSha::as_str),
+            progress.subject,
+            progress.author,
+            progress.steps
+        );
+    }
     statement!(
         "-- deployments_progress
         UPDATE deployments SET state = ?3, commit_sha = coalesce(?4, commit_sha), subject = coalesce(?5, subject),

@@ -16,6 +16,7 @@ use crate::edge::{EdgeClient, EdgeError};
 use crate::entropy;
 use crate::host::Host;
 use crate::identity::Identity;
+use crate::job::News;
 use crate::journal::{JobKey, Journal, JournalError};
 use crate::policy::Policy;
 use devflow_protocol::JobId;
@@ -83,8 +84,8 @@ struct Agent {
     journal: Journal,
     edge: EdgeClient,
     clock: Clock,
-    /// An event is in the spool.
-    spooled: Arc<Notify>,
+    /// Events are in the spool.
+    news: Arc<News>,
     /// A result is in the journal.
     ended: Notify,
     /// A job is not running any more.
@@ -141,7 +142,7 @@ pub(crate) async fn run(config: &Config, parts: Parts) -> Result<Ending, AgentEr
         journal: parts.journal,
         edge,
         clock,
-        spooled: Arc::new(Notify::new()),
+        news: Arc::default(),
         ended: Notify::new(),
         idle: Notify::new(),
         running: RefCell::default(),

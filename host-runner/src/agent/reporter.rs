@@ -5,10 +5,31 @@ use super::Agent;
 use crate::edge::{Backoff, EdgeError};
 use crate::journal::{Entry, Finished, JournalError};
 use devflow_protocol::runner_api::{CompleteRequest, EventsRequest};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How long events gather before they are sent.
+/// How long a step or a state waits for more of the same before they are sent.
 const GATHER: Duration = Duration::from_millis(150);
+
+/// How long output alone gathers, which costs the edge a request and rows each time. While nobody watches, the time
+/// grows with the job's age, so that an hour of chatter is not an hour of requests.
+fn output_gather(age: Duration, watched: bool) -> Duration {
+    let (share, most) = if watched { (30, 3) } else { (3, 15) };
+    (age / share).clamp(Duration::from_millis(700), Duration::from_secs(most))
+}
+
+/// Since when jobs are being told of, and whether somebody watches one.
+#[derive(Default)]
+struct Audience {
+    since: Option<Instant>,
+    watched: bool,
+}
+
+impl Audience {
+    fn gather(&mut self) -> Duration {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        output_gather(since.elapsed(), self.watched)
+    }
+}
 
 /// Why a round of sending ended early.
 #[derive(Debug, thiserror::Error)]
@@ -22,9 +43,10 @@ pub(super) enum ReportError {
 /// Sends for ever.
 pub(super) async fn run(agent: &Agent) {
     let mut backoff = Backoff::default();
+    let mut audience = Audience::default();
     loop {
-        gather(agent).await;
-        while let Err(error) = flush(agent).await {
+        gather(agent, audience.gather()).await;
+        while let Err(error) = flush(agent, &mut audience).await {
             if let ReportError::Edge(edge) = &error
                 && edge.is_superseded()
             {
@@ -40,27 +62,40 @@ pub(super) async fn run(agent: &Agent) {
     }
 }
 
-/// Waits for something to send; a result does not wait for more.
-async fn gather(agent: &Agent) {
+/// Waits for something to send: a result does not wait for more, a step or a state little, output for `output`.
+async fn gather(agent: &Agent, output: Duration) {
+    let news = async {
+        tokio::select! {
+            () = agent.news.steps.notified() => {}
+            () = async {
+                agent.news.output.notified().await;
+                tokio::time::sleep(output).await;
+            } => return,
+        }
+        tokio::time::sleep(GATHER).await;
+    };
     tokio::select! {
         () = agent.ended.notified() => {}
-        () = agent.spooled.notified() => {
-            tokio::select! {
-                () = agent.ended.notified() => {}
-                () = tokio::time::sleep(GATHER) => {}
-            }
-        }
+        () = news => {}
     }
 }
 
 /// Sends everything that is there now.
-pub(super) async fn flush(agent: &Agent) -> Result<(), ReportError> {
-    for entry in agent.journal.open_entries()? {
+pub(super) async fn flush_all(agent: &Agent) -> Result<(), ReportError> {
+    flush(agent, &mut Audience::default()).await
+}
+
+async fn flush(agent: &Agent, audience: &mut Audience) -> Result<(), ReportError> {
+    let entries = agent.journal.open_entries()?;
+    if entries.iter().all(|entry| entry.finished.is_some()) {
+        *audience = Audience::default();
+    }
+    for entry in entries {
         // Before its acknowledgement a job has neither started nor ended.
         if !entry.acknowledged {
             continue;
         }
-        send_events(agent, &entry).await?;
+        send_events(agent, &entry, audience).await?;
         if let Some(finished) = &entry.finished {
             complete(agent, &entry, finished).await?;
         }
@@ -68,7 +103,7 @@ pub(super) async fn flush(agent: &Agent) -> Result<(), ReportError> {
     Ok(())
 }
 
-async fn send_events(agent: &Agent, entry: &Entry) -> Result<(), ReportError> {
+async fn send_events(agent: &Agent, entry: &Entry, audience: &mut Audience) -> Result<(), ReportError> {
     loop {
         let events = agent.journal.next_batch(&entry.key)?;
         let Some(last) = events.last().map(|event| event.n) else {
@@ -80,7 +115,7 @@ async fn send_events(agent: &Agent, entry: &Entry) -> Result<(), ReportError> {
             events,
         };
         match agent.edge.events(&request).await {
-            Ok(_) => {}
+            Ok(accepted) => audience.watched = accepted.watched,
             // The edge will never take these; holding them back would hold the result back too.
             Err(error) if error.is_final() => {
                 tracing::warn!(job.id = %entry.key.job, %error, "the edge does not take the job's events");
@@ -112,4 +147,22 @@ async fn complete(agent: &Agent, entry: &Entry, finished: &Finished) -> Result<(
     }
     agent.journal.confirm(&entry.key)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_gather_grows_with_the_job_unless_somebody_watches() {
+        let millis = |age_s, watched| output_gather(Duration::from_secs(age_s), watched).as_millis();
+        assert_eq!(
+            [0, 3, 30, 600].map(|age| millis(age, false)),
+            [700, 1_000, 10_000, 15_000]
+        );
+        assert_eq!(
+            [0, 3, 30, 600].map(|age| millis(age, true)),
+            [700, 700, 1_000, 3_000]
+        );
+    }
 }

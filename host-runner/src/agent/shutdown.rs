@@ -40,7 +40,7 @@ pub(super) async fn wind_down(agent: &Agent, signals: &mut Signals) {
         () = finish_jobs(agent) => {}
         () = signals.next() => tracing::warn!("asked twice: running jobs are cut off and looked at after the next start"),
     }
-    match tokio::time::timeout(REPORT, reporter::flush(agent)).await {
+    match tokio::time::timeout(REPORT, reporter::flush_all(agent)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::info!(%error, "what is not reported yet stays in the journal"),
         Err(_) => tracing::info!("the edge does not answer; what is not reported yet stays in the journal"),

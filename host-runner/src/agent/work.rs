@@ -155,7 +155,7 @@ fn context(agent: &Agent, job: Job, cancel: CancellationToken) -> Result<JobCont
             key.clone(),
             agent.journal.clone(),
             agent.clock.clone(),
-            Arc::clone(&agent.spooled),
+            Arc::clone(&agent.news),
         )?,
         cancel,
         checkpoints: Checkpoints::new(key, agent.journal.clone()),

@@ -326,7 +326,13 @@ async fn signed(State(inner): State<Arc<Inner>>, uri: Uri, headers: HeaderMap, b
 }
 
 fn accepted(inner: &Inner) -> Response {
-    json(StatusCode::OK, &Accepted { now: now(inner) })
+    json(
+        StatusCode::OK,
+        &Accepted {
+            now: now(inner),
+            watched: false,
+        },
+    )
 }
 
 fn take_one(count: &mut u32) -> bool {

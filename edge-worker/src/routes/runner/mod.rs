@@ -25,8 +25,13 @@ pub(super) fn router() -> Routes {
         .post(runner_api::COMPLETE, Needs::Open(Door::Runner), complete)
 }
 
+fn accepted_watched(watched: bool) -> Json<Accepted> {
+    let now = platform::now();
+    Json(Accepted { now, watched })
+}
+
 fn accepted() -> Json<Accepted> {
-    Json(Accepted { now: platform::now() })
+    accepted_watched(false)
 }
 
 #[worker::send]
@@ -62,8 +67,8 @@ async fn events(
     State(state): State<AppState>,
     signed: Signed<EventsRequest>,
 ) -> Result<Json<Accepted>, ApiError> {
-    reports::take_events(&state, &signed.runner.id, &signed.body).await?;
-    Ok(accepted())
+    let watched = reports::take_events(&state, &signed.runner.id, &signed.body).await?;
+    Ok(accepted_watched(watched))
 }
 
 #[worker::send]

@@ -165,30 +165,50 @@ fn second_cancel_of_a_job_is_not_queued() {
     assert_eq!(db.batch([cancel(20), cancel(21)]), [1, 0]);
 }
 
-#[test]
-fn event_batch_that_arrives_again_is_one_row() {
-    let db = TestDb::logs();
+fn keep(db: &TestDb, first: u64, last: u64, body: &str) -> (Vec<usize>, Option<u64>) {
     let job = id!(JobId, 1);
-    let batch = |first, last, body| {
-        events::insert(&events::NewBatch {
-            job: &job,
-            attempt: 1,
-            first,
-            last,
-            sha256: "x",
-            body,
-            now: UnixMillis(1),
-        })
-    };
+    let [append, insert, kept] = events::keep(&events::Fresh {
+        job: &job,
+        attempt: 1,
+        first,
+        last,
+        body,
+        now: UnixMillis(1),
+    });
+    let changed = db.batch([append, insert]);
+    let kept: Option<events::LastRow> = db.first(kept);
+    (changed, kept.map(|row| row.last))
+}
+
+fn chunks(db: &TestDb, after: i64) -> Vec<(u64, String)> {
+    let rows: Vec<events::ChunkRow> = db.all(events::after(&id!(JobId, 1), 1, after, 10));
+    rows.into_iter().map(|row| (row.first, row.body)).collect()
+}
+
+#[test]
+fn events_that_follow_go_into_one_chunk_and_those_that_come_again_change_nothing() {
+    let db = TestDb::logs();
+    assert_eq!(keep(&db, 1, 3, "[1,2,3]"), (vec![0, 1], Some(3)));
+    assert_eq!(keep(&db, 1, 3, "[1,2,3]"), (vec![0, 0], Some(3)));
+    // Grown since the answer was lost: nothing is taken, and the caller hears what is there.
+    assert_eq!(keep(&db, 1, 4, "[1,2,3,4]"), (vec![0, 0], Some(3)));
+    assert_eq!(keep(&db, 4, 4, "[4]"), (vec![1, 0], Some(4)));
+    // A gap is a chunk of its own.
+    assert_eq!(keep(&db, 6, 6, "[6]"), (vec![0, 1], Some(6)));
+    assert_eq!(keep(&db, 2, 3, "[2,3]"), (vec![0, 0], Some(6)));
     assert_eq!(
-        db.batch([batch(1, 3, "a"), batch(1, 3, "b"), batch(4, 4, "c")]),
-        [1, 0, 1]
+        chunks(&db, 0),
+        [(1, "[1,2,3,4]".to_owned()), (6, "[6]".to_owned())]
     );
-    let rows: Vec<events::BatchRow> = db.all(events::after(&job, 1, 2, 10));
-    assert_eq!(
-        rows.iter()
-            .map(|row| (row.first, row.body.as_str()))
-            .collect::<Vec<_>>(),
-        [(1, "a"), (4, "c")]
-    );
+    assert_eq!(chunks(&db, 4), [(6, "[6]".to_owned())]);
+}
+
+#[test]
+fn events_beyond_a_chunk_s_room_begin_the_next() {
+    let db = TestDb::logs();
+    let long = format!("[\"{}\"]", "x".repeat(40_000));
+    assert_eq!(keep(&db, 1, 1, &long), (vec![0, 1], Some(1)));
+    assert_eq!(keep(&db, 2, 2, &long), (vec![0, 1], Some(2)));
+    assert_eq!(keep(&db, 3, 3, "[3]"), (vec![1, 0], Some(3)));
+    assert_eq!(chunks(&db, 0).len(), 2);
 }

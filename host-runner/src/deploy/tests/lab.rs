@@ -21,7 +21,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub(super) struct Lab {
@@ -155,9 +154,9 @@ impl Lab {
     /// The context of a job, new or, after a restart of the runner, again.
     pub(super) fn context_of(&self, job: Job) -> JobContext {
         let key = JobKey::of(&job);
-        let sender = Arc::new(Notify::new());
+        let news = Arc::default();
         let events =
-            EventSink::new(key.clone(), self.journal.clone(), Clock::default(), sender).expect("a sink");
+            EventSink::new(key.clone(), self.journal.clone(), Clock::default(), news).expect("a sink");
         JobContext {
             job,
             host: Arc::clone(&self.host),
