@@ -3,10 +3,13 @@
 use crate::table::{Problems, Reader};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 use toml::Table;
 
 /// First uid that projects get, where nothing else is set.
 const UID_BASE: u32 = 20_000;
+/// Seconds between two questions to a repository, where nothing else is set.
+const HEADS_EVERY_S: i64 = 300;
 
 /// What `runner.toml` says, with defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub(crate) struct Config {
     pub(crate) policy_file: PathBuf,
     /// First uid given to projects.
     pub(crate) uid_base: u32,
+    /// How often each repository is asked whether a push was missed; None never.
+    pub(crate) heads_every: Option<Duration>,
     /// The Docker engine.
     pub(crate) docker: DockerConfig,
     /// The web server.
@@ -108,6 +113,7 @@ fn read(table: Table, problems: &mut Vec<String>) -> Config {
     let projects_dir = top.path("projects_dir");
     let policy_file = top.path("policy_file");
     let uid_base = top.integer("uid_base", 1_000..=2_000_000_000);
+    let heads_every_s = top.integer("heads_every_s", 0..=86_400);
     for name in ["docker", "nginx", "mariadb", "redis"] {
         sections.push(top.table(name));
     }
@@ -123,6 +129,10 @@ fn read(table: Table, problems: &mut Vec<String>) -> Config {
         uid_base: uid_base
             .and_then(|number| u32::try_from(number).ok())
             .unwrap_or(UID_BASE),
+        heads_every: Some(heads_every_s.unwrap_or(HEADS_EVERY_S))
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .filter(|seconds| *seconds > 0)
+            .map(Duration::from_secs),
         docker: docker(section().unwrap_or_default(), problems),
         nginx: nginx(section().unwrap_or_default(), problems),
         mariadb: section().map(|table| mariadb(table, problems)),
@@ -249,6 +259,7 @@ mod tests {
                 projects_dir: "/srv/devflow/projects".into(),
                 policy_file: "/etc/devflow/policy.toml".into(),
                 uid_base: 20_000,
+                heads_every: Some(Duration::from_mins(5)),
                 docker: DockerConfig {
                     socket: "/var/run/docker.sock".into()
                 },
@@ -290,7 +301,7 @@ mod tests {
                 "`uid_base` must be a whole number from 1000 to 2000000000",
                 "`redis` must be a table, found integer",
                 "`colour` is not known; known here: edge, ca_file, state_dir, projects_dir, policy_file, \
-                 uid_base, docker, nginx, mariadb, redis",
+                 uid_base, heads_every_s, docker, nginx, mariadb, redis",
                 "`docker.sockets` is not known; known here: socket",
                 "`nginx.listen` must list ports or `address:port`, such as [\"80\", \"[::]:80\"]",
                 "`nginx.group` must be the name of a Unix group",

@@ -182,7 +182,7 @@ CREATE TABLE deployments (
   project TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
   server TEXT NOT NULL,
   kind TEXT NOT NULL CHECK (kind IN ('deploy', 'rollback')),
-  trigger_kind TEXT NOT NULL CHECK (trigger_kind IN ('push', 'manual', 'replay')),
+  trigger_kind TEXT NOT NULL CHECK (trigger_kind IN ('push', 'manual', 'replay', 'found')),
   state TEXT NOT NULL CHECK (state IN ('queued', 'preparing', 'building', 'starting', 'migrating', 'checking',
     'switching', 'observing', 'live', 'failed', 'rolled_back', 'cancelled', 'superseded', 'out_of_contact')),
   -- Where it stood when its server went missing; goes on from there.

@@ -89,6 +89,8 @@ pub enum Trigger {
     Manual,
     /// A delivery that a person replayed.
     Replay,
+    /// A push that no webhook told of: its server found it in the repository. Superseded as a push is.
+    Found,
 }
 
 /// Arguments of [`Work::Deploy`].

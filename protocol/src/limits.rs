@@ -20,3 +20,5 @@ pub const OUTPUT_LINE_BYTES: usize = 8 * 1024;
 pub const REASON_BYTES: usize = 2 * 1024;
 /// Largest environment of a project, in bytes of its JSON.
 pub const ENVIRONMENT_BYTES: usize = 256 * 1024;
+/// A commit's message as a runner reports it; skip markers are looked for in it.
+pub const COMMIT_MESSAGE_BYTES: usize = 4 * 1024;

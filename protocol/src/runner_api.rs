@@ -5,7 +5,7 @@ use crate::dsse::Envelope;
 use crate::event::Event;
 use crate::id::{DeploymentId, JobId, ServerId};
 use crate::outcome::Outcome;
-use crate::text::Slug;
+use crate::text::{GitSha, RefName, Slug};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,8 @@ pub const ACK: &str = "/runner/v1/ack";
 pub const EVENTS: &str = "/runner/v1/events";
 /// Route of [`CompleteRequest`].
 pub const COMPLETE: &str = "/runner/v1/complete";
+/// Route of [`HeadFound`].
+pub const HEADS: &str = "/runner/v1/heads";
 
 /// Presents a one-time token and the runner's keys. The only unsigned request.
 #[derive(Clone, Serialize, Deserialize)]
@@ -146,6 +148,22 @@ pub struct CompleteRequest {
     pub project: Option<ProjectReport>,
 }
 
+/// The ref that a project follows is somewhere else than the runner knew: what a webhook would have told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeadFound {
+    /// The project's folder.
+    pub slug: Slug,
+    /// The ref.
+    pub ref_name: RefName,
+    /// The commit that it points to.
+    pub commit: GitSha,
+    /// The commit's message, at most [`crate::limits::COMMIT_MESSAGE_BYTES`].
+    pub message: String,
+    /// Its author's name, cut to 200 characters.
+    pub author: String,
+}
+
 /// What is true of a project on a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -158,7 +176,7 @@ pub struct ProjectReport {
     pub kept: Vec<DeploymentId>,
 }
 
-/// Answer of ack, events and complete.
+/// Answer of ack, events, complete and heads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accepted {

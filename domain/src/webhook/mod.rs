@@ -5,6 +5,7 @@
 mod authenticate;
 mod bitbucket;
 mod decide;
+mod found;
 mod generic;
 mod gitea;
 mod github;
@@ -13,6 +14,7 @@ mod push;
 
 pub use authenticate::{AuthError, Authentic, authenticate};
 pub use decide::{Action, Follower, ProjectDecision, Verdict, decide};
+pub use found::{Known, found};
 pub use push::{Event, Push, concerning};
 
 use serde::{Deserialize, Serialize};

@@ -7,17 +7,26 @@ use crate::auth::Actor;
 use crate::error::ApiError;
 use crate::platform;
 use crate::store::deliveries::{DeliveryRow, NewDelivery};
-use crate::store::deployments::{DeploymentRow, NewDeployment};
+use crate::store::deployments::{DeploymentRow, NewDeployment, NewestRow};
 use crate::store::hooks::HookRow;
 use crate::store::projects::{ProjectState, read_settings};
 use crate::store::{Answer, Statement, StoreError, activity, deliveries, deployments, hooks};
 use axum::body::Bytes;
-use devflow_domain::webhook::{self, AuthError, Delivery, Event, Follower, Provider, Push, Verdict};
+use devflow_domain::webhook::{self, AuthError, Delivery, Event, Follower, Known, Provider, Push, Verdict};
 use devflow_protocol::job::Trigger;
 use devflow_protocol::limits::DELIVERY_EVENT_BYTES;
-use devflow_protocol::{DeliveryId, DeploymentId, HookId, JobId, UnixMillis};
+use devflow_protocol::runner_api::HeadFound;
+use devflow_protocol::{DeliveryId, DeploymentId, HookId, JobId, ServerId};
 use flate2::{Compression, write::GzEncoder};
 use std::io::Write as _;
+
+/// Where a delivery comes from.
+struct Origin<'a> {
+    /// What makes it one delivery, however often it comes.
+    key: &'a str,
+    event_name: &'a str,
+    trigger: Trigger,
+}
 
 /// What the sender is told.
 pub(crate) struct Receipt {
@@ -70,11 +79,55 @@ pub(crate) async fn receive(
             )
         }
     };
-    let receipt = store(state, &hook, &authentic.delivery_id, &event, &verdict).await?;
+    let origin = Origin {
+        key: &authentic.delivery_id,
+        event_name: event_name(&event),
+        trigger: Trigger::Push,
+    };
+    let receipt = store(state, &hook, &origin, &event, &verdict).await?;
     if receipt.decision != "duplicate" {
         keep_body(state, &receipt.delivery, raw.clone());
     }
     Ok(receipt)
+}
+
+/// The name of a delivery that no provider sent.
+pub(crate) const FOUND: &str = "found";
+
+/// Takes a push that a runner found in the repository. What a delivery or a deployment brought before is no news.
+pub(crate) async fn found(state: &AppState, server: &ServerId, head: &HeadFound) -> Result<(), ApiError> {
+    let asked = vec![
+        hooks::of_slug(server, &head.slug),
+        deployments::newest(server, &head.slug),
+    ];
+    let answers = state.db.batch(asked).await?;
+    let [hook, newest] = answers.as_slice() else {
+        return Err(ApiError::Internal(
+            "two statements gave other than two answers".to_owned(),
+        ));
+    };
+    // A folder of a project that has moved on is nobody's any more.
+    let Some(hook) = hook.first::<HookRow>()? else {
+        return Ok(());
+    };
+    let newest: Option<NewestRow> = newest.first()?;
+    let known = Known {
+        ref_name: &hook.ref_name,
+        last_head: hook.last_head.as_ref(),
+        newest: newest.as_ref().and_then(|row| row.commit_sha.as_ref()),
+    };
+    let Some(event) = webhook::found(head, known) else {
+        return Ok(());
+    };
+    // Said again because an answer was lost, it is the same; found again after another deployment, it is not.
+    let since = newest.as_ref().map_or("start", |row| row.id.as_str());
+    let origin = Origin {
+        key: &format!("{FOUND}:{}:{since}", head.commit),
+        event_name: FOUND,
+        trigger: Trigger::Found,
+    };
+    let verdict = webhook::decide(&event, &followers(&hook)?);
+    store(state, &hook, &origin, &event, &verdict).await.map(drop)
 }
 
 fn followers(hook: &HookRow) -> Result<Vec<Follower>, StoreError> {
@@ -124,7 +177,7 @@ fn decision(verdict: &Verdict) -> &'static str {
 async fn store(
     state: &AppState,
     hook: &HookRow,
-    key: &str,
+    origin: &Origin<'_>,
     event: &Event,
     verdict: &Verdict,
 ) -> Result<Receipt, ApiError> {
@@ -136,16 +189,22 @@ async fn store(
         provider: hook.provider,
         hook: &hook.id,
         project: &hook.project,
-        delivery_key: key,
-        event_name: event_name(event),
+        delivery_key: origin.key,
+        event_name: origin.event_name,
         event: &kept,
         decision: decision(verdict),
         reason: &reason,
         deployment: deployment.as_ref(),
         now,
     })];
-    batch.extend(consequences(hook, event, &id, deployment.as_ref(), now));
-    batch.push(deliveries::by_key(hook.provider, &hook.id, key));
+    batch.extend(consequences(
+        hook,
+        event,
+        &id,
+        deployment.as_ref(),
+        origin.trigger,
+    ));
+    batch.push(deliveries::by_key(hook.provider, &hook.id, origin.key));
     let answers = state.db.batch(batch).await?;
     if answers.first().is_some_and(|answer| answer.changes() == 0) {
         return duplicate(answers.last());
@@ -172,7 +231,7 @@ fn consequences(
     event: &Event,
     delivery: &DeliveryId,
     deployment: Option<&DeploymentId>,
-    now: UnixMillis,
+    trigger: Trigger,
 ) -> Vec<Statement> {
     let project = &hook.project;
     match event {
@@ -189,9 +248,9 @@ fn consequences(
                     &push.ref_name,
                     deployment,
                     delivery,
-                    now,
+                    platform::now(),
                 ));
-                batch.extend(queue(hook, push, deployment, delivery, Trigger::Push));
+                batch.extend(queue(hook, push, deployment, delivery, trigger));
             }
             batch
         }

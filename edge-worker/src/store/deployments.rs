@@ -3,7 +3,7 @@
 use super::{Statement, statement};
 use devflow_protocol::event::{DeploymentState, StepOutcome};
 use devflow_protocol::job::Trigger;
-use devflow_protocol::text::{GitSha, RefName, StepName};
+use devflow_protocol::text::{GitSha, RefName, Slug, StepName};
 use devflow_protocol::{DeliveryId, DeploymentId, JobId, ProjectId, ServerId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +93,24 @@ pub(crate) fn of_project(project: &ProjectId, before: &str) -> Statement {
     )
 }
 
+/// The newest deployment of a commit, whatever became of it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct NewestRow {
+    pub(crate) id: DeploymentId,
+    pub(crate) commit_sha: Option<GitSha>,
+}
+
+/// A project's [`NewestRow`].
+pub(crate) fn newest(server: &ServerId, slug: &Slug) -> Statement {
+    statement!(
+        "-- deployments_newest
+        SELECT d.id, d.commit_sha FROM deployments d JOIN projects p ON p.id = d.project
+        WHERE p.slug = ?2 AND p.server = ?1 AND d.kind = 'deploy' ORDER BY d.id DESC LIMIT 1",
+        server,
+        slug.as_str()
+    )
+}
+
 /// A cursor that is behind every id.
 pub(crate) const FROM_NEWEST: &str = "~";
 
@@ -119,6 +137,7 @@ fn trigger_name(trigger: Trigger) -> &'static str {
         Trigger::Push => "push",
         Trigger::Manual => "manual",
         Trigger::Replay => "replay",
+        Trigger::Found => "found",
     }
 }
 
@@ -183,7 +202,7 @@ pub(crate) fn supersede_queued(
             UPDATE jobs SET state = 'done', finished_at = ?5, envelope = NULL, outcome =
               '{\"outcome\":\"superseded\",\"reason\":\"A newer push took its place.\"}'
             WHERE state IN ('queued', 'leased') AND deployment IN (SELECT id FROM deployments WHERE project = ?1 AND ref_name = ?2
-              AND state = 'queued' AND trigger_kind = 'push' AND id <> ?3)
+              AND state = 'queued' AND trigger_kind IN ('push', 'found') AND id <> ?3)
               AND EXISTS (SELECT 1 FROM deliveries WHERE id = ?4)",
             project,
             ref_name.as_str(),
@@ -195,7 +214,7 @@ pub(crate) fn supersede_queued(
             "-- deployments_supersede
             UPDATE deployments SET state = 'superseded', finished_at = ?5,
               reason = 'A newer push took its place in the queue.'
-            WHERE project = ?1 AND ref_name = ?2 AND state = 'queued' AND trigger_kind = 'push' AND id <> ?3
+            WHERE project = ?1 AND ref_name = ?2 AND state = 'queued' AND trigger_kind IN ('push', 'found') AND id <> ?3
               AND EXISTS (SELECT 1 FROM deliveries WHERE id = ?4)",
             project,
             ref_name.as_str(),

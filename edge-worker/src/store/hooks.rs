@@ -3,7 +3,7 @@
 use super::projects::ProjectState;
 use super::{Statement, statement};
 use devflow_domain::webhook::Provider;
-use devflow_protocol::text::{GitSha, RefName};
+use devflow_protocol::text::{GitSha, RefName, Slug};
 use devflow_protocol::{HookId, ProjectId, ServerId, UnixMillis};
 use serde::Deserialize;
 
@@ -51,6 +51,19 @@ pub(crate) fn set_secret(id: &HookId, secret: &str) -> Statement {
         "-- hooks_set_secret\nUPDATE hooks SET secret = ?2 WHERE id = ?1",
         id,
         secret
+    )
+}
+
+/// The hook of a project on a server, by its folder there.
+pub(crate) fn of_slug(server: &ServerId, slug: &Slug) -> Statement {
+    statement!(
+        "-- hooks_of_slug
+        SELECT h.id, h.provider, h.secret, h.project, p.state AS project_state, p.server, p.ref_name, p.last_head,
+          p.settings
+        FROM projects p JOIN hooks h ON h.project = p.id WHERE p.slug = ?2 AND p.server = ?1
+        ORDER BY h.id DESC LIMIT 1",
+        server,
+        slug.as_str()
     )
 }
 

@@ -3,6 +3,7 @@
 //! Everything runs on one thread. The edge being away, slow or wrong never touches a job that runs: jobs know the
 //! journal only, and [`reporter`] brings what is in it to the edge.
 
+mod heads;
 mod intake;
 mod keeper;
 mod poll;
@@ -161,6 +162,8 @@ async fn serve(agent: &Rc<Agent>, deploy_key: Option<String>) -> Result<Ending, 
     tokio::task::spawn_local(async move { reporter::run(&reporter).await });
     let keeper = Rc::clone(agent);
     tokio::task::spawn_local(async move { keeper::run(&keeper).await });
+    let heads = Rc::clone(agent);
+    tokio::task::spawn_local(async move { heads::run(&heads).await });
     let poller = Rc::clone(agent);
     tokio::task::spawn_local(async move { poll::run(&poller, deploy_key).await });
     tokio::select! {

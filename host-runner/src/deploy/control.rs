@@ -2,7 +2,7 @@
 
 use super::layout::Layout;
 use super::live::{Old, apply_vhost};
-use super::record::{Project, kept_releases};
+use super::record::{Project, ReleaseRecord, kept_releases};
 use super::run::sentence;
 use crate::host::docker::Role;
 use crate::host::{Host, HostError, Result, databases};
@@ -13,6 +13,7 @@ use devflow_protocol::runner_api::ProjectReport;
 use devflow_protocol::text::Slug;
 use std::fs;
 use std::io::ErrorKind;
+use std::path::PathBuf;
 
 /// Stops a project's containers; visitors get 503.
 pub(crate) async fn stop(job: &JobContext, work: &ProjectOnly) -> Outcome {
@@ -103,6 +104,32 @@ async fn remove_folder(folder: std::path::PathBuf) -> Result<()> {
         _ => Ok(()),
     })
     .await
+}
+
+/// What a live project follows.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    /// What its live release was made from.
+    pub(crate) record: ReleaseRecord,
+    /// Its bare mirror of the repository.
+    pub(crate) mirror: PathBuf,
+}
+
+/// What a project follows; None for one that is not live or was stopped.
+///
+/// # Errors
+/// Its folder or the record of its live release cannot be read.
+pub(crate) fn followed(host: &Host, slug: &Slug) -> Result<Option<Followed>> {
+    let layout = Layout::new(host, slug);
+    let Some(live) = layout.live()? else {
+        return Ok(None);
+    };
+    if Project::load(&layout)?.is_none_or(|project| project.stopped) {
+        return Ok(None);
+    }
+    let record = ReleaseRecord::load(&layout.release(&live))?;
+    let mirror = layout.mirror();
+    Ok(record.map(|record| Followed { record, mirror }))
 }
 
 /// Where a project stands on this server now.

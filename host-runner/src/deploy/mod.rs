@@ -41,7 +41,7 @@ mod tests;
 mod trash;
 mod trees;
 
-pub(crate) use control::{remove, report, restart, stop};
+pub(crate) use control::{followed, remove, report, restart, stop};
 pub(crate) use engine::deploy;
 pub(crate) use reconcile::{bring_up, projects, run_scheduler};
 pub(crate) use record::{load, save};

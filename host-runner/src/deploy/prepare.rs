@@ -110,7 +110,7 @@ impl Run<'_> {
         self.job
             .events
             .commit(&commit.sha, &commit.subject, &commit.author);
-        if job.trigger == Trigger::Push
+        if matches!(job.trigger, Trigger::Push | Trigger::Found)
             && let Some(live) = self.live_commit_of(job)?
             && live != sha
             && git.is_ancestor(&mirror, &sha, &live, self.cancel()).await?

@@ -13,7 +13,7 @@ use crate::identity::Identity;
 use devflow_protocol::request::{HEADER, RequestClaims, body_sha256};
 use devflow_protocol::runner_api::{
     ACK, Accepted, AckRequest, COMPLETE, CompleteRequest, ENROL, EVENTS, EnrolAnswer, EnrolRequest,
-    EventsRequest, POLL, PollAnswer, PollRequest, Problem, code,
+    EventsRequest, HEADS, HeadFound, POLL, PollAnswer, PollRequest, Problem, code,
 };
 use devflow_protocol::{RunnerSessionId, UnixMillis, limits};
 use serde::Serialize;
@@ -91,6 +91,11 @@ impl EdgeClient {
     /// Sends a batch of events.
     pub(crate) async fn events(&self, request: &EventsRequest) -> Result<Accepted, EdgeError> {
         self.post(EVENTS, request, SHORT).await
+    }
+
+    /// Tells of a push that was found in a repository.
+    pub(crate) async fn head_found(&self, request: &HeadFound) -> Result<Accepted, EdgeError> {
+        self.post(HEADS, request, SHORT).await
     }
 
     /// Tells how a job ended.

@@ -132,6 +132,11 @@ impl Policy {
             .unwrap_or(&self.general)
     }
 
+    /// Whether code of a project may come from `repository`.
+    pub(crate) fn allows_repository(&self, slug: &str, repository: &str) -> bool {
+        fits_repository(self.of(Some(slug)), repository)
+    }
+
     /// Whether `work` may be done. `pin` is the repository that its project's folder is pinned to.
     ///
     /// # Errors
@@ -159,14 +164,7 @@ impl Policy {
 
 fn judge_spec(rules: &Rules, spec: &ProjectSpec, pin: Option<&str>) -> Result<(), String> {
     let repository = spec.repository.as_str();
-    // `..` and percent signs could make a path fit a pattern and still lead elsewhere.
-    let plain = !repository.contains('%') && !repository.split(['/', ':']).any(|part| part == "..");
-    if !plain
-        || !rules
-            .repositories
-            .iter()
-            .any(|pattern| glob::fits(pattern, repository))
-    {
+    if !fits_repository(rules, repository) {
         return Err(format!(
             "this server's policy does not allow the repository {repository}; see `repositories` in its policy.toml"
         ));
@@ -180,6 +178,16 @@ fn judge_spec(rules: &Rules, spec: &ProjectSpec, pin: Option<&str>) -> Result<()
         )),
         _ => Ok(()),
     }
+}
+
+fn fits_repository(rules: &Rules, repository: &str) -> bool {
+    // `..` and percent signs could make a path fit a pattern and still lead elsewhere.
+    let plain = !repository.contains('%') && !repository.split(['/', ':']).any(|part| part == "..");
+    plain
+        && rules
+            .repositories
+            .iter()
+            .any(|pattern| glob::fits(pattern, repository))
 }
 
 fn judge_image(rules: &Rules, spec: &ProjectSpec) -> Result<(), String> {

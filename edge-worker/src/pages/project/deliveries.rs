@@ -10,6 +10,7 @@ use crate::pages::shell::{Section, Shell};
 use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon};
 use crate::platform;
+use crate::service::deliveries::FOUND;
 use crate::service::projects;
 use crate::store::Page;
 use crate::store::deliveries::{self, DeliveryRow};
@@ -67,7 +68,11 @@ fn list_row(row: &DeliveryRow, now: UnixMillis) -> Row {
         badge: badge(&row.decision),
         reason: row.reason.clone(),
         event: what,
-        provider: hook::guide(row.provider).name,
+        provider: if row.event_name == FOUND {
+            "found in the repository by the server"
+        } else {
+            hook::guide(row.provider).name
+        },
         when: Moment::new(row.received_at, now),
         deployment: row.deployment.as_ref().map(ToString::to_string),
         can_replay: is_push,

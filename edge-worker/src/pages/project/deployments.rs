@@ -74,6 +74,7 @@ pub(crate) fn asked_by(row: &DeploymentRow) -> &'static str {
         (Kind::Deploy, Trigger::Push) => "push",
         (Kind::Deploy, Trigger::Manual) => "by hand",
         (Kind::Deploy, Trigger::Replay) => "replayed delivery",
+        (Kind::Deploy, Trigger::Found) => "found in the repository",
     }
 }
 
@@ -85,7 +86,7 @@ fn list_row(row: &DeploymentRow, now: UnixMillis) -> Row {
     let author = row
         .author
         .as_ref()
-        .filter(|author| !author.is_empty() && row.trigger_kind == Trigger::Push);
+        .filter(|author| !author.is_empty() && matches!(row.trigger_kind, Trigger::Push | Trigger::Found));
     Row {
         id: row.id.to_string(),
         badge: look::deployment(row.state),

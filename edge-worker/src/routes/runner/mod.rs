@@ -7,12 +7,12 @@ use crate::app::AppState;
 use crate::error::ApiError;
 use crate::extract::Json as Body;
 use crate::platform;
-use crate::service::{polls, reports, servers};
+use crate::service::{deliveries, polls, reports, servers};
 use axum::Json;
 use axum::extract::State;
 use devflow_protocol::runner_api::{
-    self, Accepted, AckRequest, CompleteRequest, EnrolAnswer, EnrolRequest, EventsRequest, PollAnswer,
-    PollRequest,
+    self, Accepted, AckRequest, CompleteRequest, EnrolAnswer, EnrolRequest, EventsRequest, HeadFound,
+    PollAnswer, PollRequest,
 };
 use signed::Signed;
 
@@ -23,6 +23,7 @@ pub(super) fn router() -> Routes {
         .post(runner_api::ACK, Needs::Open(Door::Runner), acknowledge)
         .post(runner_api::EVENTS, Needs::Open(Door::Runner), events)
         .post(runner_api::COMPLETE, Needs::Open(Door::Runner), complete)
+        .post(runner_api::HEADS, Needs::Open(Door::Runner), head_found)
 }
 
 fn accepted_watched(watched: bool) -> Json<Accepted> {
@@ -77,5 +78,15 @@ async fn complete(
     signed: Signed<CompleteRequest>,
 ) -> Result<Json<Accepted>, ApiError> {
     reports::complete(&state, &signed.runner.id, &signed.body).await?;
+    Ok(accepted())
+}
+
+#[worker::send]
+async fn head_found(
+    State(state): State<AppState>,
+    signed: Signed<HeadFound>,
+) -> Result<Json<Accepted>, ApiError> {
+    polls::check_session(&signed.runner, &signed.claims.session)?;
+    deliveries::found(&state, &signed.runner.id, &signed.body).await?;
     Ok(accepted())
 }

@@ -4,7 +4,7 @@ use crate::store::cards::{self, Show};
 use crate::store::lease::{self, LeaseRequest};
 use crate::store::testing::{TestDb, hook, id, main_ref, project, server};
 use crate::store::{
-    Statement, access, dashboard, deliveries, deployments, environments, idempotency, jobs, retention,
+    Statement, access, dashboard, deliveries, deployments, environments, hooks, idempotency, jobs, retention,
     servers, users,
 };
 use devflow_domain::webhook::Provider;
@@ -38,6 +38,8 @@ fn hot_statements() -> Vec<Statement> {
         deliveries::by_key(Provider::Github, &hook(), "k"),
         deliveries::of_project(&project(), "~"),
         deployments::of_project(&project(), "~"),
+        hooks::of_slug(&server(), &"shop".parse().unwrap()),
+        deployments::newest(&server(), &"shop".parse().unwrap()),
         access::project_of_deployment("d"),
         access::project_of_delivery("d"),
         access::project_of_job("j"),

@@ -3,6 +3,7 @@
 //! Git runs by argument vector, without the system's and the user's configuration, without prompts, and with the
 //! protocols https, http, ssh and file only.
 
+mod head;
 mod locks;
 mod refusals;
 
