@@ -295,7 +295,8 @@ impl Run<'_> {
         let stopped = Project::load(&self.layout)?.is_some_and(|project| project.stopped);
         match Old::live(self.host(), &self.layout, self.uid)? {
             Some(live) => apply_vhost(self.host(), &self.layout, &live.record.spec, stopped).await,
-            None => self.host().nginx.remove(self.layout.slug()).await,
+            // Its visitors are told to come again, instead of being turned away as strangers.
+            None => apply_vhost(self.host(), &self.layout, self.spec, true).await,
         }
     }
 

@@ -18,16 +18,11 @@ use tokio::time::sleep;
 /// Between the switch and the drain: requests for which Nginx had opened the old path by then have reached the queue.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// Renders and applies a project's vhost.
+/// Renders and applies a project's vhost; `away` where nothing of the project serves.
 ///
 /// # Errors
 /// Nginx refuses it; the one before stays.
-pub(crate) async fn apply_vhost(
-    host: &Host,
-    layout: &Layout,
-    spec: &ProjectSpec,
-    stopped: bool,
-) -> Result<()> {
+pub(crate) async fn apply_vhost(host: &Host, layout: &Layout, spec: &ProjectSpec, away: bool) -> Result<()> {
     let line = spec
         .web
         .basic_auth
@@ -41,7 +36,7 @@ pub(crate) async fn apply_vhost(
         listen: host.nginx.listen(),
         acme_dir: &host.acme_dir(),
         htpasswd: line.is_some().then_some(htpasswd.as_path()),
-        stopped,
+        away,
     };
     host.nginx
         .apply(layout.slug(), &vhost.render()?, line.as_deref())

@@ -9,6 +9,12 @@ use devflow_protocol::text::{Fqdn, RelPath};
 use std::fmt::Write as _;
 use std::path::Path;
 
+/// What visitors get while nothing of the project serves; browsers and robots are told to come again.
+const AWAY: &str = "\n    location / {\n        default_type text/html;\n        add_header Retry-After 60 always;\n        \
+    add_header Cache-Control no-store always;\n        return 503 \"<!doctype html><html lang=en><meta charset=utf-8>\
+    <title>Not available</title><h1>This site is not available right now</h1><p>Please try again in a minute.</p></html>\";\n    \
+    }\n}\n";
+
 /// What a vhost is rendered from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vhost<'a> {
@@ -21,8 +27,8 @@ pub(crate) struct Vhost<'a> {
     pub(crate) acme_dir: &'a Path,
     /// The file of user names and hashes, when visitors must give a password.
     pub(crate) htpasswd: Option<&'a Path>,
-    /// True while the project is stopped: visitors get 503.
-    pub(crate) stopped: bool,
+    /// True while nothing of the project serves, because it is stopped or has no release yet: visitors get 503.
+    pub(crate) away: bool,
 }
 
 /// The vhost that answers to host names that no project has: the connection is closed.
@@ -73,8 +79,8 @@ impl Vhost<'_> {
         text.push_str(&security_headers("    "));
         self.write_auth(&mut text)?;
         self.write_acme(&mut text)?;
-        if self.stopped {
-            text.push_str("\n    location / {\n        return 503;\n    }\n}\n");
+        if self.away {
+            text.push_str(AWAY);
             return Ok(text);
         }
         text.push_str("\n    location ~ /\\.(?!well-known/) {\n        return 404;\n    }\n");
@@ -267,7 +273,7 @@ mod tests {
     use crate::samples;
     use devflow_protocol::project::BasicAuth;
 
-    fn render(spec: &ProjectSpec, stopped: bool) -> Result<String> {
+    fn render(spec: &ProjectSpec, away: bool) -> Result<String> {
         Vhost {
             spec,
             project_dir: Path::new("/srv/devflow/projects/shop"),
@@ -278,7 +284,7 @@ mod tests {
                 .basic_auth
                 .as_ref()
                 .map(|_| Path::new("/etc/nginx/devflow/shop.htpasswd")),
-            stopped,
+            away,
         }
         .render()
     }
@@ -306,12 +312,12 @@ mod tests {
     }
 
     #[test]
-    fn stopped_vhost_answers_503_and_runs_nothing() {
+    fn vhost_of_a_project_that_is_away_answers_503_and_runs_nothing() {
         let text = render(&samples::spec("shop"), true).expect("renders");
-        assert!(
-            text.contains("return 503;") && !text.contains("fastcgi_pass"),
-            "{text}"
-        );
+        for part in ["return 503 ", "Retry-After 60 always"] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+        assert!(!text.contains("fastcgi_pass"), "{text}");
     }
 
     #[test]

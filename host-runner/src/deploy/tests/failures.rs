@@ -266,3 +266,25 @@ async fn rollback_serves_the_kept_release_and_stop_and_restart_keep_it() {
     assert!(!lab.project("back").exists());
     eventually("no such host", async || lab.try_get("back", "/").await.is_err()).await;
 }
+
+#[tokio::test]
+#[ignore = "needs Docker, Nginx and root"]
+async fn project_whose_first_release_fails_tells_visitors_to_come_again() {
+    let lab = Lab::new();
+    let work = lab.repository("php");
+    let mut spec = Lab::spec("new", Framework::Php, &work);
+    spec.steps
+        .push(step("boot", Phase::Boot, "echo 'no database' >&2; exit 1"));
+    let (failed_step, reason) = failed(lab.deploy(&spec, &[]).await);
+    assert_eq!(failed_step, "boot", "{reason}");
+    assert!(reason.contains("there is no release before it"), "{reason}");
+    eventually("503", async || {
+        lab.try_get("new", "/")
+            .await
+            .is_ok_and(|page| page.status == 503 && page.body.contains("not available"))
+    })
+    .await;
+    spec.steps.pop();
+    assert!(matches!(lab.deploy(&spec, &[]).await, Outcome::Succeeded { .. }));
+    assert_eq!(lab.get("new", "/").await.body, "Plain PHP, version 1\n");
+}
