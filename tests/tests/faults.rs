@@ -3,9 +3,9 @@
 
 use anyhow::{Context, Result, ensure};
 use devflow_tests::process::wait_for;
-use devflow_tests::server::{Installation, Parts, Site};
+use devflow_tests::server::{Detached, Installation, Parts, Site};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A new version with a migration that leaves a mark each time it is run.
 fn write_version(site: &Site<'_>, version: u32) -> Result<()> {
@@ -31,88 +31,184 @@ fn marks(site: &Site<'_>, version: u32) -> Result<usize> {
         .count())
 }
 
-#[test]
-fn runner_killed_at_any_moment_leaves_a_true_state() -> Result<()> {
-    let mut here = Installation::start(Parts {
-        mariadb: true,
-        redis: false,
-    })?;
-    let api = here.api.clone();
-    let release = json!({"keep": 3, "drain_s": 5, "observe_s": 1, "ready_s": 20});
-    let site_body = json!({"services": {"mariadb": true}, "release": release});
-    let site = here.project("laravel", &site_body)?.detach();
+/// An application whose every deployment step the runner is killed before and after.
+struct Victim {
+    app: &'static str,
+    /// The steps that another victim has too are left to that one.
+    wanted: fn(&str) -> bool,
+    /// Writes a version.
+    write: fn(&Site<'_>, u32) -> Result<()>,
+    /// What the start page says of a version.
+    shown: fn(u32) -> String,
+    /// How often a version's migration was run.
+    migrated: fn(&Site<'_>, u32) -> Result<Option<usize>>,
+}
 
+/// Steps that every pipeline has.
+fn is_common(step: &str) -> bool {
+    [
+        "fetch", "checkout", "composer", "assets", "link", "start", "ready", "vhost", "switch", "observe",
+        "retire", "prune",
+    ]
+    .contains(&step)
+}
+
+#[test]
+fn runner_killed_at_every_step_of_plain_php_leaves_a_true_state() -> Result<()> {
+    kill_at_every_step(
+        Parts::default(),
+        &json!({}),
+        &Victim {
+            app: "php",
+            wanted: is_common,
+            write: |site, version| site.repository.write("VERSION", &format!("{version}\n")),
+            shown: |version| format!("version {version}\n"),
+            migrated: |_, _| Ok(None),
+        },
+    )
+}
+
+#[test]
+fn runner_killed_at_every_step_of_laravel_leaves_a_true_state() -> Result<()> {
+    kill_at_every_step(
+        Parts {
+            mariadb: true,
+            redis: false,
+        },
+        &json!({"mariadb": true}),
+        &Victim {
+            app: "laravel",
+            wanted: |step| !is_common(step),
+            write: write_version,
+            shown: |version| format!("version {version}<"),
+            migrated: |site, version| marks(site, version).map(Some),
+        },
+    )
+}
+
+fn kill_at_every_step(parts: Parts, services: &serde_json::Value, victim: &Victim) -> Result<()> {
+    let mut here = Installation::start(parts)?;
+    let release = json!({"keep": 3, "drain_s": 5, "observe_s": 1, "ready_s": 20});
+    let body = json!({"services": services, "release": release});
+    let site = here.project(victim.app, &body)?.detach();
     site.on(&here).push_live("First version")?;
-    write_version(&site.on(&here), 2)?;
-    let started = Instant::now();
-    site.on(&here).push_live("Second version")?;
-    let whole = started.elapsed();
+    // A first deployment lacks steps that later ones have: there is nothing to compare with, carry over or retire.
+    (victim.write)(&site.on(&here), 2)?;
+    let (_, second) = site.on(&here).push_live("Version 2")?;
+    let steps: Vec<String> = second["steps"]
+        .as_array()
+        .context("steps")?
+        .iter()
+        .filter_map(|step| step["step"].as_str().map(str::to_owned))
+        .collect();
+    let switch = steps
+        .iter()
+        .position(|step| step == "switch")
+        .context("no switch")?;
     let mut serving = 2;
-    let kills = 12;
-    for kill in 0..kills {
-        let version = 3 + kill;
-        write_version(&site.on(&here), version)?;
-        let (_, deployment) = site.on(&here).push(&format!("Version {version}, killed"))?;
-        std::thread::sleep(whole * kill / kills);
-        here.server.runner.kill();
-        // Whatever it was at, visitors are served while it is away.
-        site.on(&here).page("/")?;
-        here.server.runner.start()?;
-        let ended = api.finished(&deployment, Duration::from_mins(2))?;
-        let state = ended["state"].as_str().unwrap_or_default();
-        let told = || {
-            format!(
-                "killed after {:?} of {whole:?}: {} ({})",
-                whole * kill / kills,
-                state,
-                ended["reason"]
-            )
-        };
-        if state == "live" {
-            serving = version;
-        } else {
-            ensure!(["failed", "rolled_back"].contains(&state), "{}", told());
-            ensure!(
-                ended["reason"].as_str().is_some_and(|reason| reason.len() > 10),
-                "{}: no reason",
-                told()
-            );
+    let mut version = 2;
+    for (place, step) in steps.iter().enumerate().filter(|(_, step)| (victim.wanted)(step)) {
+        for when in ["before", "after"] {
+            version += 1;
+            let moment = format!("{when}:{step}");
+            let switched = place > switch || (place == switch && when == "after");
+            let killed = Kill {
+                moment: &moment,
+                version,
+                serving,
+                switched,
+            };
+            killed
+                .survive(&mut here, &site, victim)
+                .with_context(|| format!("killed at {moment}"))?;
+            if switched {
+                serving = version;
+            }
         }
-        let page = site.on(&here).page("/")?;
+    }
+    Ok(())
+}
+
+/// One kill, and what has to be true after it.
+struct Kill<'a> {
+    moment: &'a str,
+    /// What is pushed.
+    version: u32,
+    /// What serves before.
+    serving: u32,
+    /// True where `current` has moved at that moment.
+    switched: bool,
+}
+
+impl Kill<'_> {
+    fn survive(&self, here: &mut Installation, site: &Detached, victim: &Victim) -> Result<()> {
+        (victim.write)(&site.on(here), self.version)?;
+        here.server.runner.kill_at(self.moment)?;
+        let (_, deployment) = site.on(here).push(&format!("Version {}", self.version))?;
+        here.server.runner.killed(Duration::from_mins(1))?;
+        // Visitors are served while it is away.
+        site.on(here).page("/")?;
+        here.server.runner.start()?;
+        let ended = here.api.finished(&deployment, Duration::from_mins(2))?;
+        let (state, reason) = (&ended["state"], ended["reason"].as_str().unwrap_or_default());
+        let step = self.moment.split_once(':').map_or("", |(_, step)| step);
+        let now = if self.switched {
+            ensure!(state == "live", "it is {state}: {reason}");
+            self.version
+        } else {
+            ensure!(state == "failed", "it is {state}: {reason}");
+            ensure!(
+                reason.contains("the runner was restarted during `") && reason.contains("deploy again"),
+                "the reason at `{step}` is: {reason}"
+            );
+            self.serving
+        };
+        let page = site.on(here).page("/")?;
         ensure!(
-            page.contains(&format!("version {serving}<")),
-            "{}: it serves {page:.300}",
-            told()
+            page.contains(&(victim.shown)(now)),
+            "not version {now} serves, but {page:.300}"
         );
-        let release = here.server.live_release(&site.project.slug);
+        self.migrations(&site.on(here), victim)?;
+        nothing_is_orphaned(here, site, &deployment, self.switched)
+    }
+
+    /// Not more than once in any case, and once where the release is live.
+    fn migrations(&self, site: &Site<'_>, victim: &Victim) -> Result<()> {
+        let Some(count) = (victim.migrated)(site, self.version)? else {
+            return Ok(());
+        };
         ensure!(
-            (release.as_deref() == Some(deployment.as_str())) == (state == "live"),
-            "{}: current is {release:?}",
-            told()
+            count <= 1 && (!self.switched || count == 1),
+            "the migration ran {count} times"
         );
-        let count = marks(&site.on(&here), version)?;
+        Ok(())
+    }
+}
+
+/// Every release on disk can be gone back to, and every container belongs to the live one.
+fn nothing_is_orphaned(here: &Installation, site: &Detached, deployment: &str, switched: bool) -> Result<()> {
+    let slug = &site.project.slug;
+    let live = here.server.live_release(slug).context("no live release")?;
+    ensure!((live == deployment) == switched, "current is {live}");
+    for entry in std::fs::read_dir(here.server.project(slug).join("releases"))? {
+        let release = entry?.path();
         ensure!(
-            count <= 1 && (state != "live" || count == 1),
-            "{}: the migration ran {count} times",
-            told()
+            release.join("manifest.json").exists(),
+            "{} is left behind",
+            release.display()
         );
     }
-    // No container of a release that is not live is left.
-    let slug = site.project.slug.clone();
     wait_for(
-        "containers of dead releases to be gone",
-        Duration::from_secs(90),
+        "containers of other releases to be gone",
+        Duration::from_mins(1),
         || {
-            let live = here.server.live_release(&slug).context("no live release")?;
-            let labels = here.server.docker.run(&[
-                "ps",
-                "-a",
-                "--filter",
-                &format!("name={slug}"),
-                "--format",
-                "{{.Names}} {{.Labels}}",
-            ])?;
-            let strangers: Vec<&str> = labels
+            let format = "{{.Names}} {{.Labels}}";
+            let name = format!("name={slug}");
+            let all = here
+                .server
+                .docker
+                .run(&["ps", "-a", "--filter", &name, "--format", format])?;
+            let strangers: Vec<&str> = all
                 .lines()
                 .filter(|line| line.contains("dep_") && !line.contains(&live))
                 .collect();
