@@ -3,6 +3,7 @@
 use crate::id::DeploymentId;
 use crate::text::{GitSha, StepName};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The end of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,9 @@ pub struct Manifest {
     pub environment_version: u32,
     /// Migrations that the application has applied, in order; empty where it has none.
     pub migrations: Vec<String>,
+    /// Those of them that older code may not get on with, each with the statement that says so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub destructive: BTreeMap<String, String>,
     /// How long each step took.
     pub steps: Vec<StepTime>,
 }

@@ -3,11 +3,11 @@
 use super::environment;
 use super::layout::Layout;
 use super::live::{Old, abandon, apply_vhost, remove_containers};
+use super::migrations::known_destructive;
 use super::prepare::{Fetched, check_room};
 use super::prune::prune;
 use super::record::{Project, ReleaseRecord, load_manifest, save_manifest, save_previous};
 use super::run::{Failure, Run, sentence, step_name};
-use crate::host::tree::Tree;
 use crate::host::{Host, Result, databases};
 use crate::job::{self, JobContext};
 use crate::mask;
@@ -79,19 +79,24 @@ impl Run<'_> {
             Ok(ready) => ready,
             Err(failure) => return Err(self.unwind(failure).await),
         };
-        let manifest = self.manifest(fetched.commit, made.image, work.environment.version);
+        let manifest = match self.manifest(fetched.commit, made.image, work.environment.version) {
+            Ok(manifest) => manifest,
+            Err(error) => return Err(self.unwind(error.into()).await),
+        };
         Box::pin(self.go_live(&made.build, manifest)).await
     }
 
-    fn manifest(&self, commit: GitSha, image_digest: String, environment_version: u32) -> Manifest {
-        Manifest {
+    fn manifest(&self, commit: GitSha, image_digest: String, environment_version: u32) -> Result<Manifest> {
+        let migrations = self.migrations();
+        Ok(Manifest {
             release: self.release.id.clone(),
             commit,
             image_digest,
             environment_version,
-            migrations: self.migrations(),
+            destructive: known_destructive(&self.layout, &migrations)?,
+            migrations,
             steps: self.times(),
-        }
+        })
     }
 
     /// The manifest of a release that was switched to before the runner was restarted.
@@ -101,7 +106,7 @@ impl Run<'_> {
             record.commit.clone(),
             record.image_digest.clone(),
             record.environment_version,
-        );
+        )?;
         save_manifest(&self.release, &manifest)?;
         Ok(manifest)
     }
@@ -135,7 +140,12 @@ impl Run<'_> {
         prepared?;
         self.state(DeploymentState::Starting);
         self.step("start", async { self.await_fpm(&web?).await }).await?;
-        self.phase(Phase::Boot, &made.build, &made.image).await?;
+        let (booted, foreseen) = tokio::join!(
+            self.phase(Phase::Boot, &made.build, &made.image),
+            self.foresee(&made.build)
+        );
+        booted?;
+        foreseen?;
         self.state(DeploymentState::Migrating);
         self.phase(Phase::Migrate, &made.build, &made.image).await?;
         self.ready().await?;
@@ -333,15 +343,5 @@ impl Run<'_> {
         Outcome::RolledBack {
             reason: sentence(&format!("{why}; the release before it serves again")),
         }
-    }
-
-    /// The migrations that the release brings, which have all run when this is asked.
-    fn migrations(&self) -> Vec<String> {
-        if !self.spec.steps.iter().any(|step| step.phase == Phase::Migrate) {
-            return Vec::new();
-        }
-        Tree::open(&self.release.app(), self.uid)
-            .map(|tree| tree.file_names(&super::prepare::rel("database/migrations"), ".php"))
-            .unwrap_or_default()
     }
 }

@@ -26,6 +26,7 @@ mod engine;
 mod environment;
 mod layout;
 mod live;
+mod migrations;
 mod pipeline;
 mod prepare;
 mod prune;

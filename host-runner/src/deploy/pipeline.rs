@@ -98,11 +98,11 @@ impl Run<'_> {
     }
 
     async fn command(&self, step: &Step, container: &str, cancel: &CancellationToken) -> Result<()> {
-        self.exec(&step.name, &step.argv, step.timeout_s, container, cancel)
+        self.exec(&step.name, &step.argv, step.timeout_s, container, cancel, |_| {})
             .await
     }
 
-    /// Runs a command whose output goes to a step.
+    /// Runs a command whose output goes to a step, and line by line to `taken`.
     ///
     /// # Errors
     /// It ends with another status than 0, takes too long, or the job was cancelled.
@@ -113,12 +113,14 @@ impl Run<'_> {
         timeout_s: u32,
         container: &str,
         cancel: &CancellationToken,
+        mut taken: impl FnMut(&str),
     ) -> Result<()> {
         let mut complaint = Complaint::default();
         let limit = Duration::from_secs(u64::from(timeout_s.max(1)));
         let on_line = |stream, line: &str| {
             let line = super::complaint::plain(line);
             complaint.take(stream, &line);
+            taken(&line);
             self.job.events.output(step, stream, &line);
         };
         let program = argv.join(" ");

@@ -91,6 +91,7 @@ fn look(job: &JobContext, spec: &ProjectSpec) -> Result<(Option<String>, bool), 
         of(Phase::Prepare)
             .chain(own(&["start"]))
             .chain(of(Phase::Boot))
+            .chain(own(&[super::migrations::STEP]))
             .chain(of(Phase::Migrate)),
     );
     names.extend(own(&[

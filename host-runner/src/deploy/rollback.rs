@@ -8,7 +8,6 @@ use super::live::Old;
 use super::prepare::check_room;
 use super::record::{Project, load_environment, load_manifest};
 use super::run::{Failure, Run, sentence};
-use crate::host::tree::Tree;
 use crate::host::{HostError, Result};
 use crate::job::JobContext;
 use crate::mask;
@@ -69,10 +68,10 @@ impl Run<'_> {
             let between = self
                 .step("schema", async { self.destructive_between(&manifest) })
                 .await?;
-            if let Some(migration) = between.filter(|_| !work.force) {
+            if let Some((migration, why)) = between.filter(|_| !work.force) {
                 return Err(Failure::Other(format!(
-                    "the migration `{migration}` came after that release and may have removed what its code needs; \
-                     roll back with force if the code can do without it"
+                    "the migration `{migration}` came after that release, whose code may not get on with it ({why}); \
+                     roll back with force if it does"
                 )));
             }
             let slot = self.slot().await?;
@@ -94,81 +93,5 @@ impl Run<'_> {
             },
             Err(failure) => self.unwind(failure).await,
         }
-    }
-
-    /// The first migration that the live release has, the target has not, and that may have destroyed something.
-    fn destructive_between(&self, target: &Manifest) -> Result<Option<String>> {
-        let Some(live) = self.layout.live()? else {
-            return Ok(None);
-        };
-        let live = self.layout.release(&live);
-        let Some(manifest) = load_manifest(&live)? else {
-            return Ok(None);
-        };
-        let tree = Tree::open(&live.app(), self.uid)?;
-        for migration in manifest
-            .migrations
-            .iter()
-            .filter(|name| !target.migrations.contains(name))
-        {
-            let text = match format!("database/migrations/{migration}.php").parse() {
-                Ok(path) => tree.read(&path)?,
-                Err(_) => None,
-            };
-            if text.is_none_or(|text| destructive(&text)) {
-                return Ok(Some(migration.clone()));
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// Whether a migration's `up` may take something away from code that does not know it. What cannot be read counts as
-/// destructive.
-fn destructive(text: &str) -> bool {
-    const SIGNS: [&str; 8] = [
-        "drop",
-        "rename",
-        "->change(",
-        "statement(",
-        "unprepared(",
-        "truncate",
-        "delete(",
-        "->update(",
-    ];
-    let lower = text.to_ascii_lowercase();
-    let Some((_, up)) = lower.split_once("function up") else {
-        return true;
-    };
-    let up = up.split("function down").next().unwrap_or(up);
-    SIGNS.iter().any(|sign| up.contains(sign))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn destructive_looks_at_up_only() {
-        let migration = |up: &str, down: &str| {
-            format!(
-                "return new class {{ public function up() {{ {up} }} public function down() {{ {down} }} }};"
-            )
-        };
-        assert!(!destructive(&migration(
-            "Schema::create('a', fn ($t) => $t->id());",
-            "Schema::dropIfExists('a');"
-        )));
-        assert!(destructive(&migration(
-            "Schema::table('a', fn ($t) => $t->dropColumn('b'));",
-            ""
-        )));
-        assert!(destructive(&migration("$t->renameColumn('a', 'b');", "")));
-        assert!(destructive(&migration(
-            "$t->string('a')->nullable()->change();",
-            ""
-        )));
-        assert!(destructive(&migration("DB::statement('…');", "")));
-        assert!(destructive("return 1;"));
     }
 }

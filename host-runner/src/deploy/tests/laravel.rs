@@ -170,3 +170,66 @@ async fn packages_of_the_next_release_are_a_copy_of_their_own() {
     assert_eq!(entries("spares/composer").len(), 1);
     assert_eq!(entries("trees/composer").len(), 2);
 }
+
+#[tokio::test]
+#[ignore = "needs Docker, Nginx and root"]
+async fn rollback_over_a_sqlite_migration_asks_for_force_where_it_removes() {
+    let lab = Lab::new();
+    let work = lab.repository("laravel");
+    let spec = Lab::spec("schema", Framework::Laravel, &work);
+    let change = |number: u32, what: &str| {
+        // A class with a name, as before Laravel 9.
+        let file = format!("database/migrations/2026_02_01_00000{number}_change{number}.php");
+        let body = format!(
+            "<?php\nclass Change{number} extends Illuminate\\Database\\Migrations\\Migration {{ public function up() {{ \
+             Illuminate\\Support\\Facades\\Schema::table('orders', function ($table) {{ {what} }}); }} }}\n"
+        );
+        std::fs::write(work.join(file), body).expect("a file");
+        commit(&work, "A migration");
+    };
+    let mut manifests = Vec::new();
+    for (number, what) in [
+        (1, "$table->string('note')->nullable();"),
+        (2, "$table->renameColumn('note', 'remark');"),
+    ] {
+        let outcome = lab.deploy(&spec, &[KEY]).await;
+        let Outcome::Succeeded {
+            manifest: Some(manifest),
+        } = outcome
+        else {
+            panic!("{outcome:?}")
+        };
+        manifests.push(manifest);
+        change(number, what);
+    }
+    let Outcome::Succeeded { manifest: Some(last) } = lab.deploy(&spec, &[KEY]).await else {
+        panic!("the last one is not live")
+    };
+    assert_eq!(
+        last.destructive.keys().collect::<Vec<_>>(),
+        ["2026_02_01_000002_change2"],
+        "{last:?}"
+    );
+    let back = async |to: &devflow_protocol::outcome::Manifest, force| {
+        let work = devflow_protocol::job::Rollback {
+            deployment: lab.deployment(),
+            release: to.release.clone(),
+            force,
+            spec: spec.clone(),
+        };
+        let context = lab.context(Work::Rollback(Box::new(work.clone())));
+        deploy::rollback(&context, &work).await
+    };
+    match back(&manifests[1], false).await {
+        Outcome::Failed { reason, .. } => assert!(
+            reason.contains("change2") && reason.contains("rename") && reason.contains("force"),
+            "{reason}"
+        ),
+        other => panic!("{other:?}"),
+    }
+    let forced = back(&manifests[1], true).await;
+    assert!(matches!(forced, Outcome::Succeeded { .. }), "{forced:?}");
+    // Between these two only something was added.
+    let free = back(&manifests[0], false).await;
+    assert!(matches!(free, Outcome::Succeeded { .. }), "{free:?}");
+}
