@@ -73,10 +73,12 @@ fn section(title: &str, rules: &Rules) -> String {
         }
     };
     format!(
-        "\n{title}:\n  repositories  {}\n  images        {}\n  verbs         {}\n",
+        "\n{title}:\n  repositories  {}\n  images        {}\n  verbs         {}\n  \
+         limits        {}\n",
         list(&rules.repositories),
         list(&rules.images),
-        list(&rules.verbs)
+        list(&rules.verbs),
+        rules.caps
     )
 }
 
@@ -86,13 +88,15 @@ mod tests {
 
     #[test]
     fn describe_names_rules_and_pins() {
-        let policy = Policy::parse("[projects.shop]\nimages = []\nverbs = [\"ping\"]").expect("valid");
+        let policy = Policy::parse("[projects.shop]\nimages = []\nverbs = [\"ping\"]\nmemory_mib = 512")
+            .expect("valid");
         let text = describe(&policy, &[("shop".into(), "https://h.test/a".into())]);
         assert_eq!(
             text,
             "\nAll projects:\n  repositories  https://**, ssh://**, *@*:**\n  images        devflow/php:*\n  \
-             verbs         deploy, rollback, cancel, stop, restart, remove_project, ping\n\nProject shop:\n  \
-             repositories  https://**, ssh://**, *@*:**\n  images        nothing\n  verbs         ping\n\nPinned \
+             verbs         deploy, rollback, cancel, stop, restart, remove_project, ping\n  limits        whatever is \
+             asked for\n\nProject shop:\n  \
+             repositories  https://**, ssh://**, *@*:**\n  images        nothing\n  verbs         ping\n  limits        memory_mib 512\n\nPinned \
              repositories (changed with `host-runner policy pin`):\n  shop: https://h.test/a\n"
         );
     }

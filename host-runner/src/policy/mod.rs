@@ -1,11 +1,13 @@
-//! What this server allows, whoever signed: repositories, images and verbs, for all projects and for single ones.
+//! What this server allows, whoever signed: repositories, images, verbs and limits, for all projects and for single ones.
 //!
 //! A pure parse and pure decisions. The repository pins of projects are in the journal; [`Policy::judge`] gets
 //! the pin as an argument.
 
+mod caps;
 pub(crate) mod glob;
 
 use crate::table::{Problems, Reader};
+use caps::Caps;
 use devflow_protocol::job::Work;
 use devflow_protocol::project::ProjectSpec;
 use devflow_protocol::text::Slug;
@@ -53,6 +55,8 @@ pub(crate) struct Rules {
     pub(crate) images: Vec<String>,
     /// What may be asked for.
     pub(crate) verbs: Vec<String>,
+    /// How much of the server a project may use.
+    pub(crate) caps: Caps,
 }
 
 impl Default for Rules {
@@ -62,6 +66,7 @@ impl Default for Rules {
             repositories: texts(&["https://**", "ssh://**", "*@*:**"]),
             images: texts(&["devflow/php:*"]),
             verbs: texts(&VERBS),
+            caps: Caps::default(),
         }
     }
 }
@@ -154,7 +159,10 @@ impl Policy {
         match work {
             Work::Deploy(deploy) => judge_spec(rules, &deploy.spec, pin),
             // A kept release is on the server already; nothing is fetched for it.
-            Work::Rollback(rollback) => judge_image(rules, &rollback.spec),
+            Work::Rollback(rollback) => {
+                judge_image(rules, &rollback.spec)?;
+                rules.caps.judge(&rollback.spec.limits)
+            }
             Work::Cancel(_) | Work::Stop(_) | Work::Restart(_) | Work::RemoveProject(_) | Work::Ping(_) => {
                 Ok(())
             }
@@ -170,6 +178,7 @@ fn judge_spec(rules: &Rules, spec: &ProjectSpec, pin: Option<&str>) -> Result<()
         ));
     }
     judge_image(rules, spec)?;
+    rules.caps.judge(&spec.limits)?;
     match pin {
         Some(pin) if pin != repository => Err(format!(
             "{slug} is pinned to {pin} on this server, and the job names {repository}; if that is wanted, run \
@@ -206,6 +215,7 @@ fn rules(table: Table, path: &str, inherited: &Rules, problems: &mut Vec<String>
     let repositories = section.texts("repositories");
     let images = section.texts("images");
     let verbs = section.texts("verbs");
+    let caps = Caps::read(&mut section, inherited.caps);
     let unknown: Vec<String> = verbs
         .iter()
         .flatten()
@@ -223,6 +233,7 @@ fn rules(table: Table, path: &str, inherited: &Rules, problems: &mut Vec<String>
         repositories: repositories.unwrap_or_else(|| inherited.repositories.clone()),
         images: images.unwrap_or_else(|| inherited.images.clone()),
         verbs: verbs.unwrap_or_else(|| inherited.verbs.clone()),
+        caps,
     }
 }
 
