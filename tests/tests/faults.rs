@@ -211,6 +211,8 @@ fn nothing_is_orphaned(here: &Installation, site: &Detached, deployment: &str, s
             let strangers: Vec<&str> = all
                 .lines()
                 .filter(|line| line.contains("dep_") && !line.contains(&live))
+                // A run of the scheduler ends in the release that it began in; the next minute's takes its place.
+                .filter(|line| !line.contains("devflow.role=scheduler"))
                 .collect();
             ensure!(strangers.is_empty(), "left: {strangers:#?}");
             Ok(Some(()))
