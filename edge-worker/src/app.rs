@@ -4,7 +4,7 @@ use crate::access::Routes;
 use crate::config::Config;
 use crate::error::{ApiError, problem};
 use crate::store::{Cost, Db};
-use crate::{hub, pages, routes};
+use crate::{hub, pages, platform, routes};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -102,6 +102,10 @@ async fn not_found() -> ApiError {
 
 /// Refuses what comes from a foreign page, and adds the headers that every answer has.
 async fn surround(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let asked = state
+        .cost
+        .is_some()
+        .then(|| format!("{} {}", request.method(), request.uri().path()));
     let mut response = match check_origin(request.method(), request.headers(), &state.config.public_origin) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
@@ -126,10 +130,12 @@ async fn surround(State(state): State<AppState>, request: Request, next: Next) -
         }
     }
     add_headers(response.headers_mut(), &state.config.public_origin);
-    if let Some(cost) = &state.cost
-        && let Ok(value) = HeaderValue::from_str(&cost.to_string())
-    {
-        response.headers_mut().insert("server-timing", value);
+    if let (Some(cost), Some(asked)) = (&state.cost, asked) {
+        // Runners and providers show nobody what they are answered.
+        platform::log_info(&format!("cost of {asked}: {cost}"));
+        if let Ok(value) = HeaderValue::from_str(&cost.to_string()) {
+            response.headers_mut().insert("server-timing", value);
+        }
     }
     response
 }

@@ -149,8 +149,13 @@ impl Installation {
 
     /// Starts everything on an engine.
     pub fn start_on(docker: Docker, parts: Parts) -> Result<Self> {
+        Self::start_with(docker, parts, &json!({}))
+    }
+
+    /// Starts everything on an engine, with further variables of the worker.
+    pub fn start_with(docker: Docker, parts: Parts, variables: &Value) -> Result<Self> {
         let scratch = Scratch::new()?;
-        let edge = Edge::start(&scratch.path().join("e"))?;
+        let edge = Edge::start_with(&scratch.path().join("e"), variables)?;
         let (api, password) = edge.set_up()?;
         let server = Server::start(&scratch.path().join("s"), "one", &api, docker, parts)?;
         Ok(Self {

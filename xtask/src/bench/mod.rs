@@ -1,5 +1,6 @@
 //! `cargo xtask bench NAME`: figures of a release build on real parts. The last line is one JSON object.
 
+mod cost;
 mod deploy;
 mod memory;
 mod pages;
@@ -25,6 +26,8 @@ pub(crate) enum Name {
     Wake,
     /// Time, size and rows read of each page of the dashboard, with 2,500 projects in the database.
     Pages,
+    /// Requests and database rows: of a deployment, and of an idle server's day.
+    EdgeCost,
     /// The runner's memory and idle CPU time with 50 projects.
     RunnerMemory,
 }
@@ -60,6 +63,7 @@ pub(crate) fn bench(name: Name, json: bool) -> Result<()> {
         Name::Switch => switch::measure(say)?,
         Name::Deploy => deploy::measure(say)?,
         Name::Wake => wake::measure(say)?,
+        Name::EdgeCost => cost::measure(say)?,
         Name::RunnerMemory => memory::measure(say)?,
     };
     drop(engine);

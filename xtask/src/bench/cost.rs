@@ -1,0 +1,128 @@
+//! What the edge is charged for, as D1 counts it in workerd: rows of a deployment that prints little and of one that
+//! prints for a minute without a pause, and what a server costs that has nothing to do.
+
+use super::Say;
+use anyhow::{Context, Result, ensure};
+use devflow_tests::docker::Docker;
+use devflow_tests::places;
+use devflow_tests::process::{output, wait_for};
+use devflow_tests::server::{Installation, Parts, Site};
+use serde_json::{Value, json};
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Polls that the idle time is measured over.
+const POLLS: u64 = 3;
+const DAY_MS: u64 = 86_400_000;
+/// Prints ten lines a second for a minute.
+const CHATTER: &str = "i=0; while [ $i -lt 600 ]; do i=$((i+1)); echo line $i; sleep 0.1; done";
+
+/// Requests of providers and runners, and their rows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    requests: u64,
+    polls: u64,
+    read: u64,
+    written: u64,
+}
+
+impl Cost {
+    fn since(self, before: Self) -> Self {
+        Self {
+            requests: self.requests - before.requests,
+            polls: self.polls - before.polls,
+            read: self.read - before.read,
+            written: self.written - before.written,
+        }
+    }
+}
+
+/// All costs so far, from what the worker logs.
+fn so_far(here: &Installation) -> Result<Cost> {
+    let log = fs::read(here.edge.log()).context("the worker has no log")?;
+    let mut all = Cost::default();
+    for line in String::from_utf8_lossy(&log).lines() {
+        let Some((_, words)) = line.split_once("cost of POST ") else {
+            continue;
+        };
+        if !words.starts_with("/hooks/") && !words.starts_with("/runner/") {
+            continue;
+        }
+        let number = |unit: &str| -> Result<u64> {
+            let before = words.split(unit).next().and_then(|text| text.rsplit(' ').next());
+            before
+                .and_then(|text| text.parse().ok())
+                .with_context(|| format!("no {unit} in {line}"))
+        };
+        all.requests += 1;
+        all.polls += u64::from(words.starts_with("/runner/v1/poll"));
+        all.read += number(" rows read")?;
+        all.written += number(" rows written")?;
+    }
+    Ok(all)
+}
+
+pub(super) fn measure(say: Say) -> Result<Value> {
+    let parts = Parts {
+        mariadb: true,
+        redis: false,
+    };
+    let here = Installation::start_with(Docker::find()?, parts, &json!({"DEBUG_COST": "1"}))?;
+    let site = here.project("laravel", &json!({"services": {"mariadb": true}}))?;
+    site.push_live("First version")?;
+    let quiet = deployment(&here, &site, "Quiet")?;
+    say.line(&format!("a deployment: {quiet:?}"));
+    let manifest = site.repository.path().join("composer.json");
+    let text = fs::read_to_string(&manifest).context("the application has no composer.json")?;
+    let script = json!({"post-install-cmd": [format!("sh -c '{CHATTER}'")]});
+    let chatty = text.replacen('{', &format!("{{\n    \"scripts\": {script},"), 1);
+    site.repository.write("composer.json", &chatty)?;
+    let chatty = deployment(&here, &site, "Chatty")?;
+    say.line(&format!("one that prints for a minute: {chatty:?}"));
+    let (idle, millis) = idle(&here)?;
+    say.line(&format!("idle for {} s: {idle:?}", millis / 1000));
+    let of_day = |count: u64| count * DAY_MS / millis;
+    let wasm = places::workspace().join("edge-worker/build/index_bg.wasm");
+    let gzip = output(
+        Command::new("sh")
+            .args(["-c", "gzip -9 -c \"$0\" | wc -c"])
+            .arg(&wasm),
+    )?;
+    Ok(json!({
+        "deployment_rows_written": quiet.written,
+        "deployment_rows_read": quiet.read,
+        "chatty_rows_written": chatty.written,
+        "chatty_requests": chatty.requests,
+        // A poll is a request to the worker and one from there to the Hub.
+        "idle_day_requests": of_day(idle.requests + idle.polls),
+        "idle_day_rows_written": of_day(idle.written),
+        "worker_gzip_bytes": gzip.trim().parse::<u64>().context("no size of the worker")?,
+    }))
+}
+
+fn deployment(here: &Installation, site: &Site<'_>, message: &str) -> Result<Cost> {
+    let before = so_far(here)?;
+    site.push_live(message)?;
+    let cost = so_far(here)?.since(before);
+    ensure!(
+        cost.written > 0,
+        "the worker's log tells no cost of the deployment"
+    );
+    Ok(cost)
+}
+
+/// The cost of the time between two ends of polls, and how long it was in milliseconds.
+fn idle(here: &Installation) -> Result<(Cost, u64)> {
+    let until = |polls: u64| {
+        wait_for("an idle server's polls", Duration::from_mins(5), || {
+            let cost = so_far(here)?;
+            Ok((cost.polls >= polls).then_some(cost))
+        })
+    };
+    let before = until(so_far(here)?.polls + 1)?;
+    let start = Instant::now();
+    let after = until(before.polls + POLLS)?;
+    let millis = u64::try_from(start.elapsed().as_millis()).context("too long a time")?;
+    Ok((after.since(before), millis))
+}
