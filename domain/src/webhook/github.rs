@@ -166,6 +166,26 @@ mod tests {
     }
 
     #[test]
+    fn annotated_tag_deploys_its_commit() {
+        let (object, commit) = ("2".repeat(40), "3".repeat(40));
+        let head = format!("\"head_commit\":{{\"id\":\"{commit}\",");
+        let tag = PUSH
+            .replace("refs/heads/feature/cart", "refs/tags/v1")
+            .replace("\"head_commit\":{", &head);
+        assert!(tag.contains(&object));
+        let Ok(Event::Push(found)) = event("push", "application/json", tag.as_bytes()) else {
+            panic!("a push")
+        };
+        assert_eq!(found.after.as_str(), commit);
+        // A branch is where it says it is.
+        let branch = PUSH.replace("\"head_commit\":{", &head);
+        let Ok(Event::Push(found)) = event("push", "application/json", branch.as_bytes()) else {
+            panic!("a push")
+        };
+        assert_eq!(found.after.as_str(), object);
+    }
+
+    #[test]
     fn deletions_pings_and_other_events_are_named() {
         let deleted = PUSH
             .replace(&"2".repeat(40), &"0".repeat(40))

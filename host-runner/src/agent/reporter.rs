@@ -22,12 +22,23 @@ fn output_gather(age: Duration, watched: bool) -> Duration {
 struct Audience {
     since: Option<Instant>,
     watched: bool,
+    /// What the batches of this round were answered: of several jobs one that is watched is enough.
+    heard: Option<bool>,
 }
 
 impl Audience {
     fn gather(&mut self) -> Duration {
         let since = *self.since.get_or_insert_with(Instant::now);
         output_gather(since.elapsed(), self.watched)
+    }
+
+    fn hear(&mut self, watched: bool) {
+        self.heard = Some(watched || self.heard == Some(true));
+    }
+
+    /// Ends a round; one that sent nothing says nothing about who watches.
+    fn end_round(&mut self) {
+        self.watched = self.heard.take().unwrap_or(self.watched);
     }
 }
 
@@ -100,6 +111,7 @@ async fn flush(agent: &Agent, audience: &mut Audience) -> Result<(), ReportError
             complete(agent, &entry, finished).await?;
         }
     }
+    audience.end_round();
     Ok(())
 }
 
@@ -115,7 +127,7 @@ async fn send_events(agent: &Agent, entry: &Entry, audience: &mut Audience) -> R
             events,
         };
         match agent.edge.events(&request).await {
-            Ok(accepted) => audience.watched = accepted.watched,
+            Ok(accepted) => audience.hear(accepted.watched),
             // The edge will never take these; holding them back would hold the result back too.
             Err(error) if error.is_final() => {
                 tracing::warn!(job.id = %entry.key.job, %error, "the edge does not take the job's events");
@@ -152,6 +164,27 @@ async fn complete(agent: &Agent, entry: &Entry, finished: &Finished) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn audience_is_watched_where_one_of_its_jobs_is_and_stays_so_over_a_round_without_news() {
+        let mut audience = Audience::default();
+        let mut round = |answers: &[bool]| {
+            for watched in answers {
+                audience.hear(*watched);
+            }
+            audience.end_round();
+            audience.watched
+        };
+        assert_eq!(
+            [
+                round(&[true, false]),
+                round(&[]),
+                round(&[false, false]),
+                round(&[])
+            ],
+            [true, true, false, false]
+        );
+    }
 
     #[test]
     fn output_gather_grows_with_the_job_unless_somebody_watches() {

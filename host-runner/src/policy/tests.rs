@@ -129,3 +129,22 @@ fn parse_reports_every_problem_at_once() {
 fn the_sample_policy_is_valid() {
     Policy::parse(include_str!("../../packaging/policy.toml")).expect("the sample is valid");
 }
+
+proptest::proptest! {
+    /// A damaged policy is read, or refused with what is wrong.
+    #[test]
+    fn damaged_policy_is_read_or_refused(
+        at in proptest::prelude::any::<proptest::sample::Index>(),
+        put in "[a-z\"\\[\\]=.,\n#*{}\\\\]{0,6}",
+        taken in 0_usize..12,
+    ) {
+        let sample = include_str!("../../packaging/policy.toml");
+        let at = at.index(sample.len());
+        let end = sample.ceil_char_boundary((at + taken).min(sample.len()));
+        let start = sample.floor_char_boundary(at);
+        let damaged = format!("{}{put}{}", &sample[..start], &sample[end..]);
+        if let Err(Problems(problems)) = Policy::parse(&damaged) {
+            proptest::prop_assert!(!problems.is_empty());
+        }
+    }
+}

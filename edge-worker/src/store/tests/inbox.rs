@@ -1,7 +1,8 @@
 //! Deliveries and what follows from them: once for each id, newest wins among the queued.
 
 use crate::store::deliveries::{self, DeliveryRow, NewDelivery};
-use crate::store::deployments::{self, NewDeployment};
+use crate::store::deployments::{self, NewDeployment, NewestRow};
+use crate::store::hooks::{self, HookRow};
 use crate::store::lease::{self, LeaseRequest};
 use crate::store::testing::{TestDb, commit, hook, id, main_ref, project, server};
 use crate::store::{jobs, retention, statement};
@@ -82,12 +83,33 @@ fn newer_push_supersedes_queued_pushes_and_nothing_else() {
     push(&db, 10, "key-1", 'a');
     db.queue(11, 1, Trigger::Manual);
     db.queue(12, 1, Trigger::Replay);
-    push(&db, 13, "key-2", 'b');
-    assert_eq!(db.states(10), states("done", "superseded"));
-    for number in [11, 12, 13] {
+    db.queue(13, 1, Trigger::Found);
+    push(&db, 14, "key-2", 'b');
+    for number in [10, 13] {
+        assert_eq!(db.states(number), states("done", "superseded"));
+    }
+    for number in [11, 12, 14] {
         assert_eq!(db.states(number), states("queued", "queued"));
     }
     assert_eq!(db.text("SELECT last_head FROM projects"), "b".repeat(40));
+}
+
+#[test]
+fn project_of_a_found_push_is_known_by_its_folder_on_that_server_alone() {
+    let db = TestDb::with_project();
+    db.queue(10, 1, Trigger::Manual);
+    push(&db, 11, "key-1", 'b');
+    let shop = "shop".parse().unwrap();
+    let hook: Option<HookRow> = db.first(hooks::of_slug(&server(), &shop));
+    assert_eq!(hook.map(|row| row.last_head), Some(Some(commit('b'))));
+    let newest: Option<NewestRow> = db.first(deployments::newest(&server(), &shop));
+    assert_eq!(newest.map(|row| row.id), Some(id!(DeploymentId, 11)));
+    let foreign = id!(ServerId, 9);
+    assert!(db.first::<HookRow>(hooks::of_slug(&foreign, &shop)).is_none());
+    assert!(
+        db.first::<NewestRow>(deployments::newest(&foreign, &shop))
+            .is_none()
+    );
 }
 
 #[test]
