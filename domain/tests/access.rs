@@ -5,6 +5,7 @@ use devflow_domain::access::{
 };
 use devflow_protocol::{ProjectId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 fn project(number: i64) -> ProjectId {
     ProjectId::new(UnixMillis(number), [0; 10])
@@ -94,7 +95,7 @@ fn decide_answers_every_cell_for_roles_of_the_fleet() {
                 ))
             })
             .collect();
-        cells += &format!("{:<18} {of_roles} {of_scopes}\n", action.as_str());
+        writeln!(cells, "{:<18} {of_roles} {of_scopes}", action.as_str()).expect("a text takes more");
     }
     assert_eq!(cells, CELLS);
 }

@@ -43,7 +43,7 @@ fn export_by(key: &SigningKey) -> Vec<Line> {
     for ids in [vec![1, 2], vec![3, 4]] {
         let rows: Vec<Row> = ids.into_iter().map(row).collect();
         let last = before.as_ref().map(|(number, head)| (*number, head.as_str()));
-        let sealed = seal("edge_1", last, &rows, key, UnixMillis(9_000)).unwrap();
+        let sealed = seal("edge_1", last, &rows, key, UnixMillis(9_000)).expect("sealed");
         lines.extend(rows.into_iter().map(|row| Line::Row {
             personal: Some(personal(row.id)),
             row,
@@ -67,7 +67,7 @@ fn export() -> Vec<Line> {
 fn check(lines: &[Line], known: Option<&str>) -> Result<devflow_protocol::audit::Report, (usize, Problem)> {
     let texts: Vec<String> = lines
         .iter()
-        .map(|line| serde_json::to_string(line).unwrap())
+        .map(|line| serde_json::to_string(line).expect("a line is JSON"))
         .collect();
     verify(texts.iter().map(String::as_str), &public(), known).map_err(|error| (error.line, error.problem))
 }
@@ -147,7 +147,7 @@ fn verify_finds_rows_and_segments_that_are_missing_moved_or_added() {
 fn verify_finds_a_person_s_part_that_was_changed_or_made_up() {
     let mut lines = export();
     edit(&mut lines[1], |_, personal| {
-        personal.as_mut().unwrap().value = "192.0.2.9".to_owned()
+        personal.as_mut().unwrap().value = "192.0.2.9".to_owned();
     });
     assert_eq!(check(&lines, None), Err((2, Problem::Personal)));
     let mut lines = export();

@@ -198,7 +198,8 @@ impl Plain {
         let body = format!("email={EMAIL}&password={password}");
         let answer = plain.send("POST", "/sign-in", Some(&body))?;
         let cookie = answer.header("set-cookie").context("no cookie")?;
-        plain.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        let token = cookie.split(';').next().unwrap_or_default();
+        token.clone_into(&mut plain.cookie);
         Ok(plain)
     }
 

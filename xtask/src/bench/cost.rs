@@ -3,6 +3,7 @@
 
 use super::Say;
 use anyhow::{Context, Result, ensure};
+use devflow_tests::api::text;
 use devflow_tests::docker::Docker;
 use devflow_tests::places;
 use devflow_tests::process::{output, wait_for};
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 /// Polls that the idle time is measured over.
 const POLLS: u64 = 3;
 const DAY_MS: u64 = 86_400_000;
+/// The message of the commit that prints.
+const CHATTY: &str = "Chatty";
 /// Prints ten lines a second for a minute.
 const CHATTER: &str = "i=0; while [ $i -lt 600 ]; do i=$((i+1)); echo line $i; sleep 0.1; done";
 
@@ -74,11 +77,11 @@ pub(super) fn measure(say: Say) -> Result<Value> {
     let quiet = deployment(&here, &site, "Quiet")?;
     say.line(&format!("a deployment: {quiet:?}"));
     let manifest = site.repository.path().join("composer.json");
-    let text = fs::read_to_string(&manifest).context("the application has no composer.json")?;
-    let script = json!({"post-install-cmd": [format!("sh -c '{CHATTER}'")]});
-    let chatty = text.replacen('{', &format!("{{\n    \"scripts\": {script},"), 1);
-    site.repository.write("composer.json", &chatty)?;
-    let chatty = deployment(&here, &site, "Chatty")?;
+    let read = fs::read_to_string(&manifest).context("the application has no composer.json")?;
+    let mut composer: Value = serde_json::from_str(&read).context("composer.json is not JSON")?;
+    composer["scripts"]["post-install-cmd"] = json!([format!("sh -c '{CHATTER}'")]);
+    site.repository.write("composer.json", &composer.to_string())?;
+    let chatty = deployment(&here, &site, CHATTY)?;
     say.line(&format!("one that prints for a minute: {chatty:?}"));
     let (idle, millis) = idle(&here)?;
     say.line(&format!("idle for {} s: {idle:?}", millis / 1000));
@@ -103,11 +106,16 @@ pub(super) fn measure(say: Say) -> Result<Value> {
 
 fn deployment(here: &Installation, site: &Site<'_>, message: &str) -> Result<Cost> {
     let before = so_far(here)?;
-    site.push_live(message)?;
+    let (_, ended) = site.push_live(message)?;
     let cost = so_far(here)?.since(before);
     ensure!(
         cost.written > 0,
         "the worker's log tells no cost of the deployment"
+    );
+    let output = here.api.output(&text(&ended, "/id")?)?;
+    ensure!(
+        output.contains("line 600") == (message == CHATTY),
+        "the deployment {message} printed something else than it should"
     );
     Ok(cost)
 }
