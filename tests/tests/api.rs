@@ -24,7 +24,7 @@ fn add_project(api: &Api) -> Result<String> {
     let (server, _) = api.add_server("one")?;
     let project = api.add_project(&json!({
         "name": "Shop", "framework": "php", "repository": "https://github.com/acme/shop", "server": server,
-        "provider": "github",
+        "provider": "github", "domains": ["shop.example.com"],
     }))?;
     Ok(project.id)
 }
