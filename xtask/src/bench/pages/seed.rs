@@ -314,8 +314,8 @@ fn output(rows: &Transaction<'_>, job: &str, now: UnixMillis) -> Result<()> {
             })
             .collect();
         rows.execute(
-            "INSERT INTO deployment_events (job, attempt, first, last, sha256, received_at, body)
-             VALUES (?1, 1, ?2, ?3, '', ?4, ?5)",
+            "INSERT INTO deployment_events (job, attempt, first, last, received_at, body)
+             VALUES (?1, 1, ?2, ?3, ?4, ?5)",
             params![
                 job,
                 first,
