@@ -98,7 +98,8 @@ fn project_stopped_restarted_and_removed_by_the_api_follows() -> Result<()> {
     let path = format!("/projects/{}", site.project.id);
     here.api.post(&format!("{path}/stop"), &json!({}), 202)?;
     wait_for("the site to be stopped", Duration::from_secs(30), || {
-        Ok((site.visit("/")?.status == 503).then_some(()))
+        let told = here.api.get(&path)?["state"] == "stopped";
+        Ok((told && site.visit("/")?.status == 503).then_some(()))
     })?;
     let push = site.repository.push("Second version")?;
     let ignored = Delivery::push(&push).send(&site.project.hook)?;

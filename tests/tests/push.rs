@@ -24,6 +24,11 @@ fn push_signed_goes_live_while_a_browser_watches() -> Result<()> {
     // Lost when the page is loaded anew: everything after this has to arrive by itself.
     browser.script("window.opened_once = true", &json!([]))?;
     browser.shows("migrate", Duration::from_secs(90))?;
+    // What is out of view is not laid out, so it has no text for the browser to tell.
+    browser.script(
+        "document.querySelector('deployment-output').scrollIntoView()",
+        &json!([]),
+    )?;
     browser.shows("create_order_tables", Duration::from_secs(30))?;
     let live = here.api.live(&deployment, Duration::from_mins(1))?;
     browser.shows("Live", Duration::from_secs(10))?;
