@@ -2,6 +2,7 @@
 
 use super::{Look, Refused, view};
 use crate::app::AppState;
+use crate::auth::SignedIn;
 use crate::error::ApiError;
 use crate::extract::{CsrfForm, Id};
 use crate::pages::web::{self, Visitor};
@@ -58,6 +59,20 @@ fn unix_lines(text: &str) -> String {
     text.replace("\r\n", "\n")
 }
 
+/// Makes a new version of what the page showed as `version`, and leads back to the page with a sentence.
+async fn make(
+    state: &AppState,
+    signed_in: &SignedIn,
+    id: &ProjectId,
+    version: u32,
+    changes: impl IntoIterator<Item = Change>,
+    said: String,
+) -> Result<Response, ApiError> {
+    let actor = signed_in.actor();
+    let made = environments::change(state, &actor, id, unchanged_since(version), changes).await;
+    web::done(made, &path(id), |_| said)
+}
+
 /// `POST /projects/{id}/environment/set`
 #[worker::send]
 pub(crate) async fn set(
@@ -70,18 +85,9 @@ pub(crate) async fn set(
         value,
         version,
     } = form.form;
-    let changes: Vec<Change> = vec![(name(&text)?, Some(unix_lines(&value)))];
-    let changed = environments::change(
-        &state,
-        &form.signed_in.actor(),
-        &id,
-        unchanged_since(version),
-        changes,
-    )
-    .await;
-    web::done(changed, &path(&id), |_| {
-        format!("{text} has its new value from the next deployment on.")
-    })
+    let change = (name(&text)?, Some(unix_lines(&value)));
+    let said = format!("{text} has its new value from the next deployment on.");
+    make(&state, &form.signed_in, &id, version, [change], said).await
 }
 
 /// The variable to remove.
@@ -99,18 +105,9 @@ pub(crate) async fn remove(
     form: CsrfForm<Removal>,
 ) -> Result<Response, ApiError> {
     let Removal { name: text, version } = form.form;
-    let changes: Vec<Change> = vec![(name(&text)?, None)];
-    let changed = environments::change(
-        &state,
-        &form.signed_in.actor(),
-        &id,
-        unchanged_since(version),
-        changes,
-    )
-    .await;
-    web::done(changed, &path(&id), |_| {
-        format!("{text} is gone from the next deployment on.")
-    })
+    let change = (name(&text)?, None);
+    let said = format!("{text} is gone from the next deployment on.");
+    make(&state, &form.signed_in, &id, version, [change], said).await
 }
 
 /// Lines of a `.env` file.
@@ -150,22 +147,10 @@ pub(crate) async fn import(
             return web::refused(&page);
         }
     };
-    let count = read.0.len();
-    let changes: Vec<Change> = read
-        .0
-        .into_iter()
-        .map(|(name, value)| (name, Some(value)))
-        .collect();
-    let changed = environments::change(
-        &state,
-        &form.signed_in.actor(),
-        &id,
-        unchanged_since(form.form.version),
-        changes,
-    )
-    .await;
-    web::done(changed, &path(&id), |_| match count {
+    let said = match read.0.len() {
         1 => "1 variable is set from the next deployment on.".to_owned(),
         count => format!("{count} variables are set from the next deployment on."),
-    })
+    };
+    let changes = read.0.into_iter().map(|(name, value)| (name, Some(value)));
+    make(&state, &form.signed_in, &id, form.form.version, changes, said).await
 }
