@@ -15,21 +15,23 @@ pub fn workspace() -> PathBuf {
     member.parent().unwrap_or(&member).to_owned()
 }
 
+/// The folder that an environment variable names; an empty one names none.
+pub fn named_by(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
 /// The folder for everything that is made once and used by every checkout: tools, npm packages, images, builds.
 /// `DEVFLOW_CACHE`, else `$XDG_CACHE_HOME/devflow`, else `~/.cache/devflow`.
 pub fn cache() -> Result<PathBuf> {
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    if let Some(folder) = set("DEVFLOW_CACHE") {
+    if let Some(folder) = named_by("DEVFLOW_CACHE") {
         return std::path::absolute(&folder).with_context(|| format!("DEVFLOW_CACHE ({})", folder.display()));
     }
-    if let Some(base) = set("XDG_CACHE_HOME") {
+    if let Some(base) = named_by("XDG_CACHE_HOME") {
         return Ok(base.join("devflow"));
     }
-    let home = set("HOME").context(
+    let home = named_by("HOME").context(
         "neither DEVFLOW_CACHE nor HOME is set: set DEVFLOW_CACHE to a folder that may grow to 10 GB",
     )?;
     Ok(home.join(".cache/devflow"))

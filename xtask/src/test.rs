@@ -88,8 +88,8 @@ fn clippy_wasm() -> Result<()> {
         );
         return Ok(());
     }
-    let mut command = cargo::command();
-    command.args([
+    let mut command = build_edge::wasm_command("cargo")?;
+    command.current_dir(places::workspace()).args([
         "clippy",
         "-p",
         "edge-worker",
@@ -100,7 +100,6 @@ fn clippy_wasm() -> Result<()> {
         "-D",
         "warnings",
     ]);
-    command.env("CARGO_TARGET_DIR", places::cache()?.join("wasm-target"));
     show::run("clippy of the worker as WebAssembly", &mut command)
 }
 

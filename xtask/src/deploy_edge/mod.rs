@@ -12,7 +12,7 @@ use crate::{build_edge, setup};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 pub(crate) use config::Origin;
-use devflow_tests::places::Scratch;
+use devflow_tests::places::{self, Scratch};
 use keys::Keys;
 use plan::{Inventory, Step};
 use std::fs;
@@ -103,9 +103,8 @@ fn rehearse(origin: &Origin, keys: &Keys) -> Result<()> {
 pub(crate) fn pack(origin: &Origin) -> Result<()> {
     let scratch = Scratch::new()?;
     let wrangler = Wrangler::new(scratch.path().join("wrangler.toml"))?;
-    let ids =
-        plan::DATABASES.map(|(_, name)| (name.to_owned(), "00000000-0000-0000-0000-000000000000".to_owned()));
-    wrangler.configure(&config::of_installation(config::template()?, origin, &ids)?)?;
+    // The ids of the template will do: packing asks no database.
+    wrangler.configure(&config::of_installation(config::template()?, origin, &[])?)?;
     wrangler.pack(&scratch.path().join("packed"))
 }
 
@@ -113,12 +112,8 @@ fn folder(options: &Options) -> Result<PathBuf> {
     if let Some(folder) = &options.folder {
         return std::path::absolute(folder).with_context(|| format!("--folder {}", folder.display()));
     }
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let Some(base) = set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config"))) else {
+    let home = || Some(places::named_by("HOME")?.join(".config"));
+    let Some(base) = places::named_by("XDG_CONFIG_HOME").or_else(home) else {
         bail!("neither XDG_CONFIG_HOME nor HOME is set: name the installation's folder with --folder");
     };
     Ok(base.join("devflow/edge").join(options.origin.host()))

@@ -1,6 +1,6 @@
 //! Cloudflare's own command line, which does all that touches the account.
 
-use super::plan::{BUCKET, DATABASES, Inventory};
+use super::plan::{BUCKET, Inventory};
 use crate::show;
 use anyhow::{Context, Result, bail};
 use devflow_tests::places;
@@ -28,16 +28,21 @@ impl Wrangler {
         })
     }
 
-    fn command(&self, arguments: &[&str]) -> Result<Command> {
+    fn program(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = Command::new(places::npm_bin()?.join("wrangler"));
         command
             .args(arguments)
-            .arg("--config")
-            .arg(&self.config)
             .env("PATH", &self.path)
             // Nobody answers questions here, and nothing is reported about the person who runs it.
             .env("CI", "1")
             .env("WRANGLER_SEND_METRICS", "false");
+        Ok(command)
+    }
+
+    /// For the installation, whose configuration is there by now.
+    fn command(&self, arguments: &[&str]) -> Result<Command> {
+        let mut command = self.program(arguments)?;
+        command.arg("--config").arg(&self.config);
         Ok(command)
     }
 
@@ -51,12 +56,7 @@ impl Wrangler {
 
     /// Whether somebody is signed in.
     pub(super) fn check_account(&self) -> Result<()> {
-        let mut command = Command::new(places::npm_bin()?.join("wrangler"));
-        command
-            .args(["whoami", "--json"])
-            .env("PATH", &self.path)
-            .env("WRANGLER_SEND_METRICS", "false");
-        if output(&mut command).is_err() {
+        if output(&mut self.program(&["whoami", "--json"])?).is_err() {
             bail!(
                 "nobody is signed in to Cloudflare: run `{} login`, or set CLOUDFLARE_API_TOKEN and \
                  CLOUDFLARE_ACCOUNT_ID (token with Workers Scripts, Workers Routes, D1 and Workers R2 Storage: edit)",
@@ -126,12 +126,8 @@ impl Wrangler {
     }
 
     pub(super) fn migrate(&self, binding: &str) -> Result<()> {
-        let name = DATABASES
-            .iter()
-            .find(|(known, _)| *known == binding)
-            .map_or(binding, |(_, name)| *name);
         self.run(
-            &format!("apply the migrations of {name}"),
+            &format!("apply the migrations of {binding}"),
             &["d1", "migrations", "apply", binding, "--remote"],
         )
     }
