@@ -10,7 +10,7 @@ use crate::samples;
 use devflow_domain::pipeline::defaults;
 use devflow_protocol::event::{Event, Happening, StepOutcome};
 use devflow_protocol::job::{Deploy, Job, Work};
-use devflow_protocol::outcome::Outcome;
+use devflow_protocol::outcome::{Manifest, Outcome};
 use devflow_protocol::project::{Environment, Framework, ProjectSpec};
 use devflow_protocol::{DeploymentId, JobId};
 use std::fs;
@@ -174,6 +174,16 @@ impl Lab {
         .await
     }
 
+    /// Deploys what has to go live, and gives its manifest.
+    pub(super) async fn deploy_live(&self, spec: &ProjectSpec, environment: &[(&str, &str)]) -> Manifest {
+        match self.deploy(spec, environment).await {
+            Outcome::Succeeded {
+                manifest: Some(manifest),
+            } => manifest,
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(super) async fn deploy_in(&self, context: &JobContext, environment: &[(&str, &str)]) -> Outcome {
         let Work::Deploy(work) = &context.job.work else {
             panic!("not a deployment");
@@ -268,19 +278,24 @@ impl Lab {
 
     /// The names of the releases on disk.
     pub(super) fn releases(&self, slug: &str) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(self.project(slug).join("releases"))
-            .expect("releases")
-            .map(|entry| {
-                entry
-                    .expect("an entry")
-                    .file_name()
-                    .into_string()
-                    .expect("a name")
-            })
-            .collect();
-        names.sort();
-        names
+        names_in(&self.project(slug).join("releases"))
     }
+}
+
+/// The names in a folder, sorted.
+pub(super) fn names_in(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("a name")
+        })
+        .collect();
+    names.sort();
+    names
 }
 
 impl Drop for Lab {

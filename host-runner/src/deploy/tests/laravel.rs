@@ -1,6 +1,6 @@
 //! Laravel: migrations, workers and scheduler, caches, assets carried over, and how long a warm deployment takes.
 
-use super::lab::{Lab, commit, eventually, sh, version};
+use super::lab::{Lab, commit, eventually, names_in, sh, version};
 use crate::deploy;
 use devflow_protocol::job::Work;
 use devflow_protocol::outcome::Outcome;
@@ -15,13 +15,7 @@ async fn laravel_second_release_takes_over_with_its_workers_and_scheduler() {
     let lab = Lab::new();
     let work = lab.repository("laravel");
     let spec = Lab::spec("orders", Framework::Laravel, &work);
-    let outcome = lab.deploy(&spec, &[KEY]).await;
-    let Outcome::Succeeded {
-        manifest: Some(manifest),
-    } = outcome
-    else {
-        panic!("{outcome:?}")
-    };
+    let manifest = lab.deploy_live(&spec, &[KEY]).await;
     assert_eq!(manifest.migrations, ["2026_01_01_000000_create_order_tables"]);
     let page = lab.get("orders", "/").await;
     assert!(page.body.contains("Orders, version 1"), "{page:?}");
@@ -57,11 +51,9 @@ async fn laravel_second_release_takes_over_with_its_workers_and_scheduler() {
     let mut third = spec.clone();
     third.release.keep = 1;
     commit(&work, "Nothing new");
-    let outcome = lab.deploy(&third, &[KEY]).await;
-    assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
+    lab.deploy_live(&third, &[KEY]).await;
     commit(&work, "Nothing new again");
-    let outcome = lab.deploy(&third, &[KEY]).await;
-    assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
+    lab.deploy_live(&third, &[KEY]).await;
     assert_eq!(
         lab.get("orders", &style).await.status,
         404,
@@ -95,10 +87,7 @@ async fn laravel_deployment_with_unchanged_lock_files_is_warm() {
     let lab = Lab::new();
     let work = lab.repository("laravel");
     let spec = Lab::spec("warm", Framework::Laravel, &work);
-    assert!(matches!(
-        lab.deploy(&spec, &[KEY]).await,
-        Outcome::Succeeded { .. }
-    ));
+    lab.deploy_live(&spec, &[KEY]).await;
     version(&work, "2");
     // The link is watched, not the page: 20 requests a second would take the build a whole core.
     let current = lab.project("warm").join("current");
@@ -126,24 +115,11 @@ async fn packages_of_the_next_release_are_a_copy_of_their_own() {
     let lab = Lab::new();
     let work = lab.repository("laravel");
     let spec = Lab::spec("spare", Framework::Laravel, &work);
-    let entries = |folder: &str| -> Vec<String> {
-        let folder = lab.project("spare").join("cache").join(folder);
-        let entries = std::fs::read_dir(&folder).expect("a folder");
-        entries
-            .map(|entry| {
-                entry
-                    .expect("an entry")
-                    .file_name()
-                    .into_string()
-                    .expect("a name")
-            })
-            .collect()
-    };
+    let entries = |folder: &str| names_in(&lab.project("spare").join("cache").join(folder));
     let mut bytecode = Vec::new();
     for version_now in 1..=3 {
         version(&work, &version_now.to_string());
-        let outcome = lab.deploy(&spec, &[KEY]).await;
-        assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
+        lab.deploy_live(&spec, &[KEY]).await;
         // What one release does to its packages, neither the next one nor the cache sees.
         let vendor = lab.project("spare").join("current/app/vendor");
         assert!(!vendor.join("mark").exists(), "version {version_now}");
@@ -161,10 +137,7 @@ async fn packages_of_the_next_release_are_a_copy_of_their_own() {
         "sed -i 's/A small order book/An order book/' composer.json",
     );
     commit(&work, "Another composer.json");
-    assert!(matches!(
-        lab.deploy(&spec, &[KEY]).await,
-        Outcome::Succeeded { .. }
-    ));
+    lab.deploy_live(&spec, &[KEY]).await;
     let folder = entries("bytecode");
     assert!(folder.len() == 1 && folder != bytecode, "{folder:?}");
     assert_eq!(entries("spares/composer").len(), 1);
@@ -192,19 +165,10 @@ async fn rollback_over_a_sqlite_migration_asks_for_force_where_it_removes() {
         (1, "$table->string('note')->nullable();"),
         (2, "$table->renameColumn('note', 'remark');"),
     ] {
-        let outcome = lab.deploy(&spec, &[KEY]).await;
-        let Outcome::Succeeded {
-            manifest: Some(manifest),
-        } = outcome
-        else {
-            panic!("{outcome:?}")
-        };
-        manifests.push(manifest);
+        manifests.push(lab.deploy_live(&spec, &[KEY]).await);
         change(number, what);
     }
-    let Outcome::Succeeded { manifest: Some(last) } = lab.deploy(&spec, &[KEY]).await else {
-        panic!("the last one is not live")
-    };
+    let last = lab.deploy_live(&spec, &[KEY]).await;
     assert_eq!(
         last.destructive.keys().collect::<Vec<_>>(),
         ["2026_02_01_000002_change2"],
