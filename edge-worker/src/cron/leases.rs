@@ -5,7 +5,7 @@ use super::Stores;
 use crate::hub::Hub;
 use crate::platform;
 use crate::store::servers::IdRow;
-use crate::store::{StoreError, lease};
+use crate::store::{InBatch as _, StoreError, lease};
 use worker::Env;
 
 pub(super) async fn run(env: &Env, stores: &Stores) -> Result<(), StoreError> {
@@ -14,11 +14,7 @@ pub(super) async fn run(env: &Env, stores: &Stores) -> Result<(), StoreError> {
         lease::servers_with_queued_jobs(),
     ];
     let answers = stores.db.batch(batch).await?;
-    let waiting: Vec<IdRow> = answers
-        .last()
-        .map(crate::store::Answer::rows)
-        .transpose()?
-        .unwrap_or_default();
+    let waiting: Vec<IdRow> = answers.last().rows()?;
     for server in waiting {
         Hub::new(env).signal(Some(server.id), vec![]).await;
     }

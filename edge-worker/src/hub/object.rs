@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::platform;
 use crate::service::topics;
 use crate::store::servers::LostRow;
-use crate::store::{Answer, Db, servers};
+use crate::store::{Db, InBatch as _, servers};
 use devflow_protocol::UnixMillis;
 use futures_util::future::{Either, select};
 use std::cell::RefCell;
@@ -93,9 +93,8 @@ impl DurableObject for Hub {
                 .await
                 .map_err(in_words)?;
             changed.extend(topics(None, None));
-            let lost = answers.first().map(Answer::rows).transpose().map_err(in_words)?;
-            for row in lost.unwrap_or_default() {
-                let row: LostRow = row;
+            let lost: Vec<LostRow> = answers.first().rows().map_err(in_words)?;
+            for row in lost {
                 changed.extend(topics(Some(&row.project), Some(&row.id)));
             }
             platform::log_info(&format!(

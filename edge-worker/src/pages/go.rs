@@ -11,7 +11,7 @@ use crate::extract::Query;
 use crate::store::cards::{self, ProjectCard};
 use crate::store::projects::ProjectState;
 use crate::store::servers::{self, ServerRow};
-use crate::store::{Answer, Statement};
+use crate::store::{InBatch as _, Statement};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -69,8 +69,8 @@ pub(crate) async fn show(
         none if none.is_empty() => vec![],
         some => state.db.batch(some).await?,
     };
-    let projects: Vec<ProjectCard> = answers.first().map(Answer::rows).transpose()?.unwrap_or_default();
-    let servers: Vec<ServerRow> = answers.get(1).map(Answer::rows).transpose()?.unwrap_or_default();
+    let projects: Vec<ProjectCard> = answers.first().rows()?;
+    let servers: Vec<ServerRow> = answers.get(1).rows()?;
     let shell = visitor.shell("Go to", Section::Go, None);
     let mut entries: Vec<Entry> = projects.iter().take(FOUND).map(project).collect();
     if projects.len() <= WITH_ACTIONS {

@@ -14,7 +14,7 @@ use crate::platform;
 use crate::service::FLEET;
 use crate::store::cards::{self, ProjectCard, Show};
 use crate::store::dashboard::{self, COUNTED_TO, Counts};
-use crate::store::{Answer, Page, Statement, StoreError};
+use crate::store::{InBatch as _, Page, Statement, StoreError};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -192,15 +192,9 @@ pub(crate) async fn show(
             asked.statement(&prefix, visible),
         ])
         .await?;
-    let counts: Option<Counts> = answers.first().map(Answer::first).transpose()?.flatten();
-    let rows: Option<Vec<ProjectCard>> = answers.get(1).map(Answer::rows).transpose()?;
-    let page = view(
-        &visitor,
-        asked.view,
-        prefix,
-        counts.unwrap_or_default(),
-        rows.unwrap_or_default(),
-    )?;
+    let counts: Option<Counts> = answers.first().first_row()?;
+    let rows: Vec<ProjectCard> = answers.get(1).rows()?;
+    let page = view(&visitor, asked.view, prefix, counts.unwrap_or_default(), rows)?;
     visitor.page(&page)
 }
 

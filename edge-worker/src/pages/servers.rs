@@ -13,7 +13,7 @@ use crate::service::{FLEET, servers};
 use crate::store::dashboard::{self, OpenJob, ServerProject};
 use crate::store::projects::read_settings;
 use crate::store::servers::{self as store, ServerRow, ServerState};
-use crate::store::{Page, StoreError, jobs};
+use crate::store::{InBatch as _, Page, StoreError, jobs};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -176,16 +176,8 @@ pub(crate) async fn show(
             dashboard::open_jobs(&id),
         ])
         .await?;
-    let projects: Vec<ServerProject> = answers
-        .first()
-        .map(crate::store::Answer::rows)
-        .transpose()?
-        .unwrap_or_default();
-    let open: Vec<OpenJob> = answers
-        .get(1)
-        .map(crate::store::Answer::rows)
-        .transpose()?
-        .unwrap_or_default();
+    let projects: Vec<ServerProject> = answers.first().rows()?;
+    let open: Vec<OpenJob> = answers.get(1).rows()?;
     let job = match test.test.and_then(|text| text.parse::<JobId>().ok()) {
         Some(job) => state
             .db

@@ -10,7 +10,7 @@ use crate::store::deliveries::{DeliveryRow, NewDelivery};
 use crate::store::deployments::{DeploymentRow, NewDeployment, NewestRow};
 use crate::store::hooks::HookRow;
 use crate::store::projects::{ProjectState, read_settings};
-use crate::store::{Answer, Statement, StoreError, activity, deliveries, deployments, hooks};
+use crate::store::{Answer, InBatch as _, Statement, StoreError, activity, deliveries, deployments, hooks};
 use axum::body::Bytes;
 use devflow_domain::webhook::{self, AuthError, Delivery, Event, Follower, Known, Provider, Push, Verdict};
 use devflow_protocol::job::Trigger;
@@ -261,7 +261,7 @@ fn consequences(
 
 /// What the sender of a delivery is told that is there already: what became of it the first time.
 fn duplicate(stored: Option<&Answer>) -> Result<Receipt, ApiError> {
-    let first: Option<DeliveryRow> = stored.map(Answer::first).transpose()?.flatten();
+    let first: Option<DeliveryRow> = stored.first_row()?;
     let first = first.ok_or_else(|| ApiError::Internal("a duplicate delivery was not there".to_owned()))?;
     Ok(Receipt {
         delivery: first.id,

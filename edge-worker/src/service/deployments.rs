@@ -8,7 +8,7 @@ use crate::platform;
 use crate::store::deployments::{DeploymentRow, Kind, NewDeployment};
 use crate::store::lease::Arguments;
 use crate::store::projects::{ProjectRow, ProjectState};
-use crate::store::{Statement, activity, deployments, jobs};
+use crate::store::{InBatch as _, Statement, activity, deployments, jobs};
 use devflow_domain::deployment::{can_cancel, is_final};
 use devflow_protocol::event::DeploymentState;
 use devflow_protocol::job::Trigger;
@@ -74,11 +74,7 @@ async fn queue(
     batch.push(deployments::by_id(&id));
     let answers = state.db.batch(batch).await?;
     state.signal(Some(&project.server), topics(Some(&project.id), Some(&id)));
-    let row = answers
-        .last()
-        .map(crate::store::Answer::first)
-        .transpose()?
-        .flatten();
+    let row = answers.last().first_row()?;
     row.ok_or_else(|| ApiError::Internal("a deployment was not there after it was queued".to_owned()))
 }
 
@@ -183,11 +179,7 @@ pub(crate) async fn cancel(
     let answers = state.db.batch(batch).await?;
     let ended = answers.first().is_some_and(|answer| answer.changes() > 0);
     if !ended {
-        let job: Option<jobs::JobRow> = answers
-            .last()
-            .map(crate::store::Answer::first)
-            .transpose()?
-            .flatten();
+        let job: Option<jobs::JobRow> = answers.last().first_row()?;
         ask_runner_to_cancel(state, &row, job).await?;
     }
     state.signal(Some(&row.server), topics(Some(&row.project), Some(id)));

@@ -9,7 +9,7 @@ use crate::hub::Held;
 use crate::platform;
 use crate::store::lease::{self, LeaseRequest, Materials, UnacknowledgedRow};
 use crate::store::servers::{RunnerRow, ServerState};
-use crate::store::{deployments, jobs, servers};
+use crate::store::{InBatch as _, deployments, jobs, servers};
 use devflow_domain::queue::{self, HeldJob};
 use devflow_protocol::dsse::Envelope;
 use devflow_protocol::event::DeploymentState;
@@ -128,11 +128,7 @@ async fn arrive(
         claims.created.min(now).plus(-JOURNAL_MARGIN_MS),
     ));
     let answers = state.db.batch(batch).await?;
-    let held: Vec<jobs::HeldRow> = answers
-        .last()
-        .map(crate::store::Answer::rows)
-        .transpose()?
-        .unwrap_or_default();
+    let held: Vec<jobs::HeldRow> = answers.last().rows()?;
     let mut changed = reconcile(state, &held, request).await?;
     if back {
         changed.push(FLEET.to_owned());
@@ -196,22 +192,14 @@ async fn lease(
         expires_at,
     };
     let answers = state.db.batch(lease::lease(&asked).into()).await?;
-    let again: Option<UnacknowledgedRow> = answers
-        .get(lease::UNACKNOWLEDGED)
-        .map(crate::store::Answer::first)
-        .transpose()?
-        .flatten();
+    let again: Option<UnacknowledgedRow> = answers.get(lease::UNACKNOWLEDGED).first_row()?;
     if let Some(row) = again {
         let envelope = serde_json::from_str(&row.envelope);
         return envelope
             .map(Some)
             .map_err(|error| ApiError::Internal(format!("job {}'s envelope: {error}", row.id)));
     }
-    let leased: Option<Materials> = answers
-        .get(lease::LEASED)
-        .map(crate::store::Answer::first)
-        .transpose()?
-        .flatten();
+    let leased: Option<Materials> = answers.get(lease::LEASED).first_row()?;
     match leased {
         None => Ok(None),
         Some(materials) => seal(state, server, &token, now, &materials).await,

@@ -7,7 +7,7 @@ use crate::crypt;
 use crate::error::ApiError;
 use crate::platform;
 use crate::store::servers::{Enrolled, Enrolment, ServerRow};
-use crate::store::{activity, jobs, servers};
+use crate::store::{InBatch as _, activity, jobs, servers};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_protocol::runner_api::{EnrolAnswer, EnrolRequest};
 use devflow_protocol::{JobId, ServerId, UnixMillis, dsse};
@@ -137,11 +137,7 @@ pub(crate) async fn enrol(state: &AppState, request: &EnrolRequest) -> Result<En
             .into(),
         )
         .await?;
-    let enrolled: Option<Enrolled> = answers
-        .get(1)
-        .map(crate::store::Answer::first)
-        .transpose()?
-        .flatten();
+    let enrolled: Option<Enrolled> = answers.get(1).first_row()?;
     let Some(enrolled) = enrolled else {
         return Err(ApiError::Unauthenticated(
             "wrong_token",

@@ -102,6 +102,24 @@ impl Answer {
     }
 }
 
+/// Rows of one statement of a batch, as in `answers.get(1).rows()`; a statement that was not in it gave none.
+pub(crate) trait InBatch {
+    /// See [`Answer::rows`].
+    fn rows<T: DeserializeOwned>(self) -> Result<Vec<T>, StoreError>;
+    /// See [`Answer::first`].
+    fn first_row<T: DeserializeOwned>(self) -> Result<Option<T>, StoreError>;
+}
+
+impl InBatch for Option<&Answer> {
+    fn rows<T: DeserializeOwned>(self) -> Result<Vec<T>, StoreError> {
+        self.map_or_else(|| Ok(vec![]), Answer::rows)
+    }
+
+    fn first_row<T: DeserializeOwned>(self) -> Result<Option<T>, StoreError> {
+        self.map_or(Ok(None), Answer::first)
+    }
+}
+
 impl Db {
     pub(crate) fn new(database: D1Database) -> Self {
         Self {

@@ -27,7 +27,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use db::{Answer, Cost, Db, StoreError};
+pub(crate) use db::{Answer, Cost, Db, InBatch, StoreError};
 
 /// Rows of one page of a list.
 pub(crate) const PAGE_ROWS: usize = 50;
