@@ -1,6 +1,9 @@
 //! What somebody may do, as handlers ask it.
 
+use crate::app::AppState;
 use crate::error::ApiError;
+use crate::store::Statement;
+use crate::store::access::ProjectOf;
 use devflow_domain::access::{Action, Grants, Verdict, decide};
 use devflow_protocol::ProjectId;
 
@@ -27,6 +30,22 @@ impl Access {
             )),
             Verdict::Hidden => Err(ApiError::NotFound("There is nothing at this address.".to_owned())),
         }
+    }
+
+    /// [`Self::require`] of the project that `owner` finds (see [`crate::store::access`]), which is asked only where the
+    /// answer depends on it. Where it finds nothing, the error is `missing`.
+    pub(crate) async fn require_of(
+        &self,
+        state: &AppState,
+        action: Action,
+        owner: Statement,
+        missing: impl FnOnce() -> ApiError,
+    ) -> Result<(), ApiError> {
+        if self.0.are_for_all_projects() {
+            return self.require(action, None);
+        }
+        let row: Option<ProjectOf> = state.db.first(owner).await?;
+        self.require(action, row.ok_or_else(missing)?.project.as_ref())
     }
 
     /// True where a page should offer it; it may still ask for proof then.

@@ -117,7 +117,7 @@ fn id_of<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
         .map(|(_, part)| part)
 }
 
-/// Decides. Which project a deployment belongs to is looked up only where the answer depends on it.
+/// Decides.
 async fn allow(
     state: &AppState,
     access: &Access,
@@ -127,20 +127,17 @@ async fn allow(
 ) -> Result<(), ApiError> {
     let id = id.unwrap_or_default();
     let nothing = || ApiError::NotFound("There is nothing of that id.".to_owned());
-    let statement = match on {
+    let owner = match on {
         On::Fleet => return access.require(action, None),
         On::Project => {
             let project: ProjectId = id.parse().map_err(|_| nothing())?;
             return access.require(action, Some(&project));
         }
-        _ if access.0.are_for_all_projects() => return access.require(action, None),
         On::Deployment => access::project_of_deployment(id),
         On::Delivery => access::project_of_delivery(id),
         On::Job => access::project_of_job(id),
     };
-    let row: Option<access::ProjectOf> = state.db.first(statement).await?;
-    let row = row.ok_or_else(nothing)?;
-    access.require(action, row.project.as_ref())
+    access.require_of(state, action, owner, nothing).await
 }
 
 #[cfg(test)]

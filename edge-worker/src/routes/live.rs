@@ -4,7 +4,7 @@ use crate::access::{Access, Needs, Routes};
 use crate::app::AppState;
 use crate::auth::SignedIn;
 use crate::error::ApiError;
-use crate::store::access::{ProjectOf, project_of_deployment};
+use crate::store::access::project_of_deployment;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
@@ -29,14 +29,9 @@ async fn check_topic(state: &AppState, access: &Access, topic: &str) -> Result<(
         }
         Some(("deployment", id)) => {
             let id: DeploymentId = id.parse().map_err(|_| unknown())?;
-            if access.0.are_for_all_projects() {
-                return access.require(Action::SeeProject, None);
-            }
-            let row: Option<ProjectOf> = state.db.first(project_of_deployment(id.as_str())).await?;
-            let project = row
-                .and_then(|row| row.project)
-                .ok_or_else(|| ApiError::no_such("deployment"))?;
-            access.require(Action::SeeProject, Some(&project))
+            let owner = project_of_deployment(id.as_str());
+            let missing = || ApiError::no_such("deployment");
+            access.require_of(state, Action::SeeProject, owner, missing).await
         }
         _ => Err(unknown()),
     }
