@@ -82,7 +82,15 @@ fn missing(need: Need) -> Vec<&'static str> {
         .map(|(_, package, _)| *package)
         .collect();
     packages.dedup();
+    if need == Need::Stories && !php_reads_archives() {
+        packages.push("php-zip");
+    }
     packages
+}
+
+/// Composer on this machine writes the lock file of an application whose packages are archives.
+fn php_reads_archives() -> bool {
+    output(Command::new("php").arg("-m")).is_ok_and(|modules| modules.lines().any(|module| module == "zip"))
 }
 
 /// A call of apt-get that asks nothing and starts no services.
