@@ -201,7 +201,7 @@ fn redis(table: Table, problems: &mut Vec<String>) -> RedisConfig {
 }
 
 /// Checks an edge's address and takes a slash off its end. Plain HTTP is for this machine and private addresses:
-/// the one-time token of an enrolment would be readable on the way.
+/// output, settings and names of variables would be readable on the way.
 pub(crate) fn edge_address(text: &str) -> Result<String, String> {
     let trimmed = text.trim_end_matches('/');
     let url = reqwest::Url::parse(trimmed).map_err(|error| format!("is not an address: {error}"))?;

@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod dsse;
+pub mod enrol;
 pub mod event;
 pub mod id;
 pub mod job;

@@ -1,4 +1,5 @@
-//! Bodies of the runner's routes. All are `POST`, JSON and, but for [`ENROL`], signed (see [`crate::request`]).
+//! Bodies of the runner's routes. All are `POST`, JSON and signed by the runner's key (see [`crate::request`]), but
+//! for [`ENROL`], which is signed with a token (see [`crate::enrol`]).
 //! Errors come as problem details (RFC 9457), see [`Problem`].
 
 use crate::dsse::Envelope;
@@ -9,7 +10,7 @@ use crate::text::{GitSha, RefName, Slug};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-/// Route of [`EnrolRequest`].
+/// Route of [`crate::enrol::EnrolRequest`].
 pub const ENROL: &str = "/runner/v1/enrol";
 /// Route of [`PollRequest`].
 pub const POLL: &str = "/runner/v1/poll";
@@ -21,20 +22,6 @@ pub const EVENTS: &str = "/runner/v1/events";
 pub const COMPLETE: &str = "/runner/v1/complete";
 /// Route of [`HeadFound`].
 pub const HEADS: &str = "/runner/v1/heads";
-
-/// Presents a one-time token and the runner's keys. The only unsigned request.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EnrolRequest {
-    /// The one-time token.
-    pub token: String,
-    /// Ed25519 public key, base64.
-    pub signing_key: String,
-    /// X25519 public key, base64.
-    pub sealing_key: String,
-    /// What the machine is.
-    pub facts: ServerFacts,
-}
 
 /// What a server is; shown, and used for nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

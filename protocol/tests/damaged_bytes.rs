@@ -4,6 +4,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::dsse::Envelope;
+use devflow_protocol::enrol::{EnrolClaims, EnrolRequest, EnrolToken};
 use devflow_protocol::job::Job;
 use devflow_protocol::request::{RequestClaims, Seen, UnverifiedRequest};
 use devflow_protocol::runner_api::{CompleteRequest, EventsRequest, HeadFound, PollRequest};
@@ -69,6 +70,8 @@ fn all_bodies(bytes: &[u8]) {
     read_or_refused::<HeadFound>(bytes);
     read_or_refused::<PollRequest>(bytes);
     read_or_refused::<Envelope>(bytes);
+    read_or_refused::<EnrolRequest>(bytes);
+    read_or_refused::<EnrolClaims>(bytes);
     read_or_refused::<Job>(bytes);
     read_or_refused::<RequestClaims>(bytes);
 }
@@ -123,6 +126,25 @@ proptest! {
             && let Ok(job) = Job::open(&envelope, [&key.verifying_key()])
         {
             prop_assert_eq!(&serde_json::to_value(&job).expect("JSON"), &vector["job"]);
+        }
+    }
+
+    #[test]
+    fn damaged_enrolment_opens_as_what_was_signed_or_not_at_all(damage in damage()) {
+        let vector: Value = serde_json::from_str(include_str!("../vectors/enrolment.json")).expect("vectors");
+        let damaged = damage.done_to(vector["request"].to_string().as_bytes());
+        if let Ok(request) = serde_json::from_slice::<EnrolRequest>(&damaged)
+            && let Ok(opened) = request.open(vector["claims"]["audience"].as_str().expect("text"))
+        {
+            prop_assert_eq!(&serde_json::to_value(&opened.claims).expect("JSON"), &vector["claims"]);
+            prop_assert_eq!(Some(opened.token.as_str()), vector["fingerprint"].as_str());
+        }
+    }
+
+    #[test]
+    fn damaged_token_text_is_read_or_refused(text in "(dfe_)?[A-Za-z0-9_-]{0,50}|\\PC{0,60}") {
+        if let Ok(token) = text.parse::<EnrolToken>() {
+            prop_assert_eq!(&*token.to_text(), &text);
         }
     }
 

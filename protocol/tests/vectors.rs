@@ -1,9 +1,10 @@
 //! What both sides must produce and accept, on every target. The files in `vectors/` were made by other
-//! implementations (Python's `cryptography` and `pyhpke`), so that this crate is not checked against itself.
+//! implementations (Python's `cryptography` and `pyhpke`, OpenSSL), so that this crate is not checked against itself.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::dsse::{self, Envelope};
+use devflow_protocol::enrol::{EnrolClaims, EnrolRequest, EnrolToken};
 use devflow_protocol::job::Job;
 use devflow_protocol::request::{RequestClaims, Seen, UnverifiedRequest};
 use devflow_protocol::seal::{self, Sealed};
@@ -118,6 +119,27 @@ fn requests_are_signed_and_verified_as_the_vectors_say() {
         read.verify(&key.verifying_key(), seen).expect("verifies"),
         vector.claims
     );
+}
+
+#[derive(Deserialize)]
+struct Enrolment {
+    token: String,
+    fingerprint: String,
+    claims: EnrolClaims,
+    request: EnrolRequest,
+}
+
+#[test]
+fn enrolments_are_signed_and_opened_as_the_vectors_say() {
+    let vector: Enrolment = serde_json::from_str(include_str!("../vectors/enrolment.json")).expect("vectors");
+    let token: EnrolToken = vector.token.parse().expect("a token");
+    assert_eq!(*token.to_text(), vector.token);
+    assert_eq!(
+        EnrolRequest::sign(&vector.claims, &token).expect("signs"),
+        vector.request
+    );
+    let opened = vector.request.open(&vector.claims.audience).expect("opens");
+    assert_eq!((opened.token, opened.claims), (vector.fingerprint, vector.claims));
 }
 
 #[derive(Deserialize)]

@@ -377,9 +377,8 @@ fn doors_without_a_key_or_session_stay_shut() -> Result<()> {
         let answer = client.send("POST", &format!("{}{path}", edge.url()), &json_type, Some(b"{}"))?;
         problem(path, &answer, 401)?;
     }
-    let enrol = json!({"token": "guess", "signing_key": "AAAA", "sealing_key": "AAAA", "facts": {
-        "hostname": "h", "os": "o", "cpus": 1, "memory_mib": 1, "runner_version": "0", "deploy_key": null,
-    }});
+    let claims = json!({"payload": "", "payloadType": "", "signatures": []});
+    let enrol = json!({"token_key": "AAAA", "claims": claims});
     let answer = client.send(
         "POST",
         &format!("{}/runner/v1/enrol", edge.url()),

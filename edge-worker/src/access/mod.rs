@@ -28,7 +28,7 @@ pub(crate) enum Door {
     Token,
     /// The provider's signature over the body.
     Provider,
-    /// The runner's signature over the request, or the enrolment's token.
+    /// The runner's signature over the request, or the enrolment token's.
     Runner,
 }
 

@@ -3,21 +3,24 @@
 use super::FLEET;
 use crate::app::AppState;
 use crate::auth::Actor;
-use crate::crypt;
 use crate::error::ApiError;
 use crate::platform;
 use crate::store::servers::{Enrolled, Enrolment, ServerRow};
 use crate::store::{InBatch as _, activity, jobs, servers};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use devflow_protocol::runner_api::{EnrolAnswer, EnrolRequest};
+use devflow_protocol::enrol::{EnrolClaims, EnrolError, EnrolRequest, EnrolToken};
+use devflow_protocol::runner_api::EnrolAnswer;
 use devflow_protocol::{JobId, ServerId, UnixMillis, dsse};
+use zeroize::Zeroizing;
 
 /// How long an enrolment token can be used, in milliseconds.
 const ENROLMENT_MS: i64 = 60 * 60_000;
 
-/// What a person needs to enrol a server. The token is shown this once.
+/// What a person needs to enrol a server. The token is shown this once; what is kept cannot enrol anything.
 pub(crate) struct Invitation {
-    pub(crate) token: String,
+    pub(crate) token: Zeroizing<String>,
+    /// The token's public half, by which the enrolment is known again.
+    kept: String,
     /// The job key's, to compare with what the runner pins.
     pub(crate) fingerprint: String,
     pub(crate) expires_at: UnixMillis,
@@ -51,7 +54,7 @@ pub(crate) async fn create(
     let invitation = new_invitation(state, now);
     let mut batch = vec![servers::insert(&id, name, now)];
     batch.extend(servers::insert_enrolment(
-        &crypt::token_hash(&invitation.token),
+        &invitation.kept,
         &id,
         invitation.expires_at,
     ));
@@ -81,38 +84,54 @@ pub(crate) async fn invite(state: &AppState, actor: &Actor, id: &ServerId) -> Re
     get(state, id).await?;
     let now = platform::now();
     let invitation = new_invitation(state, now);
-    let mut batch: Vec<_> =
-        servers::insert_enrolment(&crypt::token_hash(&invitation.token), id, invitation.expires_at).into();
+    let mut batch: Vec<_> = servers::insert_enrolment(&invitation.kept, id, invitation.expires_at).into();
     batch.push(activity::record(now, &actor.0, "server.invite", id.as_str(), ""));
     state.db.batch(batch).await?;
     Ok(invitation)
 }
 
 fn new_invitation(state: &AppState, now: UnixMillis) -> Invitation {
-    let token = crypt::token(platform::entropy());
-    let fingerprint = dsse::fingerprint(&state.config.job_key().verifying_key());
+    let token = EnrolToken::from_seed(platform::entropy());
+    let text = token.to_text();
+    let fingerprint = fingerprint(state);
     let edge = &state.config.public_origin;
     Invitation {
         command: format!(
-            "printf %s '{token}' | sudo host-runner enrol --edge {edge} --fingerprint {fingerprint}"
+            "printf %s '{}' | sudo host-runner enrol --edge {edge} --fingerprint {fingerprint}",
+            *text
         ),
-        token,
+        token: text,
+        kept: token.fingerprint(),
         fingerprint,
         expires_at: now.plus(ENROLMENT_MS),
     }
 }
 
+/// The job key's fingerprint: what runners pin, and whom they sign their enrolment for.
+fn fingerprint(state: &AppState) -> String {
+    dsse::fingerprint(&state.config.job_key().verifying_key())
+}
+
+fn refused(error: &EnrolError) -> ApiError {
+    let words = format!("{error}.");
+    match error {
+        EnrolError::TokenKey => ApiError::invalid("token_key", words),
+        EnrolError::Shape(_) => ApiError::invalid("claims", words),
+        EnrolError::Envelope(_) | EnrolError::OtherEdge => ApiError::Unauthenticated("bad_signature", words),
+    }
+}
+
 /// Checks keys and facts; gives the facts as they are stored.
-fn check_enrolment(request: &EnrolRequest) -> Result<String, ApiError> {
+fn check_claims(claims: &EnrolClaims) -> Result<String, ApiError> {
     for (field, key) in [
-        ("signing_key", &request.signing_key),
-        ("sealing_key", &request.sealing_key),
+        ("signing_key", &claims.signing_key),
+        ("sealing_key", &claims.sealing_key),
     ] {
         if STANDARD.decode(key).ok().is_none_or(|bytes| bytes.len() != 32) {
             return Err(ApiError::invalid(field, "32 bytes in base64"));
         }
     }
-    let facts = serde_json::to_string(&request.facts)
+    let facts = serde_json::to_string(&claims.facts)
         .map_err(|error| ApiError::invalid("facts", error.to_string()))?;
     if facts.len() > 8192 {
         return Err(ApiError::invalid("facts", "at most 8192 bytes"));
@@ -120,17 +139,20 @@ fn check_enrolment(request: &EnrolRequest) -> Result<String, ApiError> {
     Ok(facts)
 }
 
-/// Gives a server its runner's keys, for a token.
+/// Gives a server its runner's keys, where a token that is still good has signed them.
 pub(crate) async fn enrol(state: &AppState, request: &EnrolRequest) -> Result<EnrolAnswer, ApiError> {
-    let facts = check_enrolment(request)?;
-    let (now, token_hash) = (platform::now(), crypt::token_hash(&request.token));
+    let opened = request
+        .open(&fingerprint(state))
+        .map_err(|error| refused(&error))?;
+    let (claims, now) = (opened.claims, platform::now());
+    let facts = check_claims(&claims)?;
     let answers = state
         .db
         .batch(
             servers::enrol(&Enrolment {
-                token_hash: &token_hash,
-                signing_key: &request.signing_key,
-                sealing_key: &request.sealing_key,
+                token: &opened.token,
+                signing_key: &claims.signing_key,
+                sealing_key: &claims.sealing_key,
                 facts: &facts,
                 now,
             })

@@ -85,12 +85,8 @@ pub(crate) fn insert(id: &ServerId, name: &str, now: UnixMillis) -> Statement {
     )
 }
 
-/// Adds a one-time token; older unused ones of the server end.
-pub(crate) fn insert_enrolment(
-    token_hash: &str,
-    server: &ServerId,
-    expires_at: UnixMillis,
-) -> [Statement; 2] {
+/// Adds a one-time token by the fingerprint of its public half; older unused ones of the server end.
+pub(crate) fn insert_enrolment(token: &str, server: &ServerId, expires_at: UnixMillis) -> [Statement; 2] {
     [
         statement!(
             "-- enrolments_end_older\nDELETE FROM enrolments WHERE server = ?1 AND used_at IS NULL",
@@ -98,7 +94,7 @@ pub(crate) fn insert_enrolment(
         ),
         statement!(
             "-- enrolments_insert\nINSERT INTO enrolments (token_hash, server, expires_at) VALUES (?1, ?2, ?3)",
-            token_hash,
+            token,
             server,
             expires_at
         ),
@@ -107,7 +103,8 @@ pub(crate) fn insert_enrolment(
 
 /// A runner's keys, as it enrols.
 pub(crate) struct Enrolment<'a> {
-    pub(crate) token_hash: &'a str,
+    /// Fingerprint of the token's public half.
+    pub(crate) token: &'a str,
     pub(crate) signing_key: &'a str,
     pub(crate) sealing_key: &'a str,
     pub(crate) facts: &'a str,
@@ -124,7 +121,7 @@ pub(crate) fn enrol(enrolment: &Enrolment<'_>) -> [Statement; 3] {
             UPDATE servers SET signing_key = ?2, sealing_key = ?3, facts = ?4, session = NULL, state = 'pending',
               enrolled_at = ?5, state_at = ?5
             WHERE id = (SELECT server FROM enrolments WHERE token_hash = ?1 AND used_at IS NULL AND expires_at > ?5)",
-            enrolment.token_hash,
+            enrolment.token,
             enrolment.signing_key,
             enrolment.sealing_key,
             enrolment.facts,
@@ -135,13 +132,13 @@ pub(crate) fn enrol(enrolment: &Enrolment<'_>) -> [Statement; 3] {
             SELECT s.id, (SELECT value FROM settings WHERE name = 'edge_id') AS edge_id
             FROM enrolments e JOIN servers s ON s.id = e.server
             WHERE e.token_hash = ?1 AND e.used_at IS NULL AND e.expires_at > ?2",
-            enrolment.token_hash,
+            enrolment.token,
             enrolment.now
         ),
         statement!(
             "-- enrolments_spend
             UPDATE enrolments SET used_at = ?2 WHERE token_hash = ?1 AND used_at IS NULL AND expires_at > ?2",
-            enrolment.token_hash,
+            enrolment.token,
             enrolment.now
         ),
     ]

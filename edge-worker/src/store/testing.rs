@@ -178,7 +178,7 @@ impl TestDb {
         db.run(servers::insert(&server(), "web-1", UnixMillis(1)));
         db.batch(servers::insert_enrolment(token, &server(), UnixMillis(1000)));
         db.batch(servers::enrol(&servers::Enrolment {
-            token_hash: token,
+            token,
             signing_key: "c2lnbg==",
             sealing_key: "c2VhbA==",
             facts: "{}",

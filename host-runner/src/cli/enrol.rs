@@ -1,4 +1,4 @@
-//! `host-runner enrol`: keys are made, a one-time token is presented, the edge's key is compared and pinned.
+//! `host-runner enrol`: keys are made and signed with the one-time token, the edge's key is compared and pinned.
 
 use crate::config::{self, Config};
 use crate::edge;
@@ -6,7 +6,7 @@ use crate::facts;
 use crate::identity::{self, Identity, Keys, deploy_key};
 use anyhow::{Context as _, bail};
 use devflow_protocol::dsse;
-use devflow_protocol::runner_api::EnrolRequest;
+use devflow_protocol::enrol::{EnrolClaims, EnrolRequest, EnrolToken};
 use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,19 +54,21 @@ impl Enrol {
             .context("cannot make the key for repositories")?;
         let keys = Keys::generate();
         let (signing_key, sealing_key) = keys.public();
-        let request = EnrolRequest {
-            token: token.to_string(),
+        let expected = self.fingerprint.trim().to_ascii_lowercase();
+        let claims = EnrolClaims {
+            audience: expected.clone(),
             signing_key,
             sealing_key,
             facts: facts::collect(Some(deploy_key.clone())),
         };
+        let request = EnrolRequest::sign(&claims, &token).context("cannot sign the enrolment")?;
         let answer = super::runtime()?
             .block_on(edge::enrol(&base, config.ca_file.as_deref(), &request))
             .context("the enrolment failed; a token works once and for a short time, the dashboard makes a new one")?;
         let job_key = identity::verifying_key(&answer.job_key)
             .context("the edge's answer holds no valid job key; is it an edge of this version?")?;
         let found = dsse::fingerprint(&job_key);
-        if found != self.fingerprint.trim().to_ascii_lowercase() {
+        if found != expected {
             bail!(
                 "the edge's job key is {found}, expected {}; nothing was stored. Something between this server and \
                  the edge may be answering in its place: check the address, then make a new token",
@@ -81,7 +83,7 @@ impl Enrol {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn token(&self) -> anyhow::Result<Zeroizing<String>> {
+    fn token(&self) -> anyhow::Result<EnrolToken> {
         let mut text = Zeroizing::new(String::new());
         if let Some(path) = &self.token_file {
             std::fs::File::open(path)
@@ -96,10 +98,10 @@ impl Enrol {
                 .read_to_string(&mut text)
                 .context("cannot read the token from standard input")?;
         }
-        let token = Zeroizing::new(text.trim().to_owned());
+        let token = text.trim();
         if token.is_empty() {
             bail!("there is no token; give it on standard input or with --token-file");
         }
-        Ok(token)
+        Ok(token.parse()?)
     }
 }

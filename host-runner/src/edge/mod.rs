@@ -10,10 +10,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy;
 use crate::identity::Identity;
+use devflow_protocol::enrol::EnrolRequest;
 use devflow_protocol::request::{HEADER, RequestClaims, body_sha256};
 use devflow_protocol::runner_api::{
-    ACK, Accepted, AckRequest, COMPLETE, CompleteRequest, ENROL, EVENTS, EnrolAnswer, EnrolRequest,
-    EventsRequest, HEADS, HeadFound, POLL, PollAnswer, PollRequest, Problem, code,
+    ACK, Accepted, AckRequest, COMPLETE, CompleteRequest, ENROL, EVENTS, EnrolAnswer, EventsRequest, HEADS,
+    HeadFound, POLL, PollAnswer, PollRequest, Problem, code,
 };
 use devflow_protocol::{RunnerSessionId, UnixMillis, limits};
 use serde::Serialize;
@@ -154,7 +155,7 @@ impl EdgeClient {
     }
 }
 
-/// Presents a one-time token; the only request without a signature.
+/// Presents the runner's keys, signed with a one-time token.
 pub(crate) async fn enrol(
     base: &str,
     ca_file: Option<&Path>,

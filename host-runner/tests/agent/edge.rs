@@ -1,18 +1,19 @@
 //! The edge's side: verifies every request, offers jobs, records what it is told.
 
+mod enrolment;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_protocol::dsse::{self, Envelope};
 use devflow_protocol::job::{Job, Ping, Work};
 use devflow_protocol::request::{HEADER, RequestError, Seen, UnverifiedRequest};
 use devflow_protocol::runner_api::{
-    ACK, Accepted, AckRequest, COMPLETE, CompleteRequest, ENROL, EVENTS, EnrolAnswer, EnrolRequest,
-    EventsRequest, POLL, PollAnswer, PollRequest, Problem, code,
+    ACK, Accepted, AckRequest, COMPLETE, CompleteRequest, ENROL, EVENTS, EventsRequest, POLL, PollAnswer,
+    PollRequest, Problem, code,
 };
 use devflow_protocol::{JobId, ProjectId, ServerId, UnixMillis, VERSION};
 use ed25519_dalek::{SigningKey, VerifyingKey};
@@ -21,7 +22,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub(crate) const TOKEN: &str = "one-time-token";
+/// The token of 32 zeros.
+pub(crate) const TOKEN: &str = "dfe_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const AUDIENCE: &str = "edge-test";
 /// How long a test waits for something before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,6 +58,8 @@ pub(crate) struct Faults {
     pub(crate) lease_lost: bool,
     /// How far this edge's clock is ahead.
     pub(crate) ahead_ms: i64,
+    /// Enrolments are answered by somebody on the way, with this edge's key and whatever they hold.
+    pub(crate) impostor: bool,
 }
 
 #[derive(Debug)]
@@ -70,6 +74,8 @@ struct Inner {
     faults: Mutex<Faults>,
     skews: Mutex<u32>,
     missed: Mutex<u32>,
+    /// Bodies of enrolments.
+    enrolments: Mutex<Vec<Bytes>>,
 }
 
 /// A running edge.
@@ -94,9 +100,10 @@ impl Edge {
             faults: Mutex::default(),
             skews: Mutex::default(),
             missed: Mutex::default(),
+            enrolments: Mutex::default(),
         });
         let routes = Router::new()
-            .route(ENROL, post(enrol))
+            .route(ENROL, post(enrolment::enrol))
             .route(POLL, post(signed))
             .route(ACK, post(signed))
             .route(EVENTS, post(signed))
@@ -260,26 +267,6 @@ fn problem(status: u16, code: &str, detail: String, now: Option<UnixMillis>) -> 
 
 fn no_edge() -> Response {
     (StatusCode::BAD_GATEWAY, "<html>bad gateway</html>").into_response()
-}
-
-async fn enrol(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
-    let request: EnrolRequest = serde_json::from_slice(&body).expect("an enrolment");
-    if request.token != TOKEN {
-        return problem(401, "unauthenticated", "the token is not known".into(), None);
-    }
-    let key = |text: &str| -> [u8; 32] {
-        let bytes = STANDARD.decode(text).expect("base64");
-        bytes.try_into().expect("32 bytes")
-    };
-    let signing = VerifyingKey::from_bytes(&key(&request.signing_key)).expect("a key");
-    *inner.runner.lock().expect("sound") = Some((signing, key(&request.sealing_key)));
-    let answer = EnrolAnswer {
-        server: inner.server.clone(),
-        edge: AUDIENCE.into(),
-        job_key: STANDARD.encode(inner.key.verifying_key().as_bytes()),
-        now: now(&inner),
-    };
-    json(StatusCode::OK, &answer)
 }
 
 async fn signed(State(inner): State<Arc<Inner>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {

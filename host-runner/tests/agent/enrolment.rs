@@ -1,5 +1,6 @@
 use crate::edge::{Edge, TOKEN};
 use crate::runner::Server;
+use devflow_protocol::enrol::{EnrolError, EnrolRequest, EnrolToken};
 use std::os::unix::fs::PermissionsExt as _;
 
 #[tokio::test]
@@ -24,6 +25,7 @@ async fn enrolment_pins_the_edge_and_closes_its_files() {
 #[tokio::test]
 async fn enrolment_with_another_key_than_announced_stores_nothing() {
     let edge = Edge::start().await;
+    edge.faults(|faults| faults.impostor = true);
     let server = Server::new();
     let wrong = format!("sha256:{}", "0".repeat(64));
     let arguments = ["enrol", "--edge", &edge.address, "--fingerprint", &wrong];
@@ -32,6 +34,42 @@ async fn enrolment_with_another_key_than_announced_stores_nothing() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text.contains("nothing was stored"), "{text}");
     assert!(!server.state().join("identity.json").exists());
+
+    // Who answered in the edge's place has nothing to enrol with: not the token, and no other key can be put in.
+    let caught = edge.enrolments().remove(0);
+    assert!(!caught.contains(&TOKEN[4..]), "{caught}");
+    let caught: EnrolRequest = serde_json::from_str(&caught).expect("an enrolment");
+    assert!(matches!(
+        caught.open(&edge.fingerprint()),
+        Err(EnrolError::OtherEdge)
+    ));
+}
+
+#[tokio::test]
+async fn enrolment_at_another_edge_than_meant_is_refused_by_that_edge() {
+    let edge = Edge::start().await;
+    let server = Server::new();
+    let wrong = format!("sha256:{}", "0".repeat(64));
+    let arguments = ["enrol", "--edge", &edge.address, "--fingerprint", &wrong];
+    let output = server.call(&arguments, TOKEN).await;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("signed for another edge"), "{text}");
+    assert!(!server.state().join("identity.json").exists());
+}
+
+#[tokio::test]
+async fn enrolment_with_half_a_token_asks_nobody() {
+    let edge = Edge::start().await;
+    let server = Server::new();
+    let fingerprint = edge.fingerprint();
+    let arguments = ["enrol", "--edge", &edge.address, "--fingerprint", &fingerprint];
+    let output = server.call(&arguments, &TOKEN[..20]).await;
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "host-runner: an enrolment token begins with dfe_ and has 43 more characters; copy the whole of it\n"
+    );
+    assert!(edge.enrolments().is_empty());
 }
 
 #[tokio::test]
@@ -72,11 +110,12 @@ async fn enrolment_with_a_used_token_says_what_to_do() {
     let server = Server::new();
     let fingerprint = edge.fingerprint();
     let arguments = ["enrol", "--edge", &edge.address, "--fingerprint", &fingerprint];
-    let output = server.call(&arguments, "another").await;
+    let another = EnrolToken::from_seed([1; 32]).to_text();
+    let output = server.call(&arguments, &another).await;
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
         "host-runner: the enrolment failed; a token works once and for a short time, the dashboard makes a new \
-         one: the edge answered 401 (unauthenticated): the token is not known\n"
+         one: the edge answered 401 (wrong_token): the token is not known\n"
     );
 }
 

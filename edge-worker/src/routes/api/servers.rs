@@ -38,7 +38,7 @@ pub(super) fn router() -> Routes {
 
 fn show_invitation(invitation: &Invitation) -> Value {
     json!({
-        "token": invitation.token,
+        "token": *invitation.token,
         "fingerprint": invitation.fingerprint,
         "expires_at": invitation.expires_at,
         "command": invitation.command,

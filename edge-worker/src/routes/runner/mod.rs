@@ -1,4 +1,4 @@
-//! What runners ask: all `POST`, JSON and, but for the enrolment, signed.
+//! What runners ask: all `POST`, JSON and signed, the enrolment with its one-time token.
 
 mod signed;
 
@@ -10,9 +10,10 @@ use crate::platform;
 use crate::service::{deliveries, polls, reports, servers};
 use axum::Json;
 use axum::extract::State;
+use devflow_protocol::enrol::EnrolRequest;
 use devflow_protocol::runner_api::{
-    self, Accepted, AckRequest, CompleteRequest, EnrolAnswer, EnrolRequest, EventsRequest, HeadFound,
-    PollAnswer, PollRequest,
+    self, Accepted, AckRequest, CompleteRequest, EnrolAnswer, EventsRequest, HeadFound, PollAnswer,
+    PollRequest,
 };
 use signed::Signed;
 

@@ -6,7 +6,7 @@ use devflow_protocol::UnixMillis;
 
 fn enrol(db: &TestDb, token: &str, now: i64) -> Option<Enrolled> {
     let [keys, enrolled, spend] = servers::enrol(&Enrolment {
-        token_hash: token,
+        token,
         signing_key: "a2V5",
         sealing_key: "a2V5",
         facts: "{}",
