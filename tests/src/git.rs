@@ -111,7 +111,8 @@ impl Repository {
                 &format!("refs/remotes/origin/{branch}"),
             ])
             .unwrap_or_else(|_| "0".repeat(40));
-        let mut arguments = vec!["push", "-q", "origin", branch.as_str()];
+        // With an upstream, so that a person in this folder pushes by `git push`.
+        let mut arguments = vec!["push", "-q", "-u", "origin", branch.as_str()];
         if forced {
             arguments.insert(1, "--force");
         }

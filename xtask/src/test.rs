@@ -174,6 +174,7 @@ fn stories(count: &mut Count, filter: Option<&str>) {
             if filter.is_none() {
                 engine_tests(count);
                 count.check("cargo xtask demo --once", demo::demo(true));
+                count.check("cargo xtask demo on a terminal", demo::rehearse());
             }
         }
         Err(error) => count.check(name, Err(error)),

@@ -1,6 +1,9 @@
 //! `cargo xtask demo`: the real parts on this machine, a push that goes live, and everything ended afterwards.
 
 mod follow;
+mod rehearsal;
+
+pub(crate) use rehearsal::rehearse;
 
 use crate::setup::{self, Need};
 use crate::show::Step;
@@ -36,6 +39,10 @@ pub(crate) fn demo(once: bool) -> Result<()> {
     println!("\nPushing the first version of the shop.\n");
     let push = site.repository.push("First version")?;
     deploy(&installation, &site, &push)?;
+    if interrupted() {
+        println!("\nEnding everything that was started.");
+        return Ok(());
+    }
     let page = site.page("/")?;
     ensure!(
         page.contains("Orders, version 1"),
