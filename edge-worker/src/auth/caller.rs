@@ -12,7 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use devflow_domain::access::Through;
-use devflow_protocol::UserId;
+use devflow_protocol::{UnixMillis, UserId};
 
 /// Whose name an action is recorded under.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub(crate) struct SignedIn {
     /// The session's id, which is not its token.
     pub(crate) login: String,
     pub(crate) token_hash: String,
+    /// When the session is over unless it is used again.
+    pub(crate) ends_at: UnixMillis,
     /// What forms carry in the field `_csrf`, and scripts in the header `x-csrf-token`.
     pub(crate) csrf: String,
     /// What they may do.
@@ -69,6 +71,7 @@ impl SignedIn {
         }
         let csrf = crypt::csrf_token(&token);
         Ok(Some(Self {
+            ends_at: row.ends_at(),
             user: row.user,
             email: row.email,
             login: row.id,

@@ -5,6 +5,7 @@ mod object;
 mod waiters;
 
 use crate::platform;
+use devflow_protocol::UnixMillis;
 use worker::{Env, Method, Request, RequestInit, Response};
 
 /// Path of a held poll.
@@ -103,11 +104,17 @@ impl<'a> Hub<'a> {
         }
     }
 
-    /// Hands a live socket over to the Hub.
-    pub(crate) async fn live(&self, login: &str, topics: &[String]) -> worker::Result<Response> {
+    /// Hands a live socket over to the Hub, which closes it when the session ends.
+    pub(crate) async fn live(
+        &self,
+        login: &str,
+        ends_at: UnixMillis,
+        topics: &[String],
+    ) -> worker::Result<Response> {
         let mut url = worker::Url::parse(&format!("https://hub{LIVE}"))?;
         url.query_pairs_mut()
             .append_pair("login", login)
+            .append_pair("ends_at", &ends_at.0.to_string())
             .extend_pairs(topics.iter().map(|topic| ("topic", topic)));
         let headers = worker::Headers::new();
         headers.set("upgrade", "websocket")?;

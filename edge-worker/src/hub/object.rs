@@ -1,5 +1,5 @@
-//! The Hub's Durable Object: held polls, wake-ups, notices over hibernating sockets, and an alarm that finds
-//! silent servers. What it knows is in memory; nothing is lost with it, for the truth is in the database.
+//! The Hub's Durable Object: held polls, wake-ups, notices over hibernating sockets, and an alarm that finds silent
+//! servers and closes the sockets of sessions that are over. What it knows is in memory; nothing is lost with it, for the truth is in the database.
 
 use super::waiters::{Waiters, Wake};
 use super::{CLOSE, LIVE, SIGNAL, WAIT, WATCH};
@@ -66,7 +66,10 @@ impl DurableObject for Hub {
             }
             SIGNAL => self.signal(&all("server"), &all("topic")),
             WATCH => self.watch(&one("topic")),
-            LIVE => self.live(&one("login"), &all("topic")),
+            LIVE => {
+                let ends_at = UnixMillis(one("ends_at").parse().unwrap_or(0));
+                self.live(&one("login"), ends_at, &all("topic")).await
+            }
             CLOSE => self.close(&one("login")),
             _ => Response::error("there is nothing at this address", 404),
         }
@@ -74,10 +77,8 @@ impl DurableObject for Hub {
 
     async fn alarm(&self) -> Result<Response> {
         let now = platform::now();
-        let config = Config::read(|name| self.env.var(name).ok().map(|value| value.to_string()));
-        let missing_after = config.map_or(devflow_domain::queue::MISSING_AFTER_MS, |config| {
-            config.missing_after_ms
-        });
+        let next_end = self.close_ended(now);
+        let missing_after = self.missing_after();
         let db = Db::new(self.env.d1("DB")?);
         let online: Vec<servers::IdRow> = db.all(servers::online()).await.map_err(in_words)?;
         let silent: Vec<&servers::IdRow> = online
@@ -103,11 +104,9 @@ impl DurableObject for Hub {
             ));
         }
         self.notify(&Vec::from_iter(changed));
-        if online.len() > silent.len() {
-            self.state
-                .storage()
-                .set_alarm(LOOK_MS.min(missing_after / 2).max(1))
-                .await?;
+        let next_look = (online.len() > silent.len()).then(|| now.plus(self.look_ms()));
+        if let Some(next) = next_look.into_iter().chain(next_end).min() {
+            self.ring_at(next).await?;
         }
         Response::ok("looked")
     }
@@ -157,15 +156,27 @@ impl Hub {
         }
     }
 
-    /// Sets the alarm where there is none.
+    fn missing_after(&self) -> i64 {
+        let config = Config::read(|name| self.env.var(name).ok().map(|value| value.to_string()));
+        config.map_or(devflow_domain::queue::MISSING_AFTER_MS, |config| {
+            config.missing_after_ms
+        })
+    }
+
+    /// Between two looks for silent servers.
+    fn look_ms(&self) -> i64 {
+        LOOK_MS.min(self.missing_after() / 2).max(1)
+    }
+
     async fn look_later(&self) -> Result<()> {
+        self.ring_at(platform::now().plus(self.look_ms())).await
+    }
+
+    /// Sets the alarm, unless it rings before that anyway.
+    async fn ring_at(&self, at: UnixMillis) -> Result<()> {
         let storage = self.state.storage();
-        if storage.get_alarm().await?.is_none() {
-            let config = Config::read(|name| self.env.var(name).ok().map(|value| value.to_string()));
-            let missing_after = config.map_or(devflow_domain::queue::MISSING_AFTER_MS, |config| {
-                config.missing_after_ms
-            });
-            storage.set_alarm(LOOK_MS.min(missing_after / 2).max(1)).await?;
+        if storage.get_alarm().await?.is_none_or(|set| set > at.0) {
+            storage.set_alarm(at.since(platform::now()).max(1)).await?;
         }
         Ok(())
     }
@@ -198,27 +209,57 @@ impl Hub {
     }
 
     fn notify(&self, topics: &[String]) {
+        let now = platform::now();
         for topic in topics {
             let notice = serde_json::json!({ "topic": topic }).to_string();
             for socket in self.state.get_websockets_with_tag(topic) {
+                if ends_at(&socket).is_some_and(|at| at <= now) {
+                    close(&socket, "session over");
+                    continue;
+                }
                 // A socket that has just gone is the runtime's to clean up.
                 let _ = socket.send_with_str(&notice);
             }
         }
     }
 
-    fn live(&self, login: &str, topics: &[String]) -> Result<Response> {
+    async fn live(&self, login: &str, ends_at: UnixMillis, topics: &[String]) -> Result<Response> {
         let pair = WebSocketPair::new()?;
         let mut tags: Vec<&str> = topics.iter().map(String::as_str).collect();
         tags.push(login);
         self.state.accept_websocket_with_tags(&pair.server, &tags);
+        pair.server.serialize_attachment(ends_at)?;
+        self.ring_at(ends_at).await?;
         Response::from_websocket(pair.client)
     }
 
     fn close(&self, login: &str) -> Result<Response> {
         for socket in self.state.get_websockets_with_tag(login) {
-            let _ = socket.close(Some(1008), Some("signed out"));
+            close(&socket, "signed out");
         }
         Response::empty()
     }
+
+    /// Closes the sockets whose sessions are over; gives when the next one is.
+    fn close_ended(&self, now: UnixMillis) -> Option<UnixMillis> {
+        let mut next = None;
+        for socket in self.state.get_websockets() {
+            match ends_at(&socket) {
+                Some(at) if at <= now => close(&socket, "session over"),
+                at => next = next.into_iter().chain(at).min(),
+            }
+        }
+        next
+    }
+}
+
+/// When a socket's session is over. What has been used since then is open again: its page comes back by itself.
+fn ends_at(socket: &WebSocket) -> Option<UnixMillis> {
+    socket.deserialize_attachment().ok().flatten()
+}
+
+/// Closes a socket for good, with the code for a policy (RFC 6455), by which the page knows why.
+fn close(socket: &WebSocket, why: &str) {
+    // One that has just gone is the runtime's to clean up.
+    let _ = socket.close(Some(1008), Some(why));
 }

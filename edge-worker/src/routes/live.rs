@@ -65,7 +65,11 @@ async fn live(
     for topic in &topics {
         check_topic(&state, &signed_in.access, topic).await?;
     }
-    let answer: Response = state.hub().live(&signed_in.login, &topics).await?.into();
+    let hub = state.hub();
+    let answer: Response = hub
+        .live(&signed_in.login, signed_in.ends_at, &topics)
+        .await?
+        .into();
     debug_assert_eq!(answer.status(), StatusCode::SWITCHING_PROTOCOLS);
     Ok(answer)
 }

@@ -31,12 +31,20 @@ pub(crate) struct CallerRow {
     pub(crate) seen_at: UnixMillis,
     /// When password or second factor were given last; None for a key.
     pub(crate) proved_at: Option<UnixMillis>,
+    /// When the session or key is over at the latest, where it is.
+    expires_at: Option<UnixMillis>,
     role: Option<Role>,
     /// JSON object of roles by project.
     projects: String,
 }
 
 impl CallerRow {
+    /// When the session is over unless it is used again.
+    pub(crate) fn ends_at(&self) -> UnixMillis {
+        let idle = self.seen_at.plus(IDLE_MS);
+        self.expires_at.map_or(idle, |at| at.min(idle))
+    }
+
     /// What they may do, coming in that way.
     pub(crate) fn grants(&self, through: Through) -> Result<Grants, StoreError> {
         let projects = serde_json::from_str(&self.projects)
@@ -152,7 +160,7 @@ pub(crate) fn insert_session(new: &NewSession<'_>) -> Statement {
 pub(crate) fn session(token_hash: &str, now: UnixMillis) -> Statement {
     statement!(
         "-- sessions_by_token
-        SELECT s.id, s.user, u.email, s.seen_at, s.proved_at, u.role,
+        SELECT s.id, s.user, u.email, s.seen_at, s.proved_at, s.expires_at, u.role,
           (SELECT json_group_object(r.project, r.role) FROM project_roles r WHERE r.user = u.id) AS projects
         FROM sessions s JOIN users u ON u.id = s.user
         WHERE s.token_hash = ?1 AND s.expires_at > ?2 AND s.seen_at > ?3 AND u.disabled_at IS NULL",
@@ -224,7 +232,7 @@ pub(crate) fn insert_key(key: &NewKey<'_>) -> Statement {
 pub(crate) fn key(token_hash: &str, now: UnixMillis) -> Statement {
     statement!(
         "-- api_keys_by_token
-        SELECT k.id, k.user, u.email, k.created_at AS seen_at, u.role, k.scope, k.projects AS only, k.used_at,
+        SELECT k.id, k.user, u.email, k.created_at AS seen_at, k.expires_at, u.role, k.scope, k.projects AS only, k.used_at,
           (SELECT json_group_object(r.project, r.role) FROM project_roles r WHERE r.user = u.id) AS projects
         FROM api_keys k JOIN users u ON u.id = k.user
         WHERE k.token_hash = ?1 AND (k.expires_at IS NULL OR k.expires_at > ?2) AND u.disabled_at IS NULL",

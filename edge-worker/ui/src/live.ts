@@ -8,6 +8,8 @@ const LONGEST_WAIT_MS = 30_000;
 const SAY_LOST_AFTER_MS = 2_000;
 const GATHER_MS = 60;
 const FLEET = "fleet";
+// The session is over, unless it was used elsewhere meanwhile.
+const SESSION_OVER = 1008;
 
 class LiveTopic extends HTMLElement {
   static observedAttributes = ["topic"];
@@ -65,8 +67,11 @@ class LiveTopic extends HTMLElement {
       if (document.hidden) this.#missed = true;
       else changed();
     });
-    socket.addEventListener("close", () => {
-      if (this.#socket === socket) this.#again();
+    socket.addEventListener("close", (closed) => {
+      if (this.#socket !== socket) return;
+      // The page asked for anew leads to the sign-in, or is let in and opens a socket again.
+      if (closed.code === SESSION_OVER) changed();
+      this.#again();
     });
   }
 

@@ -4,10 +4,10 @@
 use anyhow::{Context, Result};
 use devflow_protocol::{DeliveryId, DeploymentId, JobId, ProjectId, ServerId, UnixMillis};
 use devflow_tests::api::Api;
-use rusqlite::{Connection, Transaction, params};
+use devflow_tests::database;
+use rusqlite::{Transaction, params};
 use serde_json::json;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) const PROJECTS: usize = 2_500;
@@ -82,14 +82,14 @@ pub(super) fn fill(data: &Path, template: &Template) -> Result<Filled> {
         .duration_since(UNIX_EPOCH)
         .context("the clock is before 1970")?;
     let now = UnixMillis(i64::try_from(now.as_millis())?);
-    let mut core = open(data, "projects")?;
+    let mut core = database::open(data, "projects")?;
     let rows = core.transaction()?;
     let servers = servers(&rows, template, now)?;
     let projects = projects(&rows, template, &servers, now)?;
     let newest = deployments(&rows, &projects, &servers, now)?;
     around(&rows, template, &newest, now)?;
     rows.commit()?;
-    let mut logs = open(data, "deployment_events")?;
+    let mut logs = database::open(data, "deployment_events")?;
     let rows = logs.transaction()?;
     output(&rows, &newest.job, now)?;
     rows.commit()?;
@@ -100,32 +100,6 @@ pub(super) fn fill(data: &Path, template: &Template) -> Result<Filled> {
         },
         deployment: newest.deployment,
     })
-}
-
-/// The database below a folder that has a table of this name.
-fn open(folder: &Path, table: &str) -> Result<Connection> {
-    let mut files = Vec::new();
-    find(folder, &mut files)?;
-    for file in files {
-        let database = Connection::open(&file)?;
-        let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
-        if database.query_row(sql, [table], |row| row.get::<_, i64>(0))? == 1 {
-            return Ok(database);
-        }
-    }
-    anyhow::bail!("no database with the table {table} below {}", folder.display())
-}
-
-fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
-        let path = entry?.path();
-        if path.is_dir() {
-            find(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "sqlite") {
-            files.push(path);
-        }
-    }
-    Ok(())
 }
 
 /// Ten bytes that differ for each number.
