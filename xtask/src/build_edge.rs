@@ -32,6 +32,8 @@ pub(crate) fn build() -> Result<()> {
         eprintln!("✓ the worker is built");
         return Ok(());
     }
+    // Whoever waited finds what the other one built.
+    let _lock = setup::lock("edge")?;
     let kept = places::cache()?.join("edge");
     if kept.join(&hash).join("build/.inputs").exists() {
         copy_outputs(&kept.join(&hash), &worker)?;

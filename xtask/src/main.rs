@@ -43,6 +43,9 @@ enum Command {
         /// Print nothing but the JSON object.
         #[arg(long)]
         json: bool,
+        /// With `deploy`: let Debian's Capistrano deploy the same application beside us.
+        #[arg(long)]
+        peer: bool,
     },
     /// Run every check: formatting, clippy, unit tests, the worker's build, end-to-end stories.
     Test {
@@ -74,7 +77,7 @@ fn execute(command: Command) -> Result<ExitCode> {
             build_edge::build()?;
         }
         Command::DeployEdge(options) => deploy_edge::deploy(&options)?,
-        Command::Bench { name, json } => bench::bench(name, json)?,
+        Command::Bench { name, json, peer } => bench::bench(name, json, peer)?,
         // Its last line is the count, so nothing more is said of a failure.
         Command::Test { fast, filter } => {
             if !test::test(fast, filter.as_deref()) {

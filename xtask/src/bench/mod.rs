@@ -2,6 +2,7 @@
 
 mod cost;
 mod deploy;
+mod hooks;
 mod memory;
 mod pages;
 mod switch;
@@ -9,7 +10,7 @@ mod wake;
 
 use crate::setup::{self, Need};
 use crate::{build_edge, cargo};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use devflow_tests::process::interrupt;
 use devflow_tests::runner;
@@ -24,6 +25,8 @@ pub(crate) enum Name {
     Deploy,
     /// From the API's request to the job's acknowledgement by the runner, 200 times.
     Wake,
+    /// Signed pushes that are stored a second, beside Debian's `webhook`, which stores nothing.
+    Hooks,
     /// Time, size and rows read of each page of the dashboard, with 2,500 projects in the database.
     Pages,
     /// Requests and database rows: of a deployment, and of an idle server's day.
@@ -45,12 +48,16 @@ impl Say {
 }
 
 /// Measures one thing.
-pub(crate) fn bench(name: Name, json: bool) -> Result<()> {
+pub(crate) fn bench(name: Name, json: bool, beside_peer: bool) -> Result<()> {
+    ensure!(
+        !beside_peer || matches!(name, Name::Deploy),
+        "--peer goes with `deploy` alone; `hooks` always measures its peer too"
+    );
     ctrlc::set_handler(interrupt).context("cannot handle Ctrl-C")?;
     setup::for_edge()?;
     build_edge::build()?;
-    // Pages are the edge's alone.
-    let engine = if matches!(name, Name::Pages) {
+    // Pages and hooks are the edge's alone.
+    let engine = if matches!(name, Name::Pages | Name::Hooks) {
         None
     } else {
         let engine = setup::for_servers(Need::Stories)?;
@@ -60,8 +67,17 @@ pub(crate) fn bench(name: Name, json: bool) -> Result<()> {
     let say = Say(!json);
     let result: Value = match name {
         Name::Pages => pages::measure(say)?,
+        Name::Hooks => {
+            setup::packages(Need::Benches)?;
+            hooks::measure(say)?
+        }
         Name::Switch => switch::measure(say)?,
-        Name::Deploy => deploy::measure(say)?,
+        Name::Deploy => {
+            if beside_peer {
+                setup::packages(Need::Benches)?;
+            }
+            deploy::measure(say, beside_peer)?
+        }
         Name::Wake => wake::measure(say)?,
         Name::EdgeCost => cost::measure(say)?,
         Name::RunnerMemory => memory::measure(say)?,

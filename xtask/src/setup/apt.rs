@@ -8,7 +8,7 @@ use std::process::Command;
 
 /// Program, package, and who needs it. Asking for programs and not for packages takes Docker's or MariaDB's own
 /// packages as they are.
-const PROGRAMS: [(&str, &str, Need); 15] = [
+const PROGRAMS: [(&str, &str, Need); 17] = [
     ("git", "git", Need::Installation),
     ("nginx", "nginx", Need::Installation),
     ("docker", "docker.io", Need::Installation),
@@ -24,6 +24,8 @@ const PROGRAMS: [(&str, &str, Need); 15] = [
     ("wrk", "wrk", Need::Stories),
     ("php", "php-cli", Need::Stories),
     ("composer", "composer", Need::Stories),
+    ("webhook", "webhook", Need::Benches),
+    ("cap", "capistrano", Need::Benches),
 ];
 
 /// Installs what is missing; lists it first.
@@ -76,13 +78,11 @@ pub(super) fn install(need: Need) -> Result<()> {
 fn missing(need: Need) -> Vec<&'static str> {
     let mut packages: Vec<&str> = PROGRAMS
         .iter()
-        .filter(|(program, _, whose)| {
-            (need == Need::Stories || *whose == Need::Installation) && places::find_program(program).is_none()
-        })
+        .filter(|(program, _, whose)| *whose <= need && places::find_program(program).is_none())
         .map(|(_, package, _)| *package)
         .collect();
     packages.dedup();
-    if need == Need::Stories && !php_reads_archives() {
+    if need >= Need::Stories && !php_reads_archives() {
         packages.push("php-zip");
     }
     packages

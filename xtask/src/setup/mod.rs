@@ -15,12 +15,14 @@ use devflow_tests::{docker::Engine, places};
 use std::fs::{self, File};
 
 /// What a command needs of the machine.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Need {
     /// Servers, projects, deployments.
     Installation,
     /// Also a browser, a load generator and PHP on the machine itself.
     Stories,
+    /// Also what others use, to be measured beside.
+    Benches,
 }
 
 /// Everything; the engine ends with the value that is returned, where one had to be started.
@@ -31,36 +33,36 @@ pub(crate) fn everything() -> Result<Option<Engine>> {
 
 /// What building and running the worker needs.
 pub(crate) fn for_edge() -> Result<()> {
-    let _lock = lock()?;
+    let _lock = lock("setup")?;
     wasm::install()?;
     tools::install()
 }
 
 /// Programs of the system alone.
 pub(crate) fn packages(need: Need) -> Result<()> {
-    let _lock = lock()?;
+    let _lock = lock("setup")?;
     apt::install(need)
 }
 
 /// What a server needs: Debian packages, an engine that answers, the PHP image.
 pub(crate) fn for_servers(need: Need) -> Result<Option<Engine>> {
-    let _lock = lock()?;
+    let _lock = lock("setup")?;
     apt::install(need)?;
     let (docker, started) = engine()?;
     image::install(&docker)?;
     Ok(started)
 }
 
-/// Two commands at once must not install into the same folder.
-fn lock() -> Result<File> {
+/// Two commands at once must not write into the same part of the cache folder; held as long as the value.
+pub(crate) fn lock(part: &str) -> Result<File> {
     let cache = places::cache()?;
     fs::create_dir_all(&cache)
         .with_context(|| format!("cannot make the cache folder {}", cache.display()))?;
-    let path = cache.join("setup.lock");
+    let path = cache.join(format!("{part}.lock"));
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     if file.try_lock().is_err() {
         eprintln!(
-            "… waiting for another `cargo xtask` that is installing into {}",
+            "… waiting for another `cargo xtask` that writes into {}",
             cache.display()
         );
         file.lock().context("cannot lock the cache folder")?;

@@ -1,4 +1,7 @@
-//! From a push to the first answer of the new release, for an application with more than a hundred packages.
+//! From a push to the first answer of the new release, for an application with more than a hundred packages; beside
+//! Capistrano, where that is asked for.
+
+mod peer;
 
 use super::{Say, percentile};
 use anyhow::{Result, ensure};
@@ -10,7 +13,8 @@ use std::time::{Duration, Instant};
 
 const WARM_RUNS: u32 = 7;
 
-pub(super) fn measure(say: Say) -> Result<Value> {
+/// Measures; with `beside_peer` Capistrano deploys each version after us.
+pub(super) fn measure(say: Say, beside_peer: bool) -> Result<Value> {
     let here = Installation::start(Parts {
         mariadb: true,
         redis: true,
@@ -25,20 +29,47 @@ pub(super) fn measure(say: Say) -> Result<Value> {
     here.api
         .set_environment(&site.project, &realistic::environment())?;
 
+    let peer = beside_peer
+        .then(|| peer::Capistrano::prepare(&here, &site))
+        .transpose()?;
+    let peer_run = |version: u32| -> Result<Option<u64>> {
+        let took = peer
+            .as_ref()
+            .map(|peer| peer.deploy(&shown(version)))
+            .transpose()?;
+        if let Some(ms) = took {
+            say.line(&format!("  Capistrano: {ms} ms"));
+        }
+        Ok(took)
+    };
+
     let (cold_ms, cold_steps) = run(&here, &site, 1)?;
     say.line(&format!("cold: {cold_ms} ms, steps {cold_steps}"));
-    let mut warm = Vec::new();
+    let peer_cold_ms = peer_run(1)?;
+    let (mut warm, mut peer_warm) = (Vec::new(), Vec::new());
     let mut steps = Value::Null;
     for version in 2..2 + WARM_RUNS {
         let (ms, of_run) = run(&here, &site, version)?;
         say.line(&format!("warm: {ms} ms, steps {of_run}"));
         warm.push(ms);
         steps = of_run;
+        peer_warm.extend(peer_run(version)?);
     }
     warm.sort_unstable();
-    Ok(
-        json!({"warm_ms": percentile(&warm, 50), "cold_ms": cold_ms, "steps": {"warm": steps, "cold": cold_steps}}),
-    )
+    peer_warm.sort_unstable();
+    let mut result = json!({
+        "warm_ms": percentile(&warm, 50), "cold_ms": cold_ms, "steps": {"warm": steps, "cold": cold_steps},
+    });
+    if let Some(cold) = peer_cold_ms {
+        result["peer_ms"] = json!(percentile(&peer_warm, 50));
+        result["peer_cold_ms"] = json!(cold);
+    }
+    Ok(result)
+}
+
+/// What the page of a version holds.
+fn shown(version: u32) -> String {
+    format!("\"version\":\"{version}\"")
 }
 
 /// Pushes a version; milliseconds from sending the webhook to the first answer of that version, and those of each step.
@@ -47,16 +78,16 @@ fn run(here: &Installation, site: &Site<'_>, version: u32) -> Result<(u64, Value
     let push = site.repository.push(&format!("Version {version}"))?;
     let started = Instant::now();
     let deployment = site.announce(&push)?;
-    let wanted = format!("\"version\":\"{version}\"");
+    let wanted = shown(version);
     wait_for(
         &format!("version {version} through Nginx"),
         Duration::from_mins(3),
         || {
             let answer = site.visit("/up")?;
-            let shown = answer.text();
+            let text = answer.text();
             ensure!(
-                shown.contains(&wanted),
-                "{} {shown:.200}\n{}",
+                text.contains(&wanted),
+                "{} {text:.200}\n{}",
                 answer.status,
                 here.api.deployment(&deployment)?["reason"]
             );
