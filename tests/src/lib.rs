@@ -16,6 +16,7 @@ pub mod load;
 pub mod mariadb;
 pub mod nginx;
 pub mod places;
+pub mod plain;
 pub mod process;
 pub mod realistic;
 pub mod redis;
