@@ -1,7 +1,7 @@
 //! Every decision of `DevFlow` Pro, as pure functions and closed state machines.
 //!
 //! In scope: what a webhook means, what a deployment's next state is, which steps a framework's pipeline has, what
-//! is pruned, how an environment is written, how a time reads, who may do what. Input: state, event, now, settings.
+//! is pruned, how an environment is written, how a time reads, who may do what, also to whom. Input: state, event, now, settings.
 //! Output: a decision. Not in scope: anything that reads a clock, draws randomness, waits, or speaks SQL, HTTP or
 //! Docker.
 
@@ -14,6 +14,7 @@ pub mod etag;
 pub mod idempotency;
 pub mod migrations;
 pub mod moment;
+pub mod people;
 pub mod pipeline;
 pub mod prune;
 pub mod queue;

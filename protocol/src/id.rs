@@ -115,6 +115,8 @@ ids! {
     UserId = "usr";
     /// An API key.
     ApiKeyId = "key";
+    /// An invitation of a person.
+    InvitationId = "inv";
     /// A sign-in of a person in one browser.
     LoginId = "lgn";
     /// One run of a runner process: the newest one of a server wins.

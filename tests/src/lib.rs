@@ -17,6 +17,7 @@ pub mod load;
 pub mod mariadb;
 pub mod nginx;
 pub mod places;
+pub mod plain;
 pub mod process;
 pub mod realistic;
 pub mod redis;

@@ -6,8 +6,8 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use devflow_tests::api::{Api, Project};
 use devflow_tests::browser::Browser;
 use devflow_tests::edge::{EMAIL, Edge};
-use devflow_tests::http::{Answer, Client};
 use devflow_tests::places::{self, Scratch};
+use devflow_tests::plain::Plain;
 use devflow_tests::process::wait_for;
 use devflow_tests::server::{Installation, Parts, Site};
 use serde_json::{Value, json};
@@ -171,66 +171,10 @@ fn connection_lost_is_told_and_what_happened_meanwhile_is_caught_up_with() -> Re
     Ok(())
 }
 
-/// A browser without a script, as far as pages and forms go.
-struct Plain {
-    base: String,
-    cookie: String,
-    client: Client,
-}
-
-impl Plain {
-    fn send(&self, method: &str, path: &str, body: Option<&str>) -> Result<Answer> {
-        let headers = [
-            ("cookie", self.cookie.as_str()),
-            ("origin", self.base.as_str()),
-            ("content-type", "application/x-www-form-urlencoded"),
-        ];
-        let url = format!("{}{path}", self.base);
-        self.client.send(method, &url, &headers, body.map(str::as_bytes))
-    }
-
-    fn sign_in(base: &str, password: &str) -> Result<Self> {
-        let mut plain = Self {
-            base: base.to_owned(),
-            cookie: String::new(),
-            client: Client::default(),
-        };
-        let body = format!("email={EMAIL}&password={password}");
-        let answer = plain.send("POST", "/sign-in", Some(&body))?;
-        let cookie = answer.header("set-cookie").context("no cookie")?;
-        let token = cookie.split(';').next().unwrap_or_default();
-        token.clone_into(&mut plain.cookie);
-        Ok(plain)
-    }
-
-    /// Sends a form of a page with the page's token, and follows the redirect.
-    fn submit(&self, page: &str, action: &str, fields: &str) -> Result<String> {
-        let text = self.send("GET", page, None)?.text();
-        ensure!(
-            text.contains(&format!("action=\"{action}\"")),
-            "{page} has no form for {action}"
-        );
-        let token = text
-            .split("name=\"csrf\" value=\"")
-            .nth(1)
-            .and_then(|rest| rest.split('"').next());
-        let body = format!("csrf={}&{fields}", token.context("no token")?);
-        let answer = self.send("POST", action, Some(&body))?;
-        ensure!(
-            answer.status == 303,
-            "{action} answered {}: {:.600}",
-            answer.status,
-            answer.text()
-        );
-        let place = answer.header("location").context("no redirect")?;
-        Ok(self.send("GET", place, None)?.text())
-    }
-}
-
 #[test]
 fn pages_without_a_script_are_read_and_their_forms_sent() -> Result<()> {
     let here = Alone::start()?;
-    let plain = Plain::sign_in(here.edge.url(), &here.password)?;
+    let plain = Plain::sign_in(here.edge.url(), EMAIL, &here.password)?;
     let found = plain.send("GET", "/?q=flower", None)?.text();
     ensure!(found.contains("Flower shop") && found.contains("flowers.example.com"));
     let missed = plain.send("GET", "/?q=lower", None)?.text();
@@ -275,6 +219,8 @@ fn every_page_in_both_themes_and_on_a_phone_is_accessible() -> Result<()> {
         "/servers",
         "/servers/new",
         "/activity",
+        "/people",
+        "/people/new",
         "/keys",
         "/nothing-here",
     ]

@@ -101,11 +101,7 @@ async fn known(state: &AppState, request: &Request) -> Result<(Caller, Option<Si
     if api && !safe {
         check_csrf(&signed_in, header_token(headers).as_deref())?;
     }
-    let caller = Caller {
-        actor: signed_in.actor(),
-        access: signed_in.access.clone(),
-    };
-    Ok((caller, Some(signed_in)))
+    Ok((signed_in.caller(), Some(signed_in)))
 }
 
 /// The part of the path that stands for `{id}`.

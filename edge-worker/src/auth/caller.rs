@@ -39,6 +39,16 @@ impl SignedIn {
     pub(crate) fn actor(&self) -> Actor {
         Actor(self.user.to_string())
     }
+
+    /// The same for what the API and the pages both do.
+    pub(crate) fn caller(&self) -> Caller {
+        Caller {
+            actor: self.actor(),
+            user: self.user.clone(),
+            login: self.login.clone(),
+            access: self.access.clone(),
+        }
+    }
 }
 
 /// The value of the session's cookie.
@@ -127,6 +137,10 @@ impl FromRequestParts<AppState> for SignedIn {
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) actor: Actor,
+    /// The person behind it.
+    pub(crate) user: UserId,
+    /// The id of the session, or of the key.
+    pub(crate) login: String,
     pub(crate) access: Access,
 }
 
@@ -157,7 +171,9 @@ impl Caller {
         })?;
         Ok(Self {
             access: Access(row.grants()?),
-            actor: Actor(row.caller.id),
+            actor: Actor(row.caller.id.clone()),
+            login: row.caller.id,
+            user: row.caller.user,
         })
     }
 }

@@ -1,11 +1,13 @@
 //! Who comes in: set-up of the owner, sign-in and sign-out, sessions and API keys.
 
 mod caller;
+mod join;
 mod object;
 mod password;
 mod place;
 
 pub(crate) use caller::{Actor, Caller, SignedIn, check_csrf, header_token, not_signed_in};
+pub(crate) use join::{invitation, join};
 
 use crate::app::AppState;
 use crate::crypt;
@@ -14,6 +16,7 @@ use crate::platform;
 use crate::store::{activity, users};
 use axum::http::HeaderMap;
 use devflow_domain::access::Scope;
+use devflow_domain::people::{Email, PASSWORD_MAX, check_password};
 use devflow_protocol::{ApiKeyId, LoginId, UserId};
 use object::{Ask, Reply};
 use serde::Deserialize;
@@ -23,9 +26,6 @@ use worker::{Method, Request, RequestInit};
 pub(crate) const COOKIE: &str = "__Host-devflow";
 /// Prefix of API keys, for secret scanners.
 pub(crate) const KEY_PREFIX: &str = "dfp_";
-/// Shortest password, by NIST SP 800-63B for a password that is the only factor.
-const PASSWORD_MIN: usize = 12;
-const PASSWORD_MAX: usize = 256;
 
 async fn ask(state: &AppState, ask: &Ask) -> Result<Reply, ApiError> {
     let mut init = RequestInit::new();
@@ -72,18 +72,8 @@ pub(crate) async fn check_setup(state: &AppState, token: &str) -> Result<(), Api
 /// Makes the owner and their first API key.
 pub(crate) async fn set_up(state: &AppState, setup: &SetUp) -> Result<NewOwner, ApiError> {
     check_setup(state, &setup.token).await?;
-    let email = setup.email.trim();
-    check_credentials(email, &setup.password)?;
-    let Reply::Hash { hash } = ask(
-        state,
-        &Ask::Hash {
-            password: setup.password.clone(),
-        },
-    )
-    .await?
-    else {
-        return Err(ApiError::Internal("the Auth object gave no hash".to_owned()));
-    };
+    let email = check_credentials(&setup.email, &setup.password)?;
+    let hash = hash_password(state, &setup.password).await?;
     let (now, user, key_id) = (
         platform::now(),
         platform::new_id(UserId::new),
@@ -92,7 +82,7 @@ pub(crate) async fn set_up(state: &AppState, setup: &SetUp) -> Result<NewOwner, 
     let api_key = format!("{KEY_PREFIX}{}", crypt::token(platform::entropy()));
     let owner = users::NewOwner {
         id: &user,
-        email,
+        email: email.as_str(),
         password_hash: &hash,
         now,
     };
@@ -113,7 +103,7 @@ pub(crate) async fn set_up(state: &AppState, setup: &SetUp) -> Result<NewOwner, 
     match state.db.batch(batch).await {
         Ok(_) => Ok(NewOwner {
             user,
-            email: email.to_owned(),
+            email: email.to_string(),
             api_key,
         }),
         Err(error) if error.is_duplicate("users.") || error.is_check("role") => {
@@ -123,29 +113,30 @@ pub(crate) async fn set_up(state: &AppState, setup: &SetUp) -> Result<NewOwner, 
     }
 }
 
-fn check_credentials(email: &str, password: &str) -> Result<(), ApiError> {
+/// What is stored of a password.
+async fn hash_password(state: &AppState, password: &str) -> Result<String, ApiError> {
+    let asked = Ask::Hash {
+        password: password.to_owned(),
+    };
+    match ask(state, &asked).await? {
+        Reply::Hash { hash } => Ok(hash),
+        _ => Err(ApiError::Internal("the Auth object gave no hash".to_owned())),
+    }
+}
+
+/// All problems at once.
+fn check_credentials(email: &str, password: &str) -> Result<Email, ApiError> {
+    let read = email.parse::<Email>();
     let mut problems = Vec::new();
-    let email_ok = email.len() <= 254
-        && email
-            .split_once('@')
-            .is_some_and(|(name, host)| !name.is_empty() && host.len() >= 3)
-        && !email.chars().any(|c| c.is_whitespace() || c.is_control());
-    if !email_ok {
-        problems.push((
-            "email".to_owned(),
-            "give an e-mail address, such as ops@example.com".to_owned(),
-        ));
+    if let Err(problem) = &read {
+        problems.push(("email".to_owned(), problem.to_string()));
     }
-    if !(PASSWORD_MIN..=PASSWORD_MAX).contains(&password.chars().count()) {
-        problems.push((
-            "password".to_owned(),
-            format!("{PASSWORD_MIN} to {PASSWORD_MAX} characters"),
-        ));
+    if let Err(problem) = check_password(password, email) {
+        problems.push(("password".to_owned(), problem.to_string()));
     }
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(ApiError::Invalid(problems))
+    match read {
+        Ok(email) if problems.is_empty() => Ok(email),
+        _ => Err(ApiError::Invalid(problems)),
     }
 }
 

@@ -38,7 +38,16 @@ pub(crate) struct ActivityPage {
 /// What an action is called.
 fn sentence(action: &str) -> String {
     let known = match action {
-        "user.set_up" => "Set up DevFlow Pro",
+        "user.set_up" => "Set up DevFlow Pro as",
+        "user.invite" => "Invited somebody",
+        "user.uninvite" => "Took back an invitation",
+        "user.join" => "Accepted an invitation as",
+        "user.role" => "Gave a role for all projects to",
+        "user.project_role" => "Gave a role for a project to",
+        "user.project_role_taken" => "Took a role for a project from",
+        "user.disable" => "Shut out",
+        "user.enable" => "Let in again",
+        "user.delete" => "Deleted a person",
         "session.start" => "Signed in",
         "session.end" => "Signed out",
         "session.prove" => "Said again who they are",
@@ -76,6 +85,7 @@ fn link(row: &FeedRow) -> Option<String> {
         "prj" => Some(format!("/projects/{}", row.subject)),
         "srv" => Some(format!("/servers/{}", row.subject)),
         "dep" => Some(format!("/deployments/{}", row.subject)),
+        "usr" => Some(format!("/people/{}", row.subject)),
         _ => None,
     }
 }

@@ -153,6 +153,7 @@ fn pages(shell: &Shell, typed: &str, access: &Access) -> Vec<Entry> {
     let make = [
         ("New project", "/projects/new", Action::CreateProject),
         ("Add a server", "/servers/new", Action::ManageServers),
+        ("Invite somebody", "/people/new", Action::ManagePeople),
     ];
     let make = make
         .into_iter()

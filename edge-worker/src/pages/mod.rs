@@ -15,6 +15,7 @@ mod look;
 mod moment;
 mod output;
 mod overview;
+mod people;
 mod project;
 mod prove;
 mod servers;
@@ -96,5 +97,6 @@ pub(crate) fn router() -> Routes {
             Needs::deployment(Action::Deploy),
             deployment::actions::roll_back,
         )
+        .merge(people::router())
         .merge(project::router())
 }

@@ -13,6 +13,7 @@ pub(crate) enum Section {
     Go,
     Projects,
     Servers,
+    People,
     Activity,
     Keys,
 }
@@ -24,6 +25,7 @@ impl Section {
             (Self::Go, Action::Enter),
             (Self::Projects, Action::Enter),
             (Self::Servers, Action::SeeServers),
+            (Self::People, Action::SeePeople),
             (Self::Activity, Action::SeeActivity),
             (Self::Keys, Action::SeeAccount),
         ];
@@ -147,6 +149,7 @@ impl Shell {
             (icon::SEARCH, "Go to", "/go", Section::Go),
             (icon::PROJECTS, "Projects", "/", Section::Projects),
             (icon::SERVERS, "Servers", "/servers", Section::Servers),
+            (icon::PEOPLE, "People", "/people", Section::People),
             (icon::ACTIVITY, "Activity", "/activity", Section::Activity),
             (icon::KEY, "API keys", "/keys", Section::Keys),
         ];

@@ -175,7 +175,7 @@ pub(crate) fn feed(before: i64) -> Statement {
         "-- dashboard_feed
         SELECT a.id, a.at, a.actor, a.action, a.subject, a.detail,
           coalesce(u.email, k.name, r.name) AS actor_name,
-          coalesce(p.name, s.name, dp.name, hp.name, vp.name) AS subject_name
+          coalesce(p.name, s.name, dp.name, hp.name, vp.name, w.email) AS subject_name
         FROM activity_logs a
         LEFT JOIN users u ON u.id = a.actor
         LEFT JOIN api_keys k ON k.id = a.actor
@@ -188,6 +188,7 @@ pub(crate) fn feed(before: i64) -> Statement {
         LEFT JOIN projects hp ON hp.id = h.project
         LEFT JOIN deliveries v ON v.id = a.subject
         LEFT JOIN projects vp ON vp.id = v.project
+        LEFT JOIN users w ON w.id = a.subject
         WHERE a.id < ?1 ORDER BY a.id DESC LIMIT ?2",
         before,
         FEED_ROWS + 1

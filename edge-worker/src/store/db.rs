@@ -34,6 +34,16 @@ impl StoreError {
         self.message.contains("UNIQUE constraint failed") && self.message.contains(column)
     }
 
+    /// True where a trigger refused a change with `reason`.
+    pub(crate) fn is_refusal(&self, reason: &str) -> bool {
+        self.message.contains(reason)
+    }
+
+    /// True where `column` (`table.column`) of a row would have been NULL.
+    pub(crate) fn is_null(&self, column: &str) -> bool {
+        self.message.contains("NOT NULL constraint failed") && self.message.contains(column)
+    }
+
     /// True where a CHECK of `column` refused a row.
     pub(crate) fn is_check(&self, column: &str) -> bool {
         self.message.contains("CHECK constraint failed") && self.message.contains(column)

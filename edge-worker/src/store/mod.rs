@@ -17,6 +17,7 @@ pub(crate) mod hooks;
 pub(crate) mod idempotency;
 pub(crate) mod jobs;
 pub(crate) mod lease;
+pub(crate) mod people;
 pub(crate) mod projects;
 pub(crate) mod retention;
 pub(crate) mod servers;
@@ -106,6 +107,7 @@ ids!(
     DeliveryId,
     DeploymentId,
     HookId,
+    InvitationId,
     JobId,
     LoginId,
     ProjectId,

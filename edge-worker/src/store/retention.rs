@@ -7,8 +7,8 @@ use devflow_protocol::UnixMillis;
 /// Deployments that are kept for each project.
 pub(crate) const DEPLOYMENTS_KEPT: i64 = 50;
 
-/// Ends sessions, enrolments and idempotency keys that are over.
-pub(crate) fn expired_tokens(now: UnixMillis) -> [Statement; 3] {
+/// Ends sessions, enrolments, invitations and idempotency keys that are over.
+pub(crate) fn expired_tokens(now: UnixMillis) -> [Statement; 4] {
     [
         statement!(
             "-- retention_sessions\nDELETE FROM sessions WHERE expires_at <= ?1",
@@ -16,6 +16,10 @@ pub(crate) fn expired_tokens(now: UnixMillis) -> [Statement; 3] {
         ),
         statement!(
             "-- retention_enrolments\nDELETE FROM enrolments WHERE expires_at <= ?1",
+            now
+        ),
+        statement!(
+            "-- retention_invitations\nDELETE FROM invitations WHERE expires_at <= ?1",
             now
         ),
         statement!(

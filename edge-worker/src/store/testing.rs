@@ -31,6 +31,7 @@ impl TestDb {
         Self::migrated(&[
             include_str!("../../../migrations/core/0001_core.sql"),
             include_str!("../../../migrations/core/0002_access.sql"),
+            include_str!("../../../migrations/core/0003_people.sql"),
             include_str!("../../../migrations/core/0005_idempotency.sql"),
         ])
     }

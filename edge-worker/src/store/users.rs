@@ -112,7 +112,15 @@ pub(crate) fn owner() -> Statement {
     statement!("-- users_owner\nSELECT id, password_hash FROM users WHERE role = 'owner' LIMIT 1")
 }
 
-/// The person with that address.
+/// The person with that address, also one who is shut out.
+pub(crate) fn with_email(email: &str) -> Statement {
+    statement!(
+        "-- users_with_email\nSELECT id, password_hash FROM users WHERE email = ?1",
+        email
+    )
+}
+
+/// The person with that address who may come in.
 pub(crate) fn by_email(email: &str) -> Statement {
     statement!(
         "-- users_by_email\nSELECT id, password_hash FROM users WHERE email = ?1 AND disabled_at IS NULL",

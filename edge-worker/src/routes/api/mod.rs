@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod deployments;
+mod people;
 mod projects;
 mod servers;
 mod set_up;
@@ -16,4 +17,5 @@ pub(super) fn router() -> Routes {
         .merge(projects::router())
         .merge(deployments::router())
         .merge(deliveries::router())
+        .merge(people::router())
 }

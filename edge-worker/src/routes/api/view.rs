@@ -4,6 +4,7 @@ use crate::store::cards::ProjectCard;
 use crate::store::deliveries::DeliveryRow;
 use crate::store::deployments::DeploymentRow;
 use crate::store::jobs::JobRow;
+use crate::store::people::{InvitationRow, PersonRow};
 use crate::store::projects::ProjectRow;
 use crate::store::servers::ServerRow;
 use crate::store::{Page, StoreError};
@@ -132,6 +133,30 @@ pub(super) fn job(row: &JobRow) -> Value {
         "finished_at": row.finished_at,
         "outcome": stored(row.outcome.as_deref()),
     })
+}
+
+pub(super) fn person(row: &PersonRow) -> Result<Value, StoreError> {
+    Ok(json!({
+        "id": row.id,
+        "email": row.email,
+        "role": row.role,
+        "projects": row.projects()?,
+        "disabled_at": row.disabled_at,
+        "created_at": row.created_at,
+        "seen_at": row.seen_at,
+    }))
+}
+
+pub(super) fn invitation(row: &InvitationRow) -> Result<Value, StoreError> {
+    Ok(json!({
+        "id": row.id,
+        "email": row.email,
+        "role": row.role,
+        "projects": row.projects()?,
+        "invited_by": row.invited_by,
+        "created_at": row.created_at,
+        "expires_at": row.expires_at,
+    }))
 }
 
 /// One thing under its name.

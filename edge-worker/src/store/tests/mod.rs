@@ -5,6 +5,7 @@ mod dashboard;
 mod idempotency;
 mod inbox;
 mod leases;
+mod members;
 mod people;
 mod plans;
 mod projects;

@@ -67,7 +67,7 @@ fn hot_statements() -> Vec<Statement> {
         users::session("h", now),
         idempotency::by_key("k"),
     ]);
-    statements.extend(retention::expired_tokens(now).into_iter().skip(2));
+    statements.extend(retention::expired_tokens(now).into_iter().skip(3));
     statements
 }
 

@@ -3,6 +3,7 @@
 pub(super) mod account;
 pub(super) mod deployment;
 pub(super) mod overview;
+pub(super) mod people;
 pub(super) mod project;
 pub(super) mod servers;
 
@@ -29,6 +30,7 @@ fn shell(title: &str, section: Section, theme: Theme) -> Shell {
             Section::Go,
             Section::Projects,
             Section::Servers,
+            Section::People,
             Section::Activity,
             Section::Keys,
         ],
@@ -73,5 +75,10 @@ pub(super) fn all(theme: Theme, text: &str) -> Vec<(&'static str, String)> {
         ("activity", account::activity(theme, text)),
         ("sign-in", account::sign_in(theme, text)),
         ("set-up", account::set_up(theme, text)),
+        ("people", people::list(theme, text)),
+        ("person", people::person(theme, text)),
+        ("invite", people::invite(theme, text)),
+        ("invited", people::invited(theme, text)),
+        ("join", people::join(theme, text)),
     ]
 }

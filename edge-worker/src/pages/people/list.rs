@@ -1,0 +1,113 @@
+//! Who is in, and who is invited.
+
+use super::name;
+use crate::app::AppState;
+use crate::error::ApiError;
+use crate::extract::{Paging, Query};
+use crate::pages::look::{Badge, Tone};
+use crate::pages::moment::Moment;
+use crate::pages::shell::{Section, Shell};
+use crate::pages::web::{self, Visitor};
+use crate::pages::{assets, icon, moment};
+use crate::platform;
+use crate::store::people::{self, InvitationRow, PersonRow};
+use crate::store::{InBatch as _, Page, StoreError};
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use devflow_domain::access::Role;
+use devflow_protocol::{UnixMillis, UserId};
+
+/// A person.
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) email: String,
+    pub(crate) yourself: bool,
+    pub(crate) badge: Badge,
+    /// Such as `Admin`, or `2 projects`.
+    pub(crate) role: String,
+    pub(crate) seen: Option<Moment>,
+}
+
+/// An open invitation.
+pub(crate) struct Invited {
+    pub(crate) id: String,
+    pub(crate) email: String,
+    pub(crate) role: String,
+    pub(crate) until: String,
+}
+
+#[derive(Template)]
+#[template(path = "people/list.html")]
+pub(crate) struct PeoplePage {
+    pub(crate) shell: Shell,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) invited: Vec<Invited>,
+    pub(crate) next: Option<String>,
+}
+
+/// The look of whether somebody may come in.
+pub(super) fn badge(disabled: bool) -> Badge {
+    let (tone, word) = if disabled {
+        (Tone::Idle, "Shut out")
+    } else {
+        (Tone::Good, "Active")
+    };
+    Badge { tone, word }
+}
+
+/// A role for all projects, else in how many there is one.
+fn role_words(role: Option<Role>, projects: usize) -> String {
+    match (role, projects) {
+        (Some(role), _) => name(role).to_owned(),
+        (None, 0) => "No role".to_owned(),
+        (None, 1) => "1 project".to_owned(),
+        (None, many) => format!("{many} projects"),
+    }
+}
+
+fn row(person: &PersonRow, me: &UserId, now: UnixMillis) -> Result<Row, StoreError> {
+    Ok(Row {
+        id: person.id.to_string(),
+        email: person.email.clone(),
+        yourself: person.id == *me,
+        badge: badge(person.disabled_at.is_some()),
+        role: role_words(person.role, person.projects()?.len()),
+        seen: person.seen_at.map(|at| Moment::new(at, now)),
+    })
+}
+
+fn invited(row: &InvitationRow) -> Result<Invited, StoreError> {
+    Ok(Invited {
+        id: row.id.to_string(),
+        email: row.email.clone(),
+        role: role_words(row.role, row.projects()?.len()),
+        until: moment::exact(row.expires_at),
+    })
+}
+
+/// `GET /people`
+#[worker::send]
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    Query(paging): Query<Paging>,
+) -> Result<Response, ApiError> {
+    let now = platform::now();
+    let after = paging.cursor.as_deref().unwrap_or_default();
+    let answers = state
+        .db
+        .batch(vec![people::list(after), people::invitations(now)])
+        .await?;
+    let rows: Vec<PersonRow> = answers.first().rows()?;
+    let open: Vec<InvitationRow> = answers.get(1).rows()?;
+    let page = Page::new(rows, |row| row.email.clone());
+    let me = &visitor.signed_in.user;
+    let rows = page.items.iter().map(|person| row(person, me, now));
+    visitor.page(&PeoplePage {
+        shell: visitor.shell("People", Section::People, None),
+        rows: rows.collect::<Result<_, _>>()?,
+        invited: open.iter().map(invited).collect::<Result<_, _>>()?,
+        next: page.next.map(|next| web::query("/people", &[("cursor", &next)])),
+    })
+}

@@ -1,0 +1,119 @@
+//! Invitations: a link that makes one person, once.
+
+use super::people::check_project_role;
+use crate::app::AppState;
+use crate::auth::Caller;
+use crate::crypt;
+use crate::error::ApiError;
+use crate::platform;
+use crate::store::activity;
+use crate::store::people::{self, ChoiceRow, InvitationRow, NewInvitation};
+use crate::store::users::{self, UserRow};
+use devflow_domain::access::{Role, may_change_role};
+use devflow_domain::people::{Email, Refusal};
+use devflow_protocol::{InvitationId, ProjectId};
+use std::collections::BTreeMap;
+
+/// How long a link can be used, in milliseconds: over a weekend.
+const INVITATION_MS: i64 = 3 * 24 * 3_600_000;
+
+/// Who is invited, as what.
+pub(crate) struct Wanted {
+    pub(crate) email: String,
+    /// The role for the fleet.
+    pub(crate) role: Option<Role>,
+    pub(crate) projects: BTreeMap<ProjectId, Role>,
+}
+
+/// An invitation with its link, which is shown this once.
+pub(crate) struct Invitation {
+    pub(crate) row: InvitationRow,
+    pub(crate) link: String,
+}
+
+/// Invites somebody; an older invitation of the address ends.
+pub(crate) async fn invite(
+    state: &AppState,
+    caller: &Caller,
+    wanted: &Wanted,
+) -> Result<Invitation, ApiError> {
+    let email = check(state, caller, wanted).await?;
+    let (now, id) = (platform::now(), platform::new_id(InvitationId::new));
+    let token = crypt::token(platform::entropy());
+    let token_hash = crypt::token_hash(&token);
+    let mut batch: Vec<_> = people::insert_invitation(&NewInvitation {
+        token_hash: &token_hash,
+        id: &id,
+        email: email.as_str(),
+        role: wanted.role,
+        projects: &wanted.projects,
+        invited_by: &caller.user,
+        now,
+        expires_at: now.plus(INVITATION_MS),
+    })
+    .into();
+    let detail = wanted.role.map_or("for single projects", Role::as_str);
+    batch.push(activity::record(
+        now,
+        &caller.actor.0,
+        "user.invite",
+        id.as_str(),
+        detail,
+    ));
+    state.db.batch(batch).await?;
+    let row = state.db.first(people::invitation(&token_hash, now)).await?;
+    Ok(Invitation {
+        row: row.ok_or_else(|| ApiError::no_such("invitation"))?,
+        link: format!("{}/join?token={token}", state.config.public_origin),
+    })
+}
+
+/// Refuses what cannot be, or what is above who invites.
+async fn check(state: &AppState, caller: &Caller, wanted: &Wanted) -> Result<Email, ApiError> {
+    let email: Email = wanted
+        .email
+        .parse()
+        .map_err(|problem: devflow_domain::people::InvalidEmail| {
+            ApiError::invalid("email", problem.to_string())
+        })?;
+    if wanted.role.is_none() && wanted.projects.is_empty() {
+        return Err(ApiError::invalid(
+            "role",
+            "give a role for all projects, or one for a project",
+        ));
+    }
+    if !may_change_role(caller.access.0.fleet, None, wanted.role) {
+        return Err(ApiError::Forbidden("not_allowed", Refusal::Above.to_string()));
+    }
+    for (project, role) in &wanted.projects {
+        check_project_role(*role)?;
+        let found: Option<ChoiceRow> = state.db.first(people::project_called(project.as_str())).await?;
+        found.ok_or_else(|| ApiError::invalid("projects", "there is no such project"))?;
+    }
+    let known: Option<UserRow> = state.db.first(users::with_email(email.as_str())).await?;
+    if known.is_some() {
+        return Err(ApiError::Conflict(
+            "email_taken",
+            format!("{email} is here already; change their role on their page."),
+        ));
+    }
+    Ok(email)
+}
+
+/// The open ones, newest first.
+pub(crate) async fn open(state: &AppState) -> Result<Vec<InvitationRow>, ApiError> {
+    Ok(state.db.all(people::invitations(platform::now())).await?)
+}
+
+/// Takes an invitation back.
+pub(crate) async fn revoke(state: &AppState, caller: &Caller, id: &InvitationId) -> Result<(), ApiError> {
+    if !open(state).await?.iter().any(|row| row.id == *id) {
+        return Err(ApiError::no_such("invitation"));
+    }
+    let record = activity::record(platform::now(), &caller.actor.0, "user.uninvite", id.as_str(), "");
+    state
+        .db
+        .batch(vec![people::delete_invitation(id), record])
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! People: their roles, shutting them out, deleting them.
+
+use crate::app::AppState;
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::platform;
+use crate::store::people::{self, ChoiceRow, LoginRow, PersonRow};
+use crate::store::{Statement, StoreError, activity};
+use devflow_domain::access::Role;
+use devflow_domain::people::{Change, PROJECT_ROLES, Person, decide};
+use devflow_protocol::{ProjectId, UserId};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// One person.
+pub(crate) async fn get(state: &AppState, id: &UserId) -> Result<PersonRow, ApiError> {
+    state
+        .db
+        .first(people::by_id(id))
+        .await?
+        .ok_or_else(|| ApiError::no_such("person"))
+}
+
+/// Refuses what `caller` may not do to `person`.
+fn check(caller: &Caller, person: &PersonRow, change: Change) -> Result<(), ApiError> {
+    let actor = Person {
+        id: &caller.user,
+        role: caller.access.0.fleet,
+    };
+    let person = Person {
+        id: &person.id,
+        role: person.role,
+    };
+    decide(actor, person, change).map_err(|refusal| ApiError::Forbidden("not_allowed", refusal.to_string()))
+}
+
+/// Refuses a role that no project has.
+pub(super) fn check_project_role(role: Role) -> Result<(), ApiError> {
+    if PROJECT_ROLES.contains(&role) {
+        return Ok(());
+    }
+    Err(ApiError::invalid("projects", "viewer, maintainer or admin"))
+}
+
+fn refused(error: StoreError) -> ApiError {
+    if error.is_refusal(people::LAST_OWNER) {
+        return ApiError::Conflict(
+            "last_owner",
+            "They are the last owner, and somebody has to decide: make another owner first.".to_owned(),
+        );
+    }
+    error.into()
+}
+
+/// A role for the fleet, or none.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct FleetRole(pub(crate) Option<Role>);
+
+/// What is to be different about somebody; what is None stays.
+#[derive(Default)]
+pub(crate) struct Edit {
+    pub(crate) role: Option<FleetRole>,
+    /// Roles of single projects to give (or to take, with None); the others stay.
+    pub(crate) projects: BTreeMap<ProjectId, Option<Role>>,
+    pub(crate) disabled: Option<bool>,
+}
+
+/// What one edit comes to.
+#[derive(Default)]
+struct Work {
+    statements: Vec<Statement>,
+    /// Action and detail of each record.
+    records: Vec<(&'static str, String)>,
+}
+
+impl Work {
+    fn add(&mut self, statements: impl IntoIterator<Item = Statement>, action: &'static str, detail: String) {
+        self.statements.extend(statements);
+        self.records.push((action, detail));
+    }
+
+    /// Runs all of it, or nothing. Afterwards live sockets of the person are closed: a page that may still follow what
+    /// it followed comes back by itself.
+    async fn run(mut self, state: &AppState, caller: &Caller, person: &UserId) -> Result<(), ApiError> {
+        if self.records.is_empty() {
+            return Ok(());
+        }
+        let now = platform::now();
+        let record = |(action, detail): &(&'static str, String)| {
+            activity::record(now, &caller.actor.0, action, person.as_str(), detail)
+        };
+        self.statements.extend(self.records.iter().map(record));
+        let logins: Vec<LoginRow> = state.db.all(people::logins(person)).await?;
+        state.db.batch(self.statements).await.map_err(refused)?;
+        for login in logins {
+            state.hub().close(&login.id).await;
+        }
+        Ok(())
+    }
+}
+
+/// Changes somebody: all of the edit, or nothing.
+pub(crate) async fn edit(
+    state: &AppState,
+    caller: &Caller,
+    id: &UserId,
+    edit: &Edit,
+) -> Result<(), ApiError> {
+    let person = get(state, id).await?;
+    let mut work = Work::default();
+    if let Some(role) = edit
+        .role
+        .map(|FleetRole(role)| role)
+        .filter(|role| *role != person.role)
+    {
+        check(caller, &person, Change::Role(role))?;
+        // Who has another role signs in again, but for who changes their own: a session is one of a role.
+        let statements = [
+            people::set_role(id, role),
+            people::end_sessions(id, &caller.login),
+            people::delete_invitations_by(id),
+        ];
+        work.add(
+            statements,
+            "user.role",
+            role.map_or("none", Role::as_str).to_owned(),
+        );
+    }
+    if !edit.projects.is_empty() {
+        check(caller, &person, Change::ProjectRoles)?;
+        add_project_roles(state, id, &edit.projects, &mut work).await?;
+    }
+    match edit
+        .disabled
+        .filter(|disabled| *disabled != person.disabled_at.is_some())
+    {
+        Some(true) => {
+            check(caller, &person, Change::Disable)?;
+            let statements = [
+                people::set_disabled(id, Some(platform::now())),
+                people::end_sessions(id, ""),
+                people::delete_invitations_by(id),
+            ];
+            work.add(statements, "user.disable", String::new());
+        }
+        Some(false) => {
+            check(caller, &person, Change::Enable)?;
+            work.add([people::set_disabled(id, None)], "user.enable", String::new());
+        }
+        None => {}
+    }
+    work.run(state, caller, id).await
+}
+
+async fn add_project_roles(
+    state: &AppState,
+    id: &UserId,
+    roles: &BTreeMap<ProjectId, Option<Role>>,
+    work: &mut Work,
+) -> Result<(), ApiError> {
+    for (project, role) in roles {
+        let found: Option<ChoiceRow> = state.db.first(people::project_called(project.as_str())).await?;
+        let slug = found.ok_or_else(|| ApiError::no_such("project"))?.slug;
+        let (action, detail) = match role {
+            Some(role) => {
+                check_project_role(*role)?;
+                ("user.project_role", format!("{} of {slug}", role.as_str()))
+            }
+            None => ("user.project_role_taken", slug),
+        };
+        work.add([people::set_project_role(id, project, *role)], action, detail);
+    }
+    Ok(())
+}
+
+/// Deletes somebody with all that is known of them. What they did stays on record, under an id that names nobody.
+pub(crate) async fn delete(state: &AppState, caller: &Caller, id: &UserId) -> Result<(), ApiError> {
+    let person = get(state, id).await?;
+    check(caller, &person, Change::Delete)?;
+    let mut work = Work::default();
+    work.add([people::delete(id)], "user.delete", String::new());
+    work.run(state, caller, id).await
+}
