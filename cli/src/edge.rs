@@ -5,6 +5,7 @@ use crate::settings::{ApiKey, Origin};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::time::Duration;
 use ureq::http::{Request, Response};
 use ureq::tls::{RootCerts, TlsConfig};
@@ -195,6 +196,19 @@ impl Edge {
         self.read(&Response::from_parts(parts, bytes))
     }
 
+    /// A refusal, with what to do about a key that is not taken any more.
+    fn refusal(&self, problem: Problem) -> Failure {
+        let Problem { code, mut detail } = problem;
+        if ["key_expired", "wrong_key"].contains(&code.as_str()) {
+            let _ = write!(
+                detail,
+                " {}/keys is that page; `devflow login` then keeps the new key.",
+                self.origin
+            );
+        }
+        Failure::Refused { code, detail }
+    }
+
     fn read(&self, response: &Response<Vec<u8>>) -> Result<Answer, Failure> {
         let status = response.status();
         let body: Option<Value> = if response.body().is_empty() {
@@ -212,10 +226,7 @@ impl Edge {
                     .and_then(|etag| etag.to_str().ok())
                     .map(str::to_owned),
             }),
-            (_, Some(problem)) if status.is_client_error() => Err(Failure::Refused {
-                code: problem.code,
-                detail: problem.detail,
-            }),
+            (_, Some(problem)) if status.is_client_error() => Err(self.refusal(problem)),
             (_, Some(problem)) => Err(Failure::Unreachable(format!(
                 "{}: {}",
                 self.origin, problem.detail

@@ -6,6 +6,7 @@
 //! Docker.
 
 pub mod access;
+pub mod api_key;
 pub mod deployment;
 pub mod dotenv;
 pub mod env_file;

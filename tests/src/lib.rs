@@ -8,6 +8,7 @@
 pub mod api;
 pub mod browser;
 pub mod cli;
+mod contract;
 pub mod database;
 pub mod docker;
 pub mod edge;
@@ -23,4 +24,5 @@ pub mod realistic;
 pub mod redis;
 pub mod runner;
 pub mod server;
+pub mod session;
 pub mod webhook;

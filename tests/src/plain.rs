@@ -28,6 +28,11 @@ impl Plain {
         Ok(plain)
     }
 
+    /// The session's cookie.
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
     /// Sends a form that starts a session, and keeps it.
     pub fn enter(&mut self, path: &str, fields: &str) -> Result<Answer> {
         let answer = self.send("POST", path, Some(fields))?;

@@ -1,8 +1,12 @@
 //! `login` and `logout`: the file that keeps keys.
 
-use crate::edge::Edge;
+use crate::edge::{Edge, decode};
 use crate::failure::Failure;
 use crate::settings::{self, ApiKey, Origin, Settings};
+use devflow_domain::moment::calendar;
+use devflow_protocol::UnixMillis;
+use serde::Deserialize;
+use std::fmt;
 use std::io::{IsTerminal as _, Read as _, stdin};
 
 /// Longest key that is read.
@@ -14,12 +18,31 @@ pub(super) fn login(address: Option<&str>) -> Result<(), Failure> {
     let mut kept = Settings::load(&file)?;
     let origin = settings::origin(address, &settings::variable, &kept)?;
     let key = read_key(&origin)?;
-    Edge::new(origin.clone(), key.clone()).get("/projects")?;
+    let known: Known = decode(Edge::new(origin.clone(), key.clone()).get("/key")?)?;
     kept.keys.insert(origin.clone(), key);
     kept.current = Some(origin.clone());
     kept.save(&file)?;
     eprintln!("Logged in to {origin}; the key is kept in {}.", file.display());
+    eprintln!("{known}");
     Ok(())
+}
+
+/// What the installation says of a key.
+#[derive(Deserialize)]
+struct Known {
+    name: String,
+    scope: String,
+    expires_at: Option<UnixMillis>,
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "It is “{}”, scope {}", self.name, self.scope)?;
+        match self.expires_at {
+            Some(end) => write!(f, ", and ends on {}.", calendar(end).0),
+            None => write!(f, "."),
+        }
+    }
 }
 
 fn read_key(origin: &Origin) -> Result<ApiKey, Failure> {

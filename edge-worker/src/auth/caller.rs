@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use devflow_domain::access::Through;
+use devflow_domain::moment::calendar;
 use devflow_protocol::{UnixMillis, UserId};
 
 /// Whose name an action is recorded under.
@@ -152,23 +153,27 @@ impl Caller {
             .and_then(|value| value.to_str().ok())
             .and_then(|text| text.strip_prefix("Bearer "))
             .filter(|token| token.starts_with(KEY_PREFIX) && token.len() <= 128);
-        let row = match token {
-            Some(token) => {
-                let (hash, now) = (crypt::token_hash(token), platform::now());
-                let row: Option<KeyCallerRow> = state.db.first(users::key(&hash, now)).await?;
-                if row.as_ref().is_some_and(|row| row.is_unseen(now)) {
-                    state.db.run(users::touch_key(&hash, now)).await?;
-                }
-                row
-            }
-            None => None,
-        };
-        let row = row.ok_or_else(|| {
+        let unknown = || {
             ApiError::Unauthenticated(
                 "wrong_key",
-                "The API key is not known, or is over; make a new one.".to_owned(),
+                "The API key is not known, or was revoked; make a new one on the page “API keys”.".to_owned(),
             )
-        })?;
+        };
+        let (hash, now) = (crypt::token_hash(token.ok_or_else(unknown)?), platform::now());
+        let row: Option<KeyCallerRow> = state.db.first(users::key(&hash)).await?;
+        let row = row.ok_or_else(unknown)?;
+        if let Some((name, end)) = row.over(now) {
+            return Err(ApiError::Unauthenticated(
+                "key_expired",
+                format!(
+                    "The API key “{name}” ended on {}; make a new one on the page “API keys”.",
+                    calendar(end).0
+                ),
+            ));
+        }
+        if row.is_unseen(now) {
+            state.db.run(users::touch_key(&hash, now)).await?;
+        }
         Ok(Self {
             access: Access(row.grants()?),
             actor: Actor(row.caller.id.clone()),

@@ -16,6 +16,7 @@ use crate::platform;
 use crate::store::{activity, users};
 use axum::http::HeaderMap;
 use devflow_domain::access::Scope;
+use devflow_domain::api_key::{MAX_DAYS, ends_at};
 use devflow_domain::people::{Email, PASSWORD_MAX, check_password};
 use devflow_protocol::{ApiKeyId, LoginId, UserId};
 use object::{Ask, Reply};
@@ -26,6 +27,11 @@ use worker::{Method, Request, RequestInit};
 pub(crate) const COOKIE: &str = "__Host-devflow";
 /// Prefix of API keys, for secret scanners.
 pub(crate) const KEY_PREFIX: &str = "dfp_";
+
+/// The text of a new API key: `dfp_` and 43 letters, digits, hyphens and underscores.
+pub(crate) fn new_key() -> String {
+    format!("{KEY_PREFIX}{}", crypt::token(platform::entropy()))
+}
 
 async fn ask(state: &AppState, ask: &Ask) -> Result<Reply, ApiError> {
     let mut init = RequestInit::new();
@@ -42,6 +48,7 @@ async fn ask(state: &AppState, ask: &Ask) -> Result<Reply, ApiError> {
 
 /// What makes the owner.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SetUp {
     pub(crate) token: String,
@@ -79,7 +86,7 @@ pub(crate) async fn set_up(state: &AppState, setup: &SetUp) -> Result<NewOwner, 
         platform::new_id(UserId::new),
         platform::new_id(ApiKeyId::new),
     );
-    let api_key = format!("{KEY_PREFIX}{}", crypt::token(platform::entropy()));
+    let api_key = new_key();
     let owner = users::NewOwner {
         id: &user,
         email: email.as_str(),
@@ -95,7 +102,7 @@ pub(crate) async fn set_up(state: &AppState, setup: &SetUp) -> Result<NewOwner, 
             name: "set-up",
             scope: Scope::Admin,
             projects: None,
-            expires_at: None,
+            expires_at: ends_at(now, Some(MAX_DAYS)).ok(),
             now,
         }),
         activity::record(now, user.as_str(), "user.set_up", user.as_str(), ""),

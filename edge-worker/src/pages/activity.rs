@@ -72,6 +72,7 @@ fn sentence(action: &str) -> String {
         "server.enrol" => "Connected the server",
         "server.ping" => "Tested the connection of",
         "key.create" => "Made an API key",
+        "key.rotate" => "Rotated an API key",
         "key.revoke" => "Revoked an API key",
         other => return other.replace(['.', '_'], " "),
     };

@@ -1,56 +1,178 @@
-//! API keys of a person: made, shown once, revoked.
+//! API keys of a person: made, shown once, rotated, revoked.
 
 use crate::app::AppState;
-use crate::auth::{KEY_PREFIX, SignedIn};
+use crate::auth::{SignedIn, new_key};
 use crate::crypt;
 use crate::error::ApiError;
 use crate::platform;
+use crate::store::keys::{self, KeyRow, SlugRow};
 use crate::store::{activity, users};
-use devflow_domain::access::Scope;
-use devflow_protocol::ApiKeyId;
+use devflow_domain::access::{Action, Scope};
+use devflow_domain::api_key::{KEYS_EACH, ends_at, old_ends_at};
+use devflow_protocol::{ApiKeyId, ProjectId};
 
-/// Makes a key; it is told this once.
-pub(crate) async fn create(state: &AppState, owner: &SignedIn, name: &str) -> Result<String, ApiError> {
+/// What is asked for.
+pub(crate) struct Wanted {
+    pub(crate) name: String,
+    pub(crate) scope: Scope,
+    /// How long it lasts; the default where nothing is said.
+    pub(crate) days: Option<u16>,
+    /// The only projects that it reaches; None is all.
+    pub(crate) projects: Option<Vec<ProjectId>>,
+}
+
+/// A key that was made.
+pub(crate) struct Made {
+    pub(crate) row: KeyRow,
+    /// Told this once.
+    pub(crate) token: String,
+}
+
+/// All keys of that person, newest first.
+pub(crate) async fn list(state: &AppState, owner: &SignedIn) -> Result<Vec<KeyRow>, ApiError> {
+    Ok(state.db.all(keys::of_user(&owner.user)).await?)
+}
+
+async fn get(state: &AppState, owner: &SignedIn, id: &ApiKeyId) -> Result<KeyRow, ApiError> {
+    let row = state.db.first(keys::of_user_by_id(&owner.user, id)).await?;
+    row.ok_or_else(|| ApiError::no_such("API key"))
+}
+
+fn check_name(name: &str) -> Result<&str, ApiError> {
     let name = name.trim();
-    if !(1..=60).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+    if (1..=60).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
+        return Ok(name);
+    }
+    Err(ApiError::invalid(
+        "name",
+        "give the key a name of 1 to 60 characters",
+    ))
+}
+
+fn json(ids: &[ProjectId]) -> String {
+    serde_json::to_string(ids).expect("ids are plain texts")
+}
+
+/// The projects as they are stored. Each has to be there, and the person has to see it.
+async fn check_projects(
+    state: &AppState,
+    owner: &SignedIn,
+    projects: Option<&[ProjectId]>,
+) -> Result<Option<String>, ApiError> {
+    let Some(projects) = projects else {
+        return Ok(None);
+    };
+    if !(1..=50).contains(&projects.len()) {
         return Err(ApiError::invalid(
-            "name",
-            "give the key a name of 1 to 60 characters",
+            "projects",
+            "1 to 50 projects; without the field the key reaches all",
         ));
     }
-    let (now, id) = (platform::now(), platform::new_id(ApiKeyId::new));
-    let key = format!("{KEY_PREFIX}{}", crypt::token(platform::entropy()));
-    state
-        .db
-        .batch(vec![
-            users::insert_key(&users::NewKey {
-                token_hash: &crypt::token_hash(&key),
-                id: &id,
-                user: &owner.user,
-                name,
-                scope: Scope::Admin,
-                projects: None,
-                expires_at: None,
-                now,
-            }),
-            activity::record(now, &owner.actor().0, "key.create", id.as_str(), name),
-        ])
-        .await?;
-    Ok(key)
+    let there: Vec<SlugRow> = state.db.all(keys::projects_of_ids(&json(projects))).await?;
+    let reached = |id: &ProjectId| {
+        there.iter().any(|row| row.id == *id) && owner.access.may(Action::SeeProject, Some(id))
+    };
+    match projects.iter().find(|id| !reached(id)) {
+        Some(id) => Err(ApiError::invalid("projects", format!("there is no project {id}"))),
+        None => Ok(Some(json(projects))),
+    }
+}
+
+/// The ids of slugs that were typed, between spaces, commas or line ends; None where there are none.
+pub(crate) async fn projects_of(state: &AppState, typed: &str) -> Result<Option<Vec<ProjectId>>, ApiError> {
+    let slugs: Vec<&str> = typed
+        .split(|c: char| c == ',' || c.is_whitespace())
+        .filter(|slug| !slug.is_empty())
+        .collect();
+    if slugs.is_empty() {
+        return Ok(None);
+    }
+    let list = serde_json::to_string(&slugs).expect("texts are JSON");
+    let rows: Vec<SlugRow> = state.db.all(keys::projects_of_slugs(&list)).await?;
+    let found = |slug: &&str| {
+        rows.iter()
+            .find(|row| row.slug == *slug)
+            .map(|row| row.id.clone())
+    };
+    let unknown = |slug: &&str| ApiError::invalid("projects", format!("there is no project {slug}"));
+    let ids = slugs.iter().map(|slug| found(slug).ok_or_else(|| unknown(slug)));
+    ids.collect::<Result<_, _>>().map(Some)
+}
+
+/// Makes a key; it is told this once.
+pub(crate) async fn create(state: &AppState, owner: &SignedIn, wanted: &Wanted) -> Result<Made, ApiError> {
+    let name = check_name(&wanted.name)?;
+    let now = platform::now();
+    let end = ends_at(now, wanted.days).map_err(|error| ApiError::invalid("days", error.to_string()))?;
+    let projects = check_projects(state, owner, wanted.projects.as_deref()).await?;
+    check_count(state, owner).await?;
+    let (id, token) = (platform::new_id(ApiKeyId::new), new_key());
+    let insert = users::insert_key(&users::NewKey {
+        token_hash: &crypt::token_hash(&token),
+        id: &id,
+        user: &owner.user,
+        name,
+        scope: wanted.scope,
+        projects,
+        expires_at: Some(end),
+        now,
+    });
+    let told = activity::record(now, &owner.actor().0, "key.create", id.as_str(), name);
+    state.db.batch(vec![insert, told]).await?;
+    let row = get(state, owner, &id).await?;
+    Ok(Made { row, token })
+}
+
+async fn check_count(state: &AppState, owner: &SignedIn) -> Result<(), ApiError> {
+    if list(state, owner).await?.len() < KEYS_EACH {
+        return Ok(());
+    }
+    Err(ApiError::Conflict(
+        "too_many_keys",
+        format!("You have {KEYS_EACH} keys; revoke one that is not needed any more."),
+    ))
+}
+
+/// Makes a key with the name, scope and projects of another, which ends `overlap_hours` later: time to bring the new
+/// one to all that use it. 0 ends the old one at once, as when it leaked.
+pub(crate) async fn rotate(
+    state: &AppState,
+    owner: &SignedIn,
+    id: &ApiKeyId,
+    days: Option<u16>,
+    overlap_hours: Option<u16>,
+) -> Result<Made, ApiError> {
+    let old = get(state, owner, id).await?;
+    let now = platform::now();
+    let end = ends_at(now, days).map_err(|error| ApiError::invalid("days", error.to_string()))?;
+    let old_end = old_ends_at(now, overlap_hours, old.expires_at)
+        .map_err(|error| ApiError::invalid("overlap_hours", error.to_string()))?;
+    check_count(state, owner).await?;
+    let (new, token) = (platform::new_id(ApiKeyId::new), new_key());
+    let insert = users::insert_key(&users::NewKey {
+        token_hash: &crypt::token_hash(&token),
+        id: &new,
+        user: &owner.user,
+        name: &old.name,
+        scope: old.scope,
+        projects: old.projects,
+        expires_at: Some(end),
+        now,
+    });
+    let told = activity::record(now, &owner.actor().0, "key.rotate", new.as_str(), id.as_str());
+    state.db.batch(vec![insert, keys::end(id, old_end), told]).await?;
+    let row = get(state, owner, &new).await?;
+    Ok(Made { row, token })
 }
 
 /// Revokes a key of that person.
 pub(crate) async fn revoke(state: &AppState, owner: &SignedIn, id: &ApiKeyId) -> Result<(), ApiError> {
+    get(state, owner, id).await?;
     let now = platform::now();
-    let answers = state
+    let told = activity::record(now, &owner.actor().0, "key.revoke", id.as_str(), "");
+    state
         .db
-        .batch(vec![
-            users::delete_key(id, &owner.user),
-            activity::record(now, &owner.actor().0, "key.revoke", id.as_str(), ""),
-        ])
+        .batch(vec![users::delete_key(id, &owner.user), told])
         .await?;
-    match answers.first() {
-        Some(answer) if answer.changes() > 0 => Ok(()),
-        _ => Err(ApiError::no_such("API key")),
-    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use super::projects::ProjectState;
 use super::servers::ServerState;
 use super::{Statement, statement};
 use devflow_protocol::event::DeploymentState;
-use devflow_protocol::{ApiKeyId, DeploymentId, ProjectId, ServerId, UnixMillis, UserId};
+use devflow_protocol::{DeploymentId, ProjectId, ServerId, UnixMillis};
 use serde::Deserialize;
 
 /// Counts of what may be many stop here, so that a bad day does not cost more than a good one.
@@ -133,23 +133,6 @@ pub(crate) fn open_jobs(server: &ServerId) -> Statement {
         WHERE j.server = ?1 AND j.state IN ('queued', 'leased', 'running', 'out_of_contact')
         ORDER BY j.id LIMIT 50",
         server
-    )
-}
-
-/// An API key.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct KeyRow {
-    pub(crate) id: ApiKeyId,
-    pub(crate) name: String,
-    pub(crate) created_at: UnixMillis,
-}
-
-/// The keys of a person, newest first.
-pub(crate) fn keys(user: &UserId) -> Statement {
-    statement!(
-        "-- dashboard_keys
-        SELECT id, name, created_at FROM api_keys WHERE user = ?1 ORDER BY id DESC LIMIT 200",
-        user
     )
 }
 

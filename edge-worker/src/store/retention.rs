@@ -7,12 +7,19 @@ use devflow_protocol::UnixMillis;
 /// Deployments that are kept for each project.
 pub(crate) const DEPLOYMENTS_KEPT: i64 = 50;
 
-/// Ends sessions, enrolments, invitations and idempotency keys that are over.
-pub(crate) fn expired_tokens(now: UnixMillis) -> [Statement; 4] {
+/// For so long an API key that ended is still told apart from an unknown one, in milliseconds.
+const KEY_KNOWN_MS: i64 = 30 * 24 * 3_600_000;
+
+/// Ends sessions, API keys, enrolments, invitations and idempotency keys that are over.
+pub(crate) fn expired_tokens(now: UnixMillis) -> [Statement; 5] {
     [
         statement!(
             "-- retention_sessions\nDELETE FROM sessions WHERE expires_at <= ?1",
             now
+        ),
+        statement!(
+            "-- retention_api_keys\nDELETE FROM api_keys WHERE expires_at <= ?1",
+            now.plus(-KEY_KNOWN_MS)
         ),
         statement!(
             "-- retention_enrolments\nDELETE FROM enrolments WHERE expires_at <= ?1",

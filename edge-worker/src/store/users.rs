@@ -2,6 +2,7 @@
 
 use super::{Statement, StoreError, statement};
 use devflow_domain::access::{Grants, KeyLimits, Role, Scope, Through};
+use devflow_domain::api_key::{Standing, standing};
 use devflow_protocol::{ApiKeyId, LoginId, UnixMillis, UserId};
 use serde::Deserialize;
 
@@ -66,6 +67,7 @@ pub(crate) struct KeyCallerRow {
     /// JSON list of projects; None is all.
     only: Option<String>,
     used_at: Option<UnixMillis>,
+    name: String,
 }
 
 impl KeyCallerRow {
@@ -77,6 +79,12 @@ impl KeyCallerRow {
             scope: self.scope,
             projects,
         }))
+    }
+
+    /// Its name and when it ended, where it did.
+    pub(crate) fn over(&self, now: UnixMillis) -> Option<(&str, UnixMillis)> {
+        let end = self.caller.expires_at?;
+        (standing(Some(end), now) == Standing::Over).then_some((self.name.as_str(), end))
     }
 
     /// True where its last use was not written down lately.
@@ -236,16 +244,16 @@ pub(crate) fn insert_key(key: &NewKey<'_>) -> Statement {
     )
 }
 
-/// The key of a token, unless it is over.
-pub(crate) fn key(token_hash: &str, now: UnixMillis) -> Statement {
+/// The key of a token, also where it is over.
+pub(crate) fn key(token_hash: &str) -> Statement {
     statement!(
         "-- api_keys_by_token
-        SELECT k.id, k.user, u.email, k.created_at AS seen_at, k.expires_at, u.role, k.scope, k.projects AS only, k.used_at,
+        SELECT k.id, k.user, u.email, k.created_at AS seen_at, k.expires_at, u.role, k.scope, k.projects AS only,
+          k.used_at, k.name,
           (SELECT json_group_object(r.project, r.role) FROM project_roles r WHERE r.user = u.id) AS projects
         FROM api_keys k JOIN users u ON u.id = k.user
-        WHERE k.token_hash = ?1 AND (k.expires_at IS NULL OR k.expires_at > ?2) AND u.disabled_at IS NULL",
-        token_hash,
-        now
+        WHERE k.token_hash = ?1 AND u.disabled_at IS NULL",
+        token_hash
     )
 }
 

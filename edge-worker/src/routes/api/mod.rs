@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod deployments;
+mod keys;
 mod people;
 mod projects;
 mod servers;
@@ -17,5 +18,6 @@ pub(super) fn router() -> Routes {
         .merge(projects::router())
         .merge(deployments::router())
         .merge(deliveries::router())
+        .merge(keys::router())
         .merge(people::router())
 }

@@ -1,6 +1,7 @@
 //! What only the pages ask.
 
-use crate::store::dashboard::{self, Counts, FeedRow, KeyRow, OpenJob, ServerProject};
+use crate::store::dashboard::{self, Counts, FeedRow, OpenJob, ServerProject};
+use crate::store::keys::{self, KeyRow};
 use crate::store::testing::{TestDb, id, project, server};
 use crate::store::{activity, servers, users};
 use devflow_domain::access::Scope;
@@ -117,7 +118,7 @@ fn keys_are_those_of_their_owner_and_go_when_revoked() {
         now: UnixMillis(2),
     }));
     let names = |user| -> Vec<String> {
-        let rows: Vec<KeyRow> = db.all(dashboard::keys(user));
+        let rows: Vec<KeyRow> = db.all(keys::of_user(user));
         rows.into_iter().map(|row| row.name).collect()
     };
     let other = id!(UserId, 2);

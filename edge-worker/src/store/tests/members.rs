@@ -176,7 +176,7 @@ fn roles_of_a_project_are_given_changed_and_taken() {
 fn person_who_is_shut_out_has_no_session_key_or_sign_in_until_let_in_again() {
     let db = with_owner();
     add(&db, 2, Some(Role::Admin));
-    let key = |hash: &str| db.first::<KeyCallerRow>(users::key(hash, NOW)).is_some();
+    let key = |hash: &str| db.first::<KeyCallerRow>(users::key(hash)).is_some();
     let known = || db.first::<UserRow>(users::by_email("p2@shop.test")).is_some();
     db.run(session(&user(2), "s"));
     db.run(users::insert_key(&NewKey {

@@ -43,7 +43,7 @@ fn hot_statements() -> Vec<Statement> {
         access::project_of_deployment("d"),
         access::project_of_delivery("d"),
         access::project_of_job("j"),
-        users::key("h", now),
+        users::key("h"),
         users::by_email("a"),
         users::owner(),
         cards::one(&project()),
@@ -67,7 +67,7 @@ fn hot_statements() -> Vec<Statement> {
         users::session("h", now),
         idempotency::by_key("k"),
     ]);
-    statements.extend(retention::expired_tokens(now).into_iter().skip(3));
+    statements.extend(retention::expired_tokens(now).into_iter().skip(4));
     statements
 }
 

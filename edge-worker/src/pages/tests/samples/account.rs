@@ -1,6 +1,8 @@
 //! What belongs to people: keys, activity, signing in.
 
-use super::{ago, shell};
+use super::{ago, badge, shell};
+use crate::pages::look::Tone;
+use crate::pages::reference::ReferencePage;
 use crate::pages::shell::{Notice, Section, Theme};
 use crate::pages::{activity, keys, sign_in};
 use askama::Template;
@@ -16,7 +18,11 @@ pub(in crate::pages::tests) fn keys(theme: Theme, name: &str) -> String {
         rows: vec![keys::Row {
             id: "key_1".to_owned(),
             name: name.to_owned(),
+            reach: format!("looks and deploys: {name}"),
             made: ago(90_000),
+            used: Some(ago(120)),
+            badge: Some(badge(Tone::Warn, "Ends soon")),
+            ends: Some("2026-12-01".to_owned()),
         }],
         made: Some("dfp_4J1v8mZk2uXq".to_owned()),
     };
@@ -40,6 +46,11 @@ pub(in crate::pages::tests) fn activity(theme: Theme, subject: &str) -> String {
         ],
         next: None,
     };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn reference(theme: Theme) -> String {
+    let page = ReferencePage::new(shell("API reference", Section::Keys, theme)).unwrap();
     page.render().unwrap()
 }
 
