@@ -1,5 +1,6 @@
 //! Turns the names of the bundled assets (`dist/assets.json`, written by `ui/build.mjs`) into constants.
-//! Without that file plain names are used, so that checks and tests need no Node.
+//! Without that file plain names are used, so that checks and tests need no Node. Also takes the indentation out of the
+//! API's document, which the Worker carries.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -31,4 +32,10 @@ fn main() {
     }
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR for build scripts");
     fs::write(Path::new(&out).join("assets.rs"), constants).expect("OUT_DIR can be written");
+
+    println!("cargo::rerun-if-changed=../docs/openapi.json");
+    let document = fs::read_to_string("../docs/openapi.json").expect("docs/openapi.json is committed");
+    // A text in JSON has no line end in it.
+    let dense: String = document.lines().map(str::trim_start).collect();
+    fs::write(Path::new(&out).join("openapi.json"), dense).expect("OUT_DIR can be written");
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 /// What a person may set of a project. Missing fields take the framework's defaults when the spec is made, so a
 /// better default reaches the projects that never changed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProjectSettings {
     /// The kind of application.

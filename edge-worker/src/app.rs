@@ -4,7 +4,7 @@ use crate::access::Routes;
 use crate::config::Config;
 use crate::error::{ApiError, problem};
 use crate::store::{Cost, Db};
-use crate::{hub, pages, platform, routes};
+use crate::{hub, openapi, pages, platform, routes};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -83,7 +83,7 @@ impl AppState {
 
 /// All routes, with what each needs.
 pub(crate) fn routes() -> Routes {
-    routes::router().merge(pages::router())
+    routes::router().merge(openapi::router()).merge(pages::router())
 }
 
 /// The routes, guarded, with what surrounds them.

@@ -206,16 +206,9 @@ impl FromRequestParts<AppState> for IfMatch {
     }
 }
 
-/// An answer with the entity tag of what is in it, for a conditional change.
-pub(crate) type Versioned<T> = ([(header::HeaderName, String); 1], T);
-
-/// Adds the entity tag of `version`.
-pub(crate) fn versioned<T>(version: impl std::fmt::Display, body: T) -> Versioned<T> {
-    ([(header::ETAG, etag::of(version))], body)
-}
-
 /// The query of a list.
 #[derive(Default, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Paging {
     /// Where the page begins: `next` of the page before.

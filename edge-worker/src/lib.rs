@@ -5,6 +5,7 @@
 //! on a server.
 
 mod access;
+mod answer;
 mod app;
 mod auth;
 mod config;
@@ -14,6 +15,7 @@ mod error;
 mod extract;
 mod hub;
 mod idempotency;
+mod openapi;
 mod pages;
 mod platform;
 mod routes;

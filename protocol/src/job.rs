@@ -81,6 +81,7 @@ impl Work {
 
 /// Why a deployment was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
     /// A push. Ends as superseded where a newer commit of the ref is live already.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 /// The kind of application, which decides the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Framework {
     /// Laravel.
@@ -66,6 +67,7 @@ pub struct Web {
 
 /// HTTP basic authentication of a whole project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BasicAuth {
     /// The user's name: no colon, no control character.
@@ -76,6 +78,7 @@ pub struct BasicAuth {
 
 /// When a step runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Composer and the like, before the environment is there.
@@ -94,6 +97,7 @@ pub enum Phase {
 
 /// One command of the pipeline, run in the project's own container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Shown on the page.
@@ -117,6 +121,7 @@ pub struct Step {
 
 /// A tree that is kept between deployments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StepCache {
     /// What is kept, such as `vendor` or `public/build`.
@@ -129,6 +134,7 @@ pub struct StepCache {
 
 /// A process beside PHP-FPM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Process {
     /// Shown on the page and part of the container's name.
@@ -145,6 +151,7 @@ pub struct Process {
 
 /// How a process is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessKind {
     /// Runs always, restarted when it ends.
@@ -175,6 +182,7 @@ pub enum SharedKind {
 
 /// What a project's containers may use; one block renders pool, php.ini, container and vhost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Memory of the web container, in MiB.
@@ -206,6 +214,7 @@ impl Default for Limits {
 
 /// What the server makes for the project.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Services {
     /// A `MariaDB` database with a user of its own.
@@ -216,6 +225,7 @@ pub struct Services {
 
 /// How a release is switched, watched and kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ReleasePolicy {
     /// Releases to keep, the live one included.
@@ -241,6 +251,7 @@ impl Default for ReleasePolicy {
 
 /// A project's environment: name to value, as bytes in UTF-8. `Debug` shows the names only.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Environment(pub BTreeMap<EnvName, String>);
 

@@ -25,6 +25,7 @@ pub const HEADS: &str = "/runner/v1/heads";
 
 /// What a server is; shown, and used for nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ServerFacts {
     /// Host name.
@@ -176,6 +177,7 @@ pub struct Accepted {
 
 /// Problem details (RFC 9457), as every error of the edge is answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
     /// `about:blank#<code>`.
     #[serde(rename = "type")]

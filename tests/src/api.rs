@@ -1,5 +1,6 @@
 //! The JSON API, as a script of an owner uses it.
 
+use crate::contract;
 use crate::http::{Answer, Client};
 use crate::process::{GiveUp, wait_for};
 use crate::webhook::Hook;
@@ -41,14 +42,14 @@ impl Api {
     pub fn set_up(base: &str, token: &str, email: &str, password: &str) -> Result<Self> {
         let client = Client::default();
         let body = json!({"token": token, "email": email, "password": password}).to_string();
-        let answer = client
-            .send(
-                "POST",
-                &format!("{base}/api/v1/setup"),
-                &[("content-type", "application/json")],
-                Some(body.as_bytes()),
-            )?
-            .expect(201)?;
+        let answer = client.send(
+            "POST",
+            &format!("{base}/api/v1/setup"),
+            &[("content-type", "application/json")],
+            Some(body.as_bytes()),
+        )?;
+        contract::check("POST", "/setup", &answer)?;
+        let answer = answer.expect(201)?;
         Ok(Self {
             base: base.to_owned(),
             key: text(&answer, "/api_key")?,
@@ -80,7 +81,7 @@ impl Api {
         self.call_with(method, path, &[], body)
     }
 
-    /// As [`Self::call`], with further headers.
+    /// As [`Self::call`], with further headers. The answer has to be what the API's document says.
     pub fn call_with(
         &self,
         method: &str,
@@ -95,12 +96,14 @@ impl Api {
         if bytes.is_some() {
             headers.push(("content-type", "application/json"));
         }
-        self.client.send(
+        let answer = self.client.send(
             method,
             &format!("{}/api/v1{path}", self.base),
             &headers,
             bytes.as_deref(),
-        )
+        )?;
+        contract::check(method, path, &answer)?;
+        Ok(answer)
     }
 
     /// `GET`, status 200.

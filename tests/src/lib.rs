@@ -8,6 +8,7 @@
 pub mod api;
 pub mod browser;
 pub mod cli;
+mod contract;
 pub mod database;
 pub mod docker;
 pub mod edge;

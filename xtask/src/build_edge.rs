@@ -11,12 +11,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
-const INPUTS: [&str; 6] = [
+const INPUTS: [&str; 7] = [
     "Cargo.toml",
     "Cargo.lock",
     "edge-worker",
     "protocol",
     "domain",
+    "docs/openapi.json",
     "xtask/node/package.json",
 ];
 const OUTPUTS: [&str; 2] = ["build", "dist"];

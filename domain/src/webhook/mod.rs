@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 /// Who sends the webhooks of a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Provider {
     /// GitHub, and GitHub Enterprise.

@@ -13,6 +13,11 @@ const FILES_BYTES: usize = DELIVERY_EVENT_BYTES / 2;
 
 /// What a delivery says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "DeliveryEvent")
+)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The provider tries the hook out.
@@ -72,6 +77,7 @@ pub fn concerning(mut events: Vec<Event>, ref_name: &RefName) -> Event {
 
 /// A ref that moved to a commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Push {
     /// The ref, whole.
     pub ref_name: RefName,

@@ -12,6 +12,7 @@ mod tests;
 pub(crate) use grants::Access;
 
 use crate::app::AppState;
+use crate::openapi::Described;
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
@@ -79,6 +80,19 @@ pub(crate) struct Route {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
     pub(crate) needs: Needs,
+    /// What the API's document says of it; None where it is not of the API.
+    #[cfg(test)]
+    pub(crate) doc: Option<Doc>,
+}
+
+/// What the API's document says of a route.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Doc {
+    /// What it does.
+    pub(crate) summary: &'static str,
+    /// Adds what its handler takes and gives.
+    pub(crate) describe: fn(&mut crate::openapi::Operation),
 }
 
 /// Routes with what they need.
@@ -105,8 +119,40 @@ impl Routes {
         T: 'static,
     {
         self.router = self.router.route(path, on(filter, handler));
-        self.list.push(Route { method, path, needs });
+        self.list.push(Route {
+            method,
+            path,
+            needs,
+            #[cfg(test)]
+            doc: None,
+        });
         self
+    }
+
+    /// A route of the JSON API. Its document gets `summary`, and what goes in and comes out from the handler's type.
+    pub(crate) fn api<H, T, D>(
+        self,
+        method: Method,
+        path: &'static str,
+        needs: Needs,
+        summary: &'static str,
+        handler: H,
+    ) -> Self
+    where
+        H: Handler<T, AppState> + Described<D>,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(method.clone()).expect("the API has usual methods only");
+        #[cfg_attr(not(test), expect(unused_mut, reason = "the document is made in tests only"))]
+        let mut routes = self.add((filter, method), path, needs, handler);
+        #[cfg(test)]
+        if let Some(route) = routes.list.last_mut() {
+            let describe = H::describe;
+            route.doc = Some(Doc { summary, describe });
+        }
+        #[cfg(not(test))]
+        let _ = summary;
+        routes
     }
 
     /// `GET`, and with it `HEAD`.
@@ -127,36 +173,6 @@ impl Routes {
         handler: H,
     ) -> Self {
         self.add((MethodFilter::POST, Method::POST), path, needs, handler)
-    }
-
-    /// `PUT`.
-    pub(crate) fn put<H: Handler<T, AppState>, T: 'static>(
-        self,
-        path: &'static str,
-        needs: Needs,
-        handler: H,
-    ) -> Self {
-        self.add((MethodFilter::PUT, Method::PUT), path, needs, handler)
-    }
-
-    /// `PATCH`.
-    pub(crate) fn patch<H: Handler<T, AppState>, T: 'static>(
-        self,
-        path: &'static str,
-        needs: Needs,
-        handler: H,
-    ) -> Self {
-        self.add((MethodFilter::PATCH, Method::PATCH), path, needs, handler)
-    }
-
-    /// `DELETE`.
-    pub(crate) fn delete<H: Handler<T, AppState>, T: 'static>(
-        self,
-        path: &'static str,
-        needs: Needs,
-        handler: H,
-    ) -> Self {
-        self.add((MethodFilter::DELETE, Method::DELETE), path, needs, handler)
     }
 
     /// Adds further ones.

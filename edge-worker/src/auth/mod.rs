@@ -42,6 +42,7 @@ async fn ask(state: &AppState, ask: &Ask) -> Result<Reply, ApiError> {
 
 /// What makes the owner.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SetUp {
     pub(crate) token: String,

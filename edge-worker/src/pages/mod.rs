@@ -18,6 +18,7 @@ mod overview;
 mod people;
 mod project;
 mod prove;
+mod reference;
 mod servers;
 mod shell;
 mod sign_in;
@@ -48,6 +49,7 @@ pub(crate) fn router() -> Routes {
         .get("/keys", Needs::may(Action::SeeAccount), keys::list)
         .post("/keys", Needs::may(Action::ChangeAccount), keys::create)
         .post("/keys/{id}/revoke", Needs::may(Action::SeeAccount), keys::revoke)
+        .get("/reference", Needs::may(Action::Enter), reference::show)
         .get("/servers", Needs::may(Action::SeeServers), servers::list)
         .post("/servers", Needs::may(Action::ManageServers), enrolment::create)
         .get("/servers/new", Needs::may(Action::ManageServers), enrolment::new)

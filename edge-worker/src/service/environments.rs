@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 /// The names of a project's variables, without their values, and since when.
 pub(crate) struct Names {
     pub(crate) version: u32,
-    pub(crate) list: Vec<String>,
+    pub(crate) list: Vec<EnvName>,
     pub(crate) created_at: Option<UnixMillis>,
 }
 

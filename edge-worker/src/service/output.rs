@@ -13,6 +13,7 @@ const CHUNKS: i64 = 8;
 
 /// A piece of a deployment's output.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Output {
     /// Which attempt the events are of: they count anew with each. 0 before the first.
     pub(crate) attempt: u32,

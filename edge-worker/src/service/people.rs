@@ -54,6 +54,7 @@ fn refused(error: StoreError) -> ApiError {
 
 /// A role for the fleet, or none.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub(crate) struct FleetRole(pub(crate) Option<Role>);
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a deployment does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// Makes a release of a commit.
@@ -19,6 +20,7 @@ pub(crate) enum Kind {
 
 /// A step as far as it is known; kept as a JSON list in `steps`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct StepRow {
     pub(crate) step: StepName,
     /// None while it runs.

@@ -151,6 +151,7 @@ impl Statement {
 
 /// One page of a list: the rows and where the next page begins.
 #[derive(Debug, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "{T}Page"))]
 pub(crate) struct Page<T> {
     /// The rows.
     pub(crate) items: Vec<T>,
@@ -178,5 +179,13 @@ impl<T> Page<T> {
             items: self.items.into_iter().map(change).collect(),
             next: self.next,
         }
+    }
+
+    /// The same page with each row turned into something else, where all can be.
+    pub(crate) fn try_map<U, E>(self, change: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
+        Ok(Page {
+            items: self.items.into_iter().map(change).collect::<Result<_, _>>()?,
+            next: self.next,
+        })
     }
 }

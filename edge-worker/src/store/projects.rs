@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a project is about to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ProjectState {
     /// Serves, or will with its first deployment.

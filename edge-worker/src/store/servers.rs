@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whether a server is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ServerState {
     /// Not enrolled yet, or has not polled since.

@@ -1,7 +1,8 @@
 //! Deliveries: the inbox of webhooks.
 
-use super::view;
+use super::view::{Delivery, DeploymentAsked};
 use crate::access::{Needs, On, Routes};
+use crate::answer::Accepted;
 use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -12,26 +13,31 @@ use crate::store::deliveries::{self as store, DeliveryRow};
 use crate::store::deployments::FROM_NEWEST;
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::Method;
 use devflow_domain::access::Action;
 use devflow_protocol::{DeliveryId, ProjectId};
-use serde_json::Value;
 
 pub(super) fn router() -> Routes {
     Routes::new()
-        .get(
+        .api(
+            Method::GET,
             "/api/v1/projects/{id}/deliveries",
             Needs::project(Action::SeeProject),
+            "List the webhooks that came for a project, newest first",
             list,
         )
-        .get(
+        .api(
+            Method::GET,
             "/api/v1/deliveries/{id}",
             Needs::May(Action::SeeProject, On::Delivery),
+            "Show a webhook that came",
             show,
         )
-        .post(
+        .api(
+            Method::POST,
             "/api/v1/deliveries/{id}/replay",
             Needs::May(Action::Deploy, On::Delivery),
+            "Decide about a webhook again, and deploy what it pushed",
             replay,
         )
 }
@@ -42,14 +48,13 @@ async fn list(
     _caller: Caller,
     Id(id): Id<ProjectId>,
     Query(paging): Query<Paging>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Page<Delivery>>, ApiError> {
     projects::get(&state, &id).await?;
     let before = paging.cursor.as_deref().unwrap_or(FROM_NEWEST);
     let rows: Vec<DeliveryRow> = state.db.all(store::of_project(&id, before)).await?;
-    Ok(Json(view::page(
-        Page::new(rows, |row| row.id.to_string()),
-        |row| view::delivery(&row),
-    )))
+    Ok(Json(
+        Page::new(rows, |row| row.id.to_string()).map(Delivery::from),
+    ))
 }
 
 #[worker::send]
@@ -57,8 +62,8 @@ async fn show(
     State(state): State<AppState>,
     _caller: Caller,
     Id(id): Id<DeliveryId>,
-) -> Result<Json<Value>, ApiError> {
-    Ok(Json(view::delivery(&deliveries::get(&state, &id).await?)))
+) -> Result<Json<Delivery>, ApiError> {
+    Ok(Json(deliveries::get(&state, &id).await?.into()))
 }
 
 #[worker::send]
@@ -66,10 +71,7 @@ async fn replay(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<DeliveryId>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<Accepted<DeploymentAsked>, ApiError> {
     let row = deliveries::replay(&state, &caller.actor, &id).await?;
-    Ok((
-        StatusCode::ACCEPTED,
-        Json(view::named("deployment", view::deployment(&row))),
-    ))
+    Ok(Accepted(DeploymentAsked::new(row)))
 }

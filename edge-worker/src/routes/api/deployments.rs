@@ -1,7 +1,8 @@
 //! Deployments and their output.
 
-use super::view;
+use super::view::{Deployment, DeploymentAsked};
 use crate::access::{Needs, Routes};
+use crate::answer::Accepted;
 use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -12,64 +13,76 @@ use crate::store::Page;
 use crate::store::deployments::{self as store, DeploymentRow, FROM_NEWEST};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::Method;
 use devflow_domain::access::Action;
 use devflow_protocol::text::GitSha;
 use devflow_protocol::{DeploymentId, ProjectId};
 use serde::Deserialize;
-use serde_json::Value;
 
-type Accepted = (StatusCode, Json<Value>);
+type Asked = Accepted<DeploymentAsked>;
 
 pub(super) fn router() -> Routes {
     Routes::new()
-        .get(
+        .api(
+            Method::GET,
             "/api/v1/projects/{id}/deployments",
             Needs::project(Action::SeeProject),
+            "List the deployments of a project, newest first",
             list,
         )
-        .post(
+        .api(
+            Method::POST,
             "/api/v1/projects/{id}/deployments",
             Needs::project(Action::Deploy),
+            "Deploy the tip of the project's branch, or a commit",
             start,
         )
-        .get(
+        .api(
+            Method::GET,
             "/api/v1/deployments/{id}",
             Needs::deployment(Action::SeeProject),
+            "Show a deployment",
             show,
         )
-        .get(
+        .api(
+            Method::GET,
             "/api/v1/deployments/{id}/output",
             Needs::deployment(Action::SeeProject),
+            "Show what a deployment told and printed, from an event on",
             show_output,
         )
-        .post(
+        .api(
+            Method::POST,
             "/api/v1/deployments/{id}/cancel",
             Needs::deployment(Action::Deploy),
+            "Cancel a deployment",
             cancel,
         )
-        .post(
+        .api(
+            Method::POST,
             "/api/v1/deployments/{id}/abandon",
             Needs::deployment(Action::Operate),
+            "Give up on a deployment whose server is silent",
             abandon,
         )
-        .post(
+        .api(
+            Method::POST,
             "/api/v1/deployments/{id}/redeploy",
             Needs::deployment(Action::Deploy),
+            "Deploy the commit of a deployment again",
             redeploy,
         )
-        .post(
+        .api(
+            Method::POST,
             "/api/v1/deployments/{id}/rollback",
             Needs::deployment(Action::Deploy),
+            "Go back to a release that is kept on the server",
             roll_back,
         )
 }
 
-fn accepted(row: &DeploymentRow) -> Accepted {
-    (
-        StatusCode::ACCEPTED,
-        Json(view::named("deployment", view::deployment(row))),
-    )
+fn asked(row: DeploymentRow) -> Asked {
+    Accepted(DeploymentAsked::new(row))
 }
 
 #[worker::send]
@@ -78,19 +91,20 @@ async fn list(
     _caller: Caller,
     Id(id): Id<ProjectId>,
     Query(paging): Query<Paging>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Page<Deployment>>, ApiError> {
     projects::get(&state, &id).await?;
     let before = paging.cursor.as_deref().unwrap_or(FROM_NEWEST);
     let rows: Vec<DeploymentRow> = state.db.all(store::of_project(&id, before)).await?;
-    Ok(Json(view::page(
-        Page::new(rows, |row| row.id.to_string()),
-        |row| view::deployment(&row),
-    )))
+    Ok(Json(
+        Page::new(rows, |row| row.id.to_string()).map(Deployment::from),
+    ))
 }
 
 #[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Start {
+    /// The whole id of the commit; the tip of the branch without it.
     commit: Option<GitSha>,
 }
 
@@ -100,9 +114,9 @@ async fn start(
     caller: Caller,
     Id(id): Id<ProjectId>,
     OptionalJson(body): OptionalJson<Start>,
-) -> Result<Accepted, ApiError> {
-    Ok(accepted(
-        &deployments::start(&state, &caller.actor, &id, body.commit.as_ref()).await?,
+) -> Result<Asked, ApiError> {
+    Ok(asked(
+        deployments::start(&state, &caller.actor, &id, body.commit.as_ref()).await?,
     ))
 }
 
@@ -111,13 +125,15 @@ async fn show(
     State(state): State<AppState>,
     _caller: Caller,
     Id(id): Id<DeploymentId>,
-) -> Result<Json<Value>, ApiError> {
-    Ok(Json(view::deployment(&deployments::get(&state, &id).await?)))
+) -> Result<Json<Deployment>, ApiError> {
+    Ok(Json(deployments::get(&state, &id).await?.into()))
 }
 
 #[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct After {
+    /// The number of the last event that is known.
     #[serde(default)]
     after: u64,
 }
@@ -137,8 +153,8 @@ async fn cancel(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<DeploymentId>,
-) -> Result<Accepted, ApiError> {
-    Ok(accepted(&deployments::cancel(&state, &caller.actor, &id).await?))
+) -> Result<Asked, ApiError> {
+    Ok(asked(deployments::cancel(&state, &caller.actor, &id).await?))
 }
 
 #[worker::send]
@@ -146,8 +162,8 @@ async fn abandon(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<DeploymentId>,
-) -> Result<Accepted, ApiError> {
-    Ok(accepted(&deployments::abandon(&state, &caller.actor, &id).await?))
+) -> Result<Asked, ApiError> {
+    Ok(asked(deployments::abandon(&state, &caller.actor, &id).await?))
 }
 
 #[worker::send]
@@ -155,15 +171,15 @@ async fn redeploy(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<DeploymentId>,
-) -> Result<Accepted, ApiError> {
-    Ok(accepted(
-        &deployments::redeploy(&state, &caller.actor, &id).await?,
-    ))
+) -> Result<Asked, ApiError> {
+    Ok(asked(deployments::redeploy(&state, &caller.actor, &id).await?))
 }
 
 #[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct RollBack {
+    /// Go back even where a destructive migration lies between.
     #[serde(default)]
     force: bool,
 }
@@ -174,8 +190,8 @@ async fn roll_back(
     caller: Caller,
     Id(id): Id<DeploymentId>,
     OptionalJson(body): OptionalJson<RollBack>,
-) -> Result<Accepted, ApiError> {
-    Ok(accepted(
-        &deployments::roll_back(&state, &caller.actor, &id, body.force).await?,
+) -> Result<Asked, ApiError> {
+    Ok(asked(
+        deployments::roll_back(&state, &caller.actor, &id, body.force).await?,
     ))
 }

@@ -1,40 +1,146 @@
 //! People and invitations.
 
-use super::view;
 use crate::access::{Needs, Routes};
+use crate::answer::{Created, Done};
 use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::extract::{Id, Json as Body, Paging, Query};
 use crate::service::{invitations, people};
-use crate::store::Page;
-use crate::store::people::{self as store, PersonRow};
+use crate::store::people::{self as store, InvitationRow, PersonRow};
+use crate::store::{Page, StoreError};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::Method;
 use devflow_domain::access::{Action, Role};
-use devflow_protocol::{InvitationId, ProjectId, UserId};
-use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use devflow_protocol::{InvitationId, ProjectId, UnixMillis, UserId};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 pub(super) fn router() -> Routes {
+    let (see, manage) = (Needs::may(Action::SeePeople), Needs::may(Action::ManagePeople));
     Routes::new()
-        .get("/api/v1/people", Needs::may(Action::SeePeople), list)
-        .get("/api/v1/people/{id}", Needs::may(Action::SeePeople), show)
-        .patch("/api/v1/people/{id}", Needs::may(Action::ManagePeople), edit)
-        .delete("/api/v1/people/{id}", Needs::may(Action::ManagePeople), delete)
-        .get(
+        .api(
+            Method::GET,
+            "/api/v1/people",
+            see,
+            "List the people by address",
+            list,
+        )
+        .api(Method::GET, "/api/v1/people/{id}", see, "Show a person", show)
+        .api(
+            Method::PATCH,
+            "/api/v1/people/{id}",
+            manage,
+            "Change somebody's roles, shut them out or let them in again",
+            edit,
+        )
+        .api(
+            Method::DELETE,
+            "/api/v1/people/{id}",
+            manage,
+            "Delete a person and all that is personal about them",
+            delete,
+        )
+        .api(
+            Method::GET,
             "/api/v1/invitations",
-            Needs::may(Action::SeePeople),
+            see,
+            "List the invitations that are open",
             list_invitations,
         )
-        .post("/api/v1/invitations", Needs::may(Action::ManagePeople), invite)
-        .delete(
+        .api(
+            Method::POST,
+            "/api/v1/invitations",
+            manage,
+            "Invite somebody by a link that works once",
+            invite,
+        )
+        .api(
+            Method::DELETE,
             "/api/v1/invitations/{id}",
-            Needs::may(Action::ManagePeople),
+            manage,
+            "Take an invitation back",
             revoke,
         )
+}
+
+/// Somebody with an account.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Person {
+    id: UserId,
+    email: String,
+    /// For the fleet.
+    role: Option<Role>,
+    /// Roles of single projects.
+    projects: BTreeMap<ProjectId, Role>,
+    disabled_at: Option<UnixMillis>,
+    created_at: UnixMillis,
+    /// Last use of a session that is still there.
+    seen_at: Option<UnixMillis>,
+}
+
+impl TryFrom<PersonRow> for Person {
+    type Error = StoreError;
+
+    fn try_from(row: PersonRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            projects: row.projects()?,
+            id: row.id,
+            email: row.email,
+            role: row.role,
+            disabled_at: row.disabled_at,
+            created_at: row.created_at,
+            seen_at: row.seen_at,
+        })
+    }
+}
+
+/// An invitation that nobody has accepted yet.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Invitation {
+    id: InvitationId,
+    email: String,
+    /// For the fleet.
+    role: Option<Role>,
+    /// Roles of single projects.
+    projects: BTreeMap<ProjectId, Role>,
+    invited_by: UserId,
+    created_at: UnixMillis,
+    expires_at: UnixMillis,
+}
+
+impl TryFrom<InvitationRow> for Invitation {
+    type Error = StoreError;
+
+    fn try_from(row: InvitationRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            projects: row.projects()?,
+            id: row.id,
+            email: row.email,
+            role: row.role,
+            invited_by: row.invited_by,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+        })
+    }
+}
+
+/// All invitations that are open.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Invitations {
+    items: Vec<Invitation>,
+}
+
+/// An invitation with its link, which is shown this once.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct InvitationMade {
+    invitation: Invitation,
+    link: String,
 }
 
 #[worker::send]
@@ -42,18 +148,13 @@ async fn list(
     State(state): State<AppState>,
     _caller: Caller,
     Query(paging): Query<Paging>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Page<Person>>, ApiError> {
     let rows: Vec<PersonRow> = state
         .db
         .all(store::list(paging.cursor.as_deref().unwrap_or_default()))
         .await?;
     let page = Page::new(rows, |row| row.email.clone());
-    let items = page
-        .items
-        .iter()
-        .map(view::person)
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(Json(json!({ "items": items, "next": page.next })))
+    Ok(Json(page.try_map(Person::try_from)?))
 }
 
 #[worker::send]
@@ -61,8 +162,8 @@ async fn show(
     State(state): State<AppState>,
     _caller: Caller,
     Id(id): Id<UserId>,
-) -> Result<Json<Value>, ApiError> {
-    Ok(Json(view::person(&people::get(&state, &id).await?)?))
+) -> Result<Json<Person>, ApiError> {
+    Ok(Json(people::get(&state, &id).await?.try_into()?))
 }
 
 /// A field whose null is not the same as its absence.
@@ -71,6 +172,7 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Opti
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PersonEdit"))]
 #[serde(deny_unknown_fields)]
 struct Edit {
     /// Null takes the role for the fleet.
@@ -88,34 +190,37 @@ async fn edit(
     caller: Caller,
     Id(id): Id<UserId>,
     Body(edit): Body<Edit>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Person>, ApiError> {
     let edit = people::Edit {
         role: edit.role,
         projects: edit.projects,
         disabled: edit.disabled,
     };
     people::edit(&state, &caller, &id, &edit).await?;
-    Ok(Json(view::person(&people::get(&state, &id).await?)?))
+    Ok(Json(people::get(&state, &id).await?.try_into()?))
 }
 
 #[worker::send]
-async fn delete(
-    State(state): State<AppState>,
-    caller: Caller,
-    Id(id): Id<UserId>,
-) -> Result<StatusCode, ApiError> {
+async fn delete(State(state): State<AppState>, caller: Caller, Id(id): Id<UserId>) -> Result<Done, ApiError> {
     people::delete(&state, &caller, &id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Done)
 }
 
 #[worker::send]
-async fn list_invitations(State(state): State<AppState>, _caller: Caller) -> Result<Json<Value>, ApiError> {
+async fn list_invitations(
+    State(state): State<AppState>,
+    _caller: Caller,
+) -> Result<Json<Invitations>, ApiError> {
     let rows = invitations::open(&state).await?;
-    let items = rows.iter().map(view::invitation).collect::<Result<Vec<_>, _>>()?;
-    Ok(Json(view::named("items", items)))
+    let items = rows
+        .into_iter()
+        .map(Invitation::try_from)
+        .collect::<Result<_, _>>()?;
+    Ok(Json(Invitations { items }))
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct NewInvitation {
     email: String,
@@ -129,15 +234,17 @@ async fn invite(
     State(state): State<AppState>,
     caller: Caller,
     Body(new): Body<NewInvitation>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<Created<InvitationMade>, ApiError> {
     let wanted = invitations::Wanted {
         email: new.email,
         role: new.role,
         projects: new.projects,
     };
     let made = invitations::invite(&state, &caller, &wanted).await?;
-    let shown = json!({ "invitation": view::invitation(&made.row)?, "link": made.link });
-    Ok((StatusCode::CREATED, Json(shown)))
+    Ok(Created(InvitationMade {
+        invitation: made.row.try_into()?,
+        link: made.link,
+    }))
 }
 
 #[worker::send]
@@ -145,7 +252,7 @@ async fn revoke(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<InvitationId>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Done, ApiError> {
     invitations::revoke(&state, &caller, &id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Done)
 }

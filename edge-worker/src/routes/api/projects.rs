@@ -1,63 +1,96 @@
 //! Projects and their environments.
 
-use super::view;
+use super::view::{EnvironmentMade, Hook, JobQueued, Project, ProjectDetail, ProjectMade};
 use crate::access::{Needs, Routes};
+use crate::answer::{Accepted, AcceptedOrDone, Created, Versioned};
 use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::extract::{Id, IfMatch, Json as Body, Paging, Query, Versioned, versioned};
+use crate::extract::{Id, IfMatch, Json as Body, Paging, Query};
+use crate::service::projects::{NewProject, ProjectChanges};
 use crate::service::{environments, projects};
 use crate::store::cards::{self, ProjectCard, Show};
 use crate::store::{PAGE_ROWS, Page};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::Method;
 use devflow_domain::access::Action;
 use devflow_protocol::project::Environment;
 use devflow_protocol::text::EnvName;
-use devflow_protocol::{JobId, ProjectId, UnixMillis};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use devflow_protocol::{ProjectId, UnixMillis};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 pub(super) fn router() -> Routes {
     Routes::new()
-        .get("/api/v1/projects", Needs::may(Action::Enter), list)
-        .post("/api/v1/projects", Needs::may(Action::CreateProject), create)
-        .get("/api/v1/projects/{id}", Needs::project(Action::SeeProject), show)
-        .patch(
+        .api(
+            Method::GET,
+            "/api/v1/projects",
+            Needs::may(Action::Enter),
+            "List the projects that the caller may see, by slug",
+            list,
+        )
+        .api(
+            Method::POST,
+            "/api/v1/projects",
+            Needs::may(Action::CreateProject),
+            "Make a project",
+            create,
+        )
+        .api(
+            Method::GET,
+            "/api/v1/projects/{id}",
+            Needs::project(Action::SeeProject),
+            "Show a project",
+            show,
+        )
+        .api(
+            Method::PATCH,
             "/api/v1/projects/{id}",
             Needs::project(Action::ChangeSettings),
+            "Change the given fields of a project (JSON Merge Patch); `null` takes a setting back to its default",
             update,
         )
-        .delete(
+        .api(
+            Method::DELETE,
             "/api/v1/projects/{id}",
             Needs::project(Action::RemoveProject),
+            "Remove a project, from its server too",
             remove,
         )
-        .get(
+        .api(
+            Method::GET,
             "/api/v1/projects/{id}/environment",
             Needs::project(Action::SeeProject),
+            "Show a project's variables: their names, and with `reveal` their values",
             show_environment,
         )
-        .put(
+        .api(
+            Method::PUT,
             "/api/v1/projects/{id}/environment",
             Needs::project(Action::ChangeEnvironment),
+            "Replace all variables; `If-Match` has to say which version",
             replace_environment,
         )
-        .patch(
+        .api(
+            Method::PATCH,
             "/api/v1/projects/{id}/environment",
             Needs::project(Action::ChangeEnvironment),
+            "Set and remove single variables",
             change_environment,
         )
-        .post(
+        .api(
+            Method::POST,
             "/api/v1/projects/{id}/stop",
             Needs::project(Action::Operate),
+            "Stop a project",
             stop,
         )
-        .post(
+        .api(
+            Method::POST,
             "/api/v1/projects/{id}/restart",
             Needs::project(Action::Operate),
+            "Start a project's containers anew",
             restart,
         )
 }
@@ -67,36 +100,35 @@ async fn list(
     State(state): State<AppState>,
     caller: Caller,
     Query(paging): Query<Paging>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Page<ProjectDetail>>, ApiError> {
     let after = paging.cursor.as_deref().unwrap_or_default();
     let page = cards::page(Show::All, after, PAGE_ROWS, caller.access.visible());
     let rows: Vec<ProjectCard> = state.db.all(page).await?;
     let page = Page::new(rows, |card| card.project.slug.to_string());
-    let shown = page.items.iter().map(view::card).collect::<Result<Vec<_>, _>>()?;
-    Ok(Json(json!({ "items": shown, "next": page.next })))
+    Ok(Json(page.try_map(ProjectDetail::try_from)?))
 }
 
 #[worker::send]
 async fn create(
     State(state): State<AppState>,
     caller: Caller,
-    Body(input): Body<Map<String, Value>>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let created = projects::create(&state, &caller.actor, input).await?;
-    let hook = json!({
-        "url": projects::hook::url(&state, &created.hook),
-        "provider": created.hook.provider,
-        "secret": created.secret,
-    });
-    Ok((
-        StatusCode::CREATED,
-        Json(json!({ "project": view::project(&created.project)?, "hook": hook })),
-    ))
+    Body(input): Body<NewProject>,
+) -> Result<Created<ProjectMade>, ApiError> {
+    let created = projects::create(&state, &caller.actor, input.0).await?;
+    let hook = Hook {
+        url: projects::hook::url(&state, &created.hook),
+        provider: created.hook.provider,
+        secret: Some(created.secret),
+    };
+    let project = Project::try_from(created.project)?;
+    Ok(Created(ProjectMade { project, hook }))
 }
 
 #[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Reveal {
+    /// Show secrets too; that somebody looked is recorded.
     #[serde(default)]
     reveal: bool,
 }
@@ -107,21 +139,23 @@ async fn show(
     caller: Caller,
     Id(id): Id<ProjectId>,
     Query(query): Query<Reveal>,
-) -> Result<Versioned<Json<Value>>, ApiError> {
+) -> Result<Versioned<ProjectDetail>, ApiError> {
     let card = projects::card(&state, &id).await?;
-    let mut shown = view::card(&card)?;
-    if let (Value::Object(fields), Some(hook)) = (&mut shown, projects::hook::of_project(&state, &id).await?)
-    {
-        let mut view = json!({ "url": projects::hook::url(&state, &hook), "provider": hook.provider });
+    let version = card.project.updated_at.0;
+    let mut shown = ProjectDetail::try_from(card)?;
+    if let Some(hook) = projects::hook::of_project(&state, &id).await? {
+        let mut secret = None;
         if query.reveal {
             caller.access.require(Action::SeeSecrets, Some(&id))?;
-            view["secret"] = projects::hook::reveal_secret(&state, &caller.actor, &hook)
-                .await?
-                .into();
+            secret = Some(projects::hook::reveal_secret(&state, &caller.actor, &hook).await?);
         }
-        fields.insert("hook".to_owned(), view);
+        shown.hook = Some(Hook {
+            url: projects::hook::url(&state, &hook),
+            provider: hook.provider,
+            secret,
+        });
     }
-    Ok(versioned(card.project.updated_at.0, Json(shown)))
+    Ok(Versioned::new(version, shown))
 }
 
 #[worker::send]
@@ -130,16 +164,18 @@ async fn update(
     caller: Caller,
     Id(id): Id<ProjectId>,
     condition: IfMatch,
-    Body(input): Body<Map<String, Value>>,
-) -> Result<Versioned<Json<Value>>, ApiError> {
+    Body(input): Body<ProjectChanges>,
+) -> Result<Versioned<Project>, ApiError> {
     let seen = |at: UnixMillis| condition.check("project", at.0);
-    let row = projects::update(&state, &caller.actor, &id, seen, input).await?;
-    Ok(versioned(row.updated_at.0, Json(view::project(&row)?)))
+    let row = projects::update(&state, &caller.actor, &id, seen, input.0).await?;
+    Ok(Versioned::new(row.updated_at.0, row.try_into()?))
 }
 
 #[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Removal {
+    /// Remove its files, database and Redis keys too.
     #[serde(default)]
     purge: bool,
 }
@@ -151,16 +187,9 @@ async fn remove(
     caller: Caller,
     Id(id): Id<ProjectId>,
     Query(query): Query<Removal>,
-) -> Result<axum::response::Response, ApiError> {
-    use axum::response::IntoResponse as _;
-    match projects::remove(&state, &caller.actor, &id, query.purge).await? {
-        Some(job) => Ok((StatusCode::ACCEPTED, Json(queued(&job))).into_response()),
-        None => Ok(StatusCode::NO_CONTENT.into_response()),
-    }
-}
-
-fn queued(job: &JobId) -> Value {
-    view::named("job", json!({ "id": job, "state": "queued" }))
+) -> Result<AcceptedOrDone<JobQueued>, ApiError> {
+    let job = projects::remove(&state, &caller.actor, &id, query.purge).await?;
+    Ok(AcceptedOrDone(job.map(JobQueued::new)))
 }
 
 #[worker::send]
@@ -168,9 +197,9 @@ async fn stop(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<ProjectId>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<Accepted<JobQueued>, ApiError> {
     let job = projects::queue_job(&state, &caller.actor, &id, "stop").await?;
-    Ok((StatusCode::ACCEPTED, Json(queued(&job))))
+    Ok(Accepted(JobQueued::new(job)))
 }
 
 #[worker::send]
@@ -178,9 +207,24 @@ async fn restart(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<ProjectId>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<Accepted<JobQueued>, ApiError> {
     let job = projects::queue_job(&state, &caller.actor, &id, "restart").await?;
-    Ok((StatusCode::ACCEPTED, Json(queued(&job))))
+    Ok(Accepted(JobQueued::new(job)))
+}
+
+/// A project's variables.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct EnvironmentShown {
+    /// 0 where there is none yet.
+    version: u32,
+    names: Vec<EnvName>,
+    /// Since when this version is the newest; not with values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_at: Option<UnixMillis>,
+    /// Only where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<Environment>,
 }
 
 #[worker::send]
@@ -189,20 +233,30 @@ async fn show_environment(
     caller: Caller,
     Id(id): Id<ProjectId>,
     Query(query): Query<Reveal>,
-) -> Result<Versioned<Json<Value>>, ApiError> {
+) -> Result<Versioned<EnvironmentShown>, ApiError> {
     if query.reveal {
         caller.access.require(Action::SeeSecrets, Some(&id))?;
         let (version, values) = environments::reveal(&state, &caller.actor, &id).await?;
-        let names: Vec<_> = values.0.keys().collect();
-        let shown = json!({ "version": version, "names": names, "values": values });
-        return Ok(versioned(version, Json(shown)));
+        let shown = EnvironmentShown {
+            version,
+            names: values.0.keys().cloned().collect(),
+            created_at: None,
+            values: Some(values),
+        };
+        return Ok(Versioned::new(version, shown));
     }
     let names = environments::names(&state, &id).await?;
-    let shown = json!({ "version": names.version, "names": names.list, "created_at": names.created_at });
-    Ok(versioned(names.version, Json(shown)))
+    let shown = EnvironmentShown {
+        version: names.version,
+        names: names.list,
+        created_at: names.created_at,
+        values: None,
+    };
+    Ok(Versioned::new(names.version, shown))
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct NewEnvironment {
     values: Environment,
@@ -216,17 +270,18 @@ async fn replace_environment(
     Id(id): Id<ProjectId>,
     condition: IfMatch,
     Body(new): Body<NewEnvironment>,
-) -> Result<Versioned<Json<Value>>, ApiError> {
+) -> Result<Versioned<EnvironmentMade>, ApiError> {
     if condition.is_missing() {
         return Err(ApiError::PreconditionRequired("environment"));
     }
     let seen = |version| condition.check("environment", version);
     let version = environments::replace(&state, &caller.actor, &id, seen, new.values).await?;
-    Ok(versioned(version, Json(view::named("version", version))))
+    Ok(Versioned::new(version, EnvironmentMade { version }))
 }
 
 /// New values by name; `null` removes a variable.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct EnvironmentChanges {
     values: BTreeMap<EnvName, Option<String>>,
@@ -239,8 +294,8 @@ async fn change_environment(
     Id(id): Id<ProjectId>,
     condition: IfMatch,
     Body(changes): Body<EnvironmentChanges>,
-) -> Result<Versioned<Json<Value>>, ApiError> {
+) -> Result<Versioned<EnvironmentMade>, ApiError> {
     let seen = |version| condition.check("environment", version);
     let version = environments::change(&state, &caller.actor, &id, seen, changes.values).await?;
-    Ok(versioned(version, Json(view::named("version", version))))
+    Ok(Versioned::new(version, EnvironmentMade { version }))
 }

@@ -1,48 +1,67 @@
 //! Servers and jobs.
 
-use super::view;
+use super::view::{EnrolmentMade, Job, JobAsked, Server, ServerMade};
 use crate::access::{Needs, On, Routes};
+use crate::answer::{Accepted, Created};
 use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::extract::{Id, Json as Body, Paging, Query};
-use crate::service::servers::{self, Invitation};
+use crate::service::servers;
 use crate::store::jobs::{self, JobRow};
 use crate::store::servers as store;
 use crate::store::{Page, servers::ServerRow};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::Method;
 use devflow_domain::access::Action;
 use devflow_protocol::{JobId, ServerId};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 pub(super) fn router() -> Routes {
     Routes::new()
-        .get("/api/v1/servers", Needs::may(Action::SeeServers), list)
-        .post("/api/v1/servers", Needs::may(Action::ManageServers), create)
-        .get("/api/v1/servers/{id}", Needs::may(Action::SeeServers), show)
-        .post(
+        .api(
+            Method::GET,
+            "/api/v1/servers",
+            Needs::may(Action::SeeServers),
+            "List the servers by name",
+            list,
+        )
+        .api(
+            Method::POST,
+            "/api/v1/servers",
+            Needs::may(Action::ManageServers),
+            "Add a server, to be enrolled",
+            create,
+        )
+        .api(
+            Method::GET,
+            "/api/v1/servers/{id}",
+            Needs::may(Action::SeeServers),
+            "Show a server",
+            show,
+        )
+        .api(
+            Method::POST,
             "/api/v1/servers/{id}/enrolment",
             Needs::may(Action::ManageServers),
+            "Make a new token to enrol a server; the one before ends",
             invite,
         )
-        .post("/api/v1/servers/{id}/ping", Needs::may(Action::PingServer), ping)
-        .get(
+        .api(
+            Method::POST,
+            "/api/v1/servers/{id}/ping",
+            Needs::may(Action::PingServer),
+            "Ask a server for a sign of life",
+            ping,
+        )
+        .api(
+            Method::GET,
             "/api/v1/jobs/{id}",
             Needs::May(Action::SeeProject, On::Job),
+            "Show a job",
             show_job,
         )
-}
-
-fn show_invitation(invitation: &Invitation) -> Value {
-    json!({
-        "token": *invitation.token,
-        "fingerprint": invitation.fingerprint,
-        "expires_at": invitation.expires_at,
-        "command": invitation.command,
-    })
 }
 
 #[worker::send]
@@ -50,19 +69,19 @@ async fn list(
     State(state): State<AppState>,
     _caller: Caller,
     Query(paging): Query<Paging>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Page<Server>>, ApiError> {
     let rows: Vec<ServerRow> = state
         .db
         .all(store::list(paging.cursor.as_deref().unwrap_or_default()))
         .await?;
-    Ok(Json(view::page(Page::new(rows, |row| row.name.clone()), |row| {
-        view::server(&row)
-    })))
+    Ok(Json(Page::new(rows, |row| row.name.clone()).map(Server::from)))
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct NewServer {
+    /// 1 to 60 characters, not that of another server.
     name: String,
 }
 
@@ -71,10 +90,12 @@ async fn create(
     State(state): State<AppState>,
     caller: Caller,
     Body(new): Body<NewServer>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<Created<ServerMade>, ApiError> {
     let (server, invitation) = servers::create(&state, &caller.actor, &new.name).await?;
-    let shown = json!({ "server": view::server(&server), "enrolment": show_invitation(&invitation) });
-    Ok((StatusCode::CREATED, Json(shown)))
+    Ok(Created(ServerMade {
+        server: server.into(),
+        enrolment: invitation.into(),
+    }))
 }
 
 #[worker::send]
@@ -82,8 +103,8 @@ async fn show(
     State(state): State<AppState>,
     _caller: Caller,
     Id(id): Id<ServerId>,
-) -> Result<Json<Value>, ApiError> {
-    Ok(Json(view::server(&servers::get(&state, &id).await?)))
+) -> Result<Json<Server>, ApiError> {
+    Ok(Json(servers::get(&state, &id).await?.into()))
 }
 
 #[worker::send]
@@ -91,12 +112,11 @@ async fn invite(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<ServerId>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<Created<EnrolmentMade>, ApiError> {
     let invitation = servers::invite(&state, &caller.actor, &id).await?;
-    Ok((
-        StatusCode::CREATED,
-        Json(view::named("enrolment", show_invitation(&invitation))),
-    ))
+    Ok(Created(EnrolmentMade {
+        enrolment: invitation.into(),
+    }))
 }
 
 async fn job(state: &AppState, id: &JobId) -> Result<JobRow, ApiError> {
@@ -112,12 +132,11 @@ async fn ping(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<ServerId>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<Accepted<JobAsked>, ApiError> {
     let id = servers::ping(&state, &caller.actor, &id).await?;
-    Ok((
-        StatusCode::ACCEPTED,
-        Json(view::named("job", view::job(&job(&state, &id).await?))),
-    ))
+    Ok(Accepted(JobAsked {
+        job: job(&state, &id).await?.into(),
+    }))
 }
 
 #[worker::send]
@@ -125,6 +144,6 @@ async fn show_job(
     State(state): State<AppState>,
     _caller: Caller,
     Id(id): Id<JobId>,
-) -> Result<Json<Value>, ApiError> {
-    Ok(Json(view::job(&job(&state, &id).await?)))
+) -> Result<Json<Job>, ApiError> {
+    Ok(Json(job(&state, &id).await?.into()))
 }

@@ -1,28 +1,56 @@
 //! `POST /api/v1/setup`: makes the owner, once.
 
 use crate::access::{Door, Needs, Routes};
+use crate::answer::Created;
 use crate::app::AppState;
 use crate::auth::{self, SetUp};
 use crate::error::ApiError;
 use crate::extract::Json as Body;
-use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use serde_json::{Value, json};
+use axum::http::Method;
+use devflow_domain::access::Role;
+use devflow_protocol::UserId;
+use serde::Serialize;
 
 pub(super) fn router() -> Routes {
-    Routes::new().post("/api/v1/setup", Needs::Open(Door::Token), set_up)
+    Routes::new().api(
+        Method::POST,
+        "/api/v1/setup",
+        Needs::Open(Door::Token),
+        "Make the owner, once, with the set-up token",
+        set_up,
+    )
+}
+
+/// A person.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct User {
+    id: UserId,
+    email: String,
+    role: Role,
+}
+
+/// The owner that was made.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct OwnerMade {
+    user: User,
+    /// Shown this once.
+    api_key: String,
 }
 
 #[worker::send]
 async fn set_up(
     State(state): State<AppState>,
     Body(body): Body<SetUp>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<Created<OwnerMade>, ApiError> {
     let owner = auth::set_up(&state, &body).await?;
-    let user = json!({ "id": owner.user, "email": owner.email, "role": "owner" });
-    Ok((
-        StatusCode::CREATED,
-        Json(json!({ "user": user, "api_key": owner.api_key })),
-    ))
+    let user = User {
+        id: owner.user,
+        email: owner.email,
+        role: Role::Owner,
+    };
+    let api_key = owner.api_key;
+    Ok(Created(OwnerMade { user, api_key }))
 }

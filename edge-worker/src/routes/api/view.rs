@@ -1,165 +1,400 @@
-//! What the API shows of a row.
+//! What the API shows of a row. The schemas of its document are derived from these very types.
 
+use crate::service::servers::Invitation;
+use crate::store::StoreError;
 use crate::store::cards::ProjectCard;
 use crate::store::deliveries::DeliveryRow;
-use crate::store::deployments::DeploymentRow;
+use crate::store::deployments::{DeploymentRow, Kind, StepRow};
 use crate::store::jobs::JobRow;
-use crate::store::people::{InvitationRow, PersonRow};
-use crate::store::projects::ProjectRow;
-use crate::store::servers::ServerRow;
-use crate::store::{Page, StoreError};
-use devflow_protocol::DeploymentId;
-use serde::Serialize;
-use serde_json::{Value, json};
+use crate::store::projects::{ProjectRow, ProjectState};
+use crate::store::servers::{ServerRow, ServerState};
+use devflow_domain::settings::ProjectSettings;
+use devflow_domain::webhook::{Event, Provider};
+use devflow_protocol::event::DeploymentState;
+use devflow_protocol::job::Trigger;
+use devflow_protocol::outcome::{Manifest, Outcome};
+use devflow_protocol::runner_api::ServerFacts;
+use devflow_protocol::text::{GitSha, RefName, Slug};
+use devflow_protocol::{DeliveryId, DeploymentId, HookId, JobId, ProjectId, ServerId, UnixMillis};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use std::marker::PhantomData;
 
-/// A stored JSON text as JSON; null where there is none.
-fn stored(json: Option<&str>) -> Value {
-    json.and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or(Value::Null)
-}
+/// A stored JSON text of a `T`, shown as it is; null where there is none.
+pub(super) struct Stored<T>(Value, PhantomData<T>);
 
-/// A page of a list.
-pub(super) fn page<T>(page: Page<T>, show: impl FnMut(T) -> Value) -> Value {
-    json!(page.map(show))
-}
-
-pub(super) fn server(row: &ServerRow) -> Value {
-    json!({
-        "id": row.id,
-        "name": row.name,
-        "state": row.state,
-        "state_at": row.state_at,
-        "facts": stored(row.facts.as_deref()),
-        "projects": row.projects,
-        "created_at": row.created_at,
-        "enrolled_at": row.enrolled_at,
-    })
-}
-
-/// Head and settings in one object, with the names under which they are set.
-pub(super) fn project(row: &ProjectRow) -> Result<Value, StoreError> {
-    let settings =
-        serde_json::to_value(row.settings()?).map_err(|error| StoreError::unreadable("settings", &error))?;
-    let mut shown = json!({
-        "id": row.id,
-        "slug": row.slug,
-        "name": row.name,
-        "server": row.server,
-        "state": row.state,
-        "branch": row.ref_name.as_str().strip_prefix("refs/heads/").unwrap_or(row.ref_name.as_str()),
-        "environment_version": row.environment_version,
-        "live_deployment": row.live_deployment,
-        "kept_releases": row.kept(),
-        "created_at": row.created_at,
-        "updated_at": row.updated_at,
-    });
-    if let (Value::Object(shown), Value::Object(settings)) = (&mut shown, settings) {
-        shown.extend(settings);
+impl<T> Stored<T> {
+    fn new(json: Option<&str>) -> Self {
+        let value = json.and_then(|text| serde_json::from_str(text).ok());
+        Self(value.unwrap_or(Value::Null), PhantomData)
     }
-    Ok(shown)
+}
+
+impl<T> Serialize for Stored<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(to)
+    }
+}
+
+#[cfg(test)]
+impl<T: schemars::JsonSchema> schemars::JsonSchema for Stored<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Option::<T>::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Option::<T>::json_schema(generator)
+    }
+}
+
+/// A server.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Server {
+    id: ServerId,
+    name: String,
+    state: ServerState,
+    /// When `state` became what it is.
+    state_at: UnixMillis,
+    /// What the machine is; null before it was enrolled.
+    facts: Stored<ServerFacts>,
+    /// How many projects it has.
+    projects: i64,
+    created_at: UnixMillis,
+    enrolled_at: Option<UnixMillis>,
+}
+
+impl From<ServerRow> for Server {
+    fn from(row: ServerRow) -> Self {
+        Self {
+            facts: Stored::new(row.facts.as_deref()),
+            id: row.id,
+            name: row.name,
+            state: row.state,
+            state_at: row.state_at,
+            projects: row.projects,
+            created_at: row.created_at,
+            enrolled_at: row.enrolled_at,
+        }
+    }
+}
+
+/// What enrols a server. The token is shown this once.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Enrolment {
+    /// One use, one hour.
+    token: String,
+    /// Of the key that signs jobs, to compare with what the runner pins.
+    fingerprint: String,
+    expires_at: UnixMillis,
+    /// To be run on the server.
+    command: String,
+}
+
+impl From<Invitation> for Enrolment {
+    fn from(invitation: Invitation) -> Self {
+        Self {
+            token: invitation.token.to_string(),
+            fingerprint: invitation.fingerprint,
+            expires_at: invitation.expires_at,
+            command: invitation.command,
+        }
+    }
+}
+
+/// Head and settings of a project in one object, with the names under which they are set.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Project {
+    id: ProjectId,
+    slug: Slug,
+    name: String,
+    server: ServerId,
+    state: ProjectState,
+    /// The branch that pushes deploy; a whole ref where it is none.
+    branch: String,
+    environment_version: u32,
+    /// The release that serves, as its server last reported.
+    live_deployment: Option<DeploymentId>,
+    /// Releases on the server, newest first: what can be rolled back to.
+    kept_releases: Vec<DeploymentId>,
+    created_at: UnixMillis,
+    updated_at: UnixMillis,
+    #[serde(flatten)]
+    settings: ProjectSettings,
+}
+
+impl TryFrom<ProjectRow> for Project {
+    type Error = StoreError;
+
+    fn try_from(row: ProjectRow) -> Result<Self, StoreError> {
+        let ref_name = row.ref_name.as_str();
+        Ok(Self {
+            settings: row.settings()?,
+            kept_releases: row.kept(),
+            branch: ref_name
+                .strip_prefix("refs/heads/")
+                .unwrap_or(ref_name)
+                .to_owned(),
+            id: row.id,
+            slug: row.slug,
+            name: row.name,
+            server: row.server,
+            state: row.state,
+            environment_version: row.environment_version,
+            live_deployment: row.live_deployment,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+/// A deployment in short.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct LastDeployment {
+    id: DeploymentId,
+    state: Option<DeploymentState>,
+    commit: Option<GitSha>,
+    /// The first line of the commit's message.
+    subject: Option<String>,
+    queued_at: Option<UnixMillis>,
+    finished_at: Option<UnixMillis>,
+}
+
+/// Where a provider sends its webhooks of a project.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Hook {
+    pub(super) url: String,
+    pub(super) provider: Provider,
+    /// Only where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) secret: Option<String>,
 }
 
 /// A project with its server and its newest deployment.
-pub(super) fn card(card: &ProjectCard) -> Result<Value, StoreError> {
-    let mut shown = project(&card.project)?;
-    let last = card.last_deployment.as_ref().map(|id| {
-        json!({
-            "id": id,
-            "state": card.last_state,
-            "commit": card.last_commit,
-            "subject": card.last_subject,
-            "queued_at": card.last_queued_at,
-            "finished_at": card.last_finished_at,
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ProjectDetail {
+    #[serde(flatten)]
+    project: Project,
+    server_name: String,
+    server_state: ServerState,
+    last_deployment: Option<LastDeployment>,
+    /// Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) hook: Option<Hook>,
+}
+
+impl TryFrom<ProjectCard> for ProjectDetail {
+    type Error = StoreError;
+
+    fn try_from(card: ProjectCard) -> Result<Self, StoreError> {
+        let last = card.last_deployment.map(|id| LastDeployment {
+            id,
+            state: card.last_state,
+            commit: card.last_commit,
+            subject: card.last_subject,
+            queued_at: card.last_queued_at,
+            finished_at: card.last_finished_at,
+        });
+        Ok(Self {
+            project: card.project.try_into()?,
+            server_name: card.server_name,
+            server_state: card.server_state,
+            last_deployment: last,
+            hook: None,
         })
-    });
-    shown["server_name"] = json!(card.server_name);
-    shown["server_state"] = json!(card.server_state);
-    shown["last_deployment"] = json!(last);
-    Ok(shown)
+    }
 }
 
-pub(super) fn deployment(row: &DeploymentRow) -> Value {
-    json!({
-        "id": row.id,
-        "project": row.project,
-        "server": row.server,
-        "state": row.state,
-        "kind": row.kind,
-        "trigger": row.trigger_kind,
-        "ref": row.ref_name,
-        "reason": row.reason,
-        "commit": row.commit_sha,
-        "subject": row.subject,
-        "author": row.author,
-        "delivery": row.delivery,
-        "target": row.target,
-        "queued_at": row.queued_at,
-        "started_at": row.started_at,
-        "finished_at": row.finished_at,
-        "steps": row.steps(),
-        "manifest": stored(row.manifest.as_deref()),
-    })
+/// A deployment.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Deployment {
+    id: DeploymentId,
+    project: ProjectId,
+    server: ServerId,
+    state: DeploymentState,
+    kind: Kind,
+    trigger: Trigger,
+    r#ref: RefName,
+    /// Why it ended as it did, in a sentence.
+    reason: Option<String>,
+    commit: Option<GitSha>,
+    /// The first line of the commit's message.
+    subject: Option<String>,
+    author: Option<String>,
+    delivery: Option<DeliveryId>,
+    /// The release that a rollback goes back to.
+    target: Option<DeploymentId>,
+    queued_at: UnixMillis,
+    started_at: Option<UnixMillis>,
+    finished_at: Option<UnixMillis>,
+    /// In the order in which they began.
+    steps: Vec<StepRow>,
+    /// What the release is made of, once it was live.
+    manifest: Stored<Manifest>,
 }
 
-pub(super) fn delivery(row: &DeliveryRow) -> Value {
-    let deployments: Vec<&DeploymentId> = row.deployment.iter().collect();
-    json!({
-        "id": row.id,
-        "provider": row.provider,
-        "hook": row.hook,
-        "project": row.project,
-        "delivery_id": row.delivery_key,
-        "event": row.event_name,
-        "payload": stored(Some(&row.event)),
-        "decision": row.decision,
-        "reason": row.reason,
-        "deployments": deployments,
-        "received_at": row.received_at,
-    })
+impl From<DeploymentRow> for Deployment {
+    fn from(row: DeploymentRow) -> Self {
+        Self {
+            steps: row.steps(),
+            manifest: Stored::new(row.manifest.as_deref()),
+            id: row.id,
+            project: row.project,
+            server: row.server,
+            state: row.state,
+            kind: row.kind,
+            trigger: row.trigger_kind,
+            r#ref: row.ref_name,
+            reason: row.reason,
+            commit: row.commit_sha,
+            subject: row.subject,
+            author: row.author,
+            delivery: row.delivery,
+            target: row.target,
+            queued_at: row.queued_at,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+        }
+    }
 }
 
-pub(super) fn job(row: &JobRow) -> Value {
-    json!({
-        "id": row.id,
-        "server": row.server,
-        "project": row.project,
-        "deployment": row.deployment,
-        "verb": row.verb,
-        "state": row.state,
-        "attempt": row.attempt,
-        "created_at": row.created_at,
-        "leased_at": row.leased_at,
-        "acked_at": row.acked_at,
-        "finished_at": row.finished_at,
-        "outcome": stored(row.outcome.as_deref()),
-    })
+/// A webhook that came, with what was decided and why.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Delivery {
+    id: DeliveryId,
+    provider: Provider,
+    hook: HookId,
+    project: ProjectId,
+    /// The provider's id of it.
+    #[serde(rename = "delivery_id")]
+    key: String,
+    /// What the provider calls the event.
+    event: String,
+    /// What it says, in one form for all providers.
+    payload: Stored<Event>,
+    /// `deploy`, `ignored` or `ping`.
+    decision: String,
+    reason: String,
+    deployments: Vec<DeploymentId>,
+    received_at: UnixMillis,
 }
 
-pub(super) fn person(row: &PersonRow) -> Result<Value, StoreError> {
-    Ok(json!({
-        "id": row.id,
-        "email": row.email,
-        "role": row.role,
-        "projects": row.projects()?,
-        "disabled_at": row.disabled_at,
-        "created_at": row.created_at,
-        "seen_at": row.seen_at,
-    }))
+impl From<DeliveryRow> for Delivery {
+    fn from(row: DeliveryRow) -> Self {
+        Self {
+            payload: Stored::new(Some(&row.event)),
+            deployments: row.deployment.into_iter().collect(),
+            id: row.id,
+            provider: row.provider,
+            hook: row.hook,
+            project: row.project,
+            key: row.delivery_key,
+            event: row.event_name,
+            decision: row.decision,
+            reason: row.reason,
+            received_at: row.received_at,
+        }
+    }
 }
 
-pub(super) fn invitation(row: &InvitationRow) -> Result<Value, StoreError> {
-    Ok(json!({
-        "id": row.id,
-        "email": row.email,
-        "role": row.role,
-        "projects": row.projects()?,
-        "invited_by": row.invited_by,
-        "created_at": row.created_at,
-        "expires_at": row.expires_at,
-    }))
+/// What a server is asked to do.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Job {
+    id: JobId,
+    server: ServerId,
+    project: Option<ProjectId>,
+    deployment: Option<DeploymentId>,
+    /// Such as `deploy` or `ping`.
+    verb: String,
+    /// `queued`, `leased`, `running`, `done`, `out_of_contact` or `abandoned`.
+    state: String,
+    attempt: u32,
+    created_at: UnixMillis,
+    leased_at: Option<UnixMillis>,
+    acked_at: Option<UnixMillis>,
+    finished_at: Option<UnixMillis>,
+    outcome: Stored<Outcome>,
 }
 
-/// One thing under its name.
-pub(super) fn named(name: &str, value: impl Serialize) -> Value {
-    json!({ name: value })
+impl From<JobRow> for Job {
+    fn from(row: JobRow) -> Self {
+        Self {
+            outcome: Stored::new(row.outcome.as_deref()),
+            id: row.id,
+            server: row.server,
+            project: row.project,
+            deployment: row.deployment,
+            verb: row.verb,
+            state: row.state,
+            attempt: row.attempt,
+            created_at: row.created_at,
+            leased_at: row.leased_at,
+            acked_at: row.acked_at,
+            finished_at: row.finished_at,
+        }
+    }
+}
+
+/// A job that was just queued.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct QueuedJob {
+    id: JobId,
+    /// `queued`.
+    state: &'static str,
+}
+
+/// Things under their names.
+macro_rules! named {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),+ })*) => {$(
+        $(#[$doc])*
+        #[derive(Serialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
+        pub(super) struct $name { $(pub(super) $field: $type),+ }
+    )*};
+}
+
+named! {
+    /// A deployment that was asked for.
+    DeploymentAsked { deployment: Deployment }
+    /// A job that was asked for.
+    JobAsked { job: Job }
+    /// A job that was queued.
+    JobQueued { job: QueuedJob }
+    /// How to enrol a server.
+    EnrolmentMade { enrolment: Enrolment }
+    /// A server that was added, and how to enrol it.
+    ServerMade { server: Server, enrolment: Enrolment }
+    /// A project that was made, and its hook with its secret.
+    ProjectMade { project: Project, hook: Hook }
+    /// The version of an environment that was just made.
+    EnvironmentMade { version: u32 }
+}
+
+impl DeploymentAsked {
+    pub(super) fn new(row: DeploymentRow) -> Self {
+        Self {
+            deployment: row.into(),
+        }
+    }
+}
+
+impl JobQueued {
+    pub(super) fn new(id: JobId) -> Self {
+        Self {
+            job: QueuedJob { id, state: "queued" },
+        }
+    }
 }

@@ -8,13 +8,28 @@ use devflow_protocol::text::{InvalidText, RefName, Slug};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+/// A project to make: [`Head`] and [`ProjectSettings`] in one object, told apart when it is read.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(crate) struct NewProject(pub(crate) Map<String, Value>);
+
+/// Fields of a project to change (JSON Merge Patch).
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(crate) struct ProjectChanges(pub(crate) Map<String, Value>);
+
 /// What belongs to a project beside its settings.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Head {
+    /// 1 to 80 characters.
     pub(super) name: String,
+    /// Names it in addresses and folders, for good; made of the name where none is given.
     pub(super) slug: Option<String>,
     pub(super) server: ServerId,
+    /// The branch that pushes deploy, or a whole ref; `main` where none is given.
     pub(super) branch: Option<String>,
+    /// Who sends its webhooks.
     pub(super) provider: Provider,
 }
 
@@ -111,6 +126,60 @@ pub(super) fn merge(target: &mut Value, patch: Value) {
             fields.remove(&name);
         } else {
             merge(fields.entry(name).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// Schemas of the two bodies, made of the types that they are read into.
+#[cfg(test)]
+mod schema {
+    use super::{Head, NewProject, ProjectChanges};
+    use devflow_domain::settings::ProjectSettings;
+    use schemars::{JsonSchema, Schema, SchemaGenerator};
+    use serde_json::{Value, json};
+    use std::borrow::Cow;
+
+    #[derive(serde::Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct Fields {
+        #[serde(flatten)]
+        head: Head,
+        #[serde(flatten)]
+        settings: ProjectSettings,
+    }
+
+    impl JsonSchema for NewProject {
+        fn schema_name() -> Cow<'static, str> {
+            "NewProject".into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            let mut schema = Fields::json_schema(generator);
+            schema.insert("description".to_owned(), "A project to make.".into());
+            schema
+        }
+    }
+
+    impl JsonSchema for ProjectChanges {
+        fn schema_name() -> Cow<'static, str> {
+            "ProjectChanges".into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            let mut schema = Fields::json_schema(generator);
+            let told = "Fields to change; those inside of `limits` and the like one by one.";
+            schema.insert("description".to_owned(), told.into());
+            schema.remove("required");
+            let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
+            let fields = fields.expect("a project has fields");
+            fields.retain(|name, _| !["slug", "server", "provider"].contains(&name.as_str()));
+            for (_, field) in fields
+                .iter_mut()
+                .filter(|(name, _)| !["name", "branch"].contains(&name.as_str()))
+            {
+                *field = json!({ "anyOf": [field.take(), { "type": "null" }] });
+            }
+            schema
         }
     }
 }

@@ -3,6 +3,8 @@
 pub(crate) mod hook;
 mod input;
 
+pub(crate) use input::{NewProject, ProjectChanges};
+
 use super::{environments, host_names, servers};
 use crate::app::AppState;
 use crate::auth::Actor;
@@ -13,7 +15,7 @@ use crate::store::cards::{self, ProjectCard};
 use crate::store::environments::NewVersion;
 use crate::store::hooks::HookRow;
 use crate::store::lease::Arguments;
-use crate::store::projects::{NewProject, ProjectRow, ProjectState, Update};
+use crate::store::projects::{ProjectRow, ProjectState, Update};
 use crate::store::{activity, environments as environment_store, hooks, jobs, projects};
 use devflow_domain::search;
 use devflow_domain::settings::ProjectSettings;
@@ -69,7 +71,7 @@ pub(crate) async fn create(
     let id = platform::new_id(ProjectId::new);
     host_names::check_free(state, &head.server, &id, &settings).await?;
     let json = serde_json::to_string(&settings).map_err(|error| ApiError::Internal(error.to_string()))?;
-    let project = NewProject {
+    let project = projects::NewProject {
         id: &id,
         slug: &slug,
         name: &name,
@@ -100,7 +102,7 @@ fn phrases(name: &str, slug: &Slug, settings: &ProjectSettings) -> String {
 async fn insert(
     state: &AppState,
     actor: &Actor,
-    project: &NewProject<'_>,
+    project: &projects::NewProject<'_>,
     provider: Provider,
     settings: &ProjectSettings,
 ) -> Result<String, ApiError> {

@@ -148,8 +148,8 @@ async fn view(
         (version, shown(&values, look))
     } else {
         let names = environments::names(state, id).await?;
-        let masked = |name| Variable {
-            name,
+        let masked = |name: EnvName| Variable {
+            name: name.to_string(),
             shown: MASK.to_owned(),
             editing: false,
         };

@@ -1,6 +1,7 @@
 //! What belongs to people: keys, activity, signing in.
 
 use super::{ago, shell};
+use crate::pages::reference::ReferencePage;
 use crate::pages::shell::{Notice, Section, Theme};
 use crate::pages::{activity, keys, sign_in};
 use askama::Template;
@@ -40,6 +41,11 @@ pub(in crate::pages::tests) fn activity(theme: Theme, subject: &str) -> String {
         ],
         next: None,
     };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn reference(theme: Theme) -> String {
+    let page = ReferencePage::new(shell("API reference", Section::Keys, theme)).unwrap();
     page.render().unwrap()
 }
 

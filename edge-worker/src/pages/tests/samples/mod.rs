@@ -72,6 +72,7 @@ pub(super) fn all(theme: Theme, text: &str) -> Vec<(&'static str, String)> {
         ("enrol", servers::enrol(theme, text)),
         ("server-new", servers::new_server(theme, text)),
         ("keys", account::keys(theme, text)),
+        ("reference", account::reference(theme)),
         ("activity", account::activity(theme, text)),
         ("sign-in", account::sign_in(theme, text)),
         ("set-up", account::set_up(theme, text)),
