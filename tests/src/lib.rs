@@ -23,4 +23,5 @@ pub mod realistic;
 pub mod redis;
 pub mod runner;
 pub mod server;
+pub mod sshd;
 pub mod webhook;
