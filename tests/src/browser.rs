@@ -92,6 +92,15 @@ impl Browser {
         Ok(value["value"].take())
     }
 
+    /// Signs in with e-mail address and password; the overview is shown then.
+    pub fn sign_in(&self, base: &str, email: &str, password: &str) -> Result<()> {
+        self.open(&format!("{base}/sign-in"))?;
+        self.fill("#email", email)?;
+        self.fill("#password", password)?;
+        self.click("form button")?;
+        self.shows("Projects", Duration::from_secs(20))
+    }
+
     /// Opens a page and waits until it is loaded.
     pub fn open(&self, url: &str) -> Result<()> {
         self.command("POST", "/url", Some(&json!({"url": url}))).map(drop)

@@ -25,4 +25,5 @@ pub mod redis;
 pub mod runner;
 pub mod server;
 pub mod session;
+pub mod sshd;
 pub mod webhook;

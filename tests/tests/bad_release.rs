@@ -1,14 +1,24 @@
 //! Releases that must not get traffic, or not keep it: the one before serves on, and the page says why.
 
 use anyhow::{Context, Result, ensure};
+use devflow_tests::browser::Browser;
+use devflow_tests::edge::EMAIL;
 use devflow_tests::server::{Installation, Parts, Site};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 const CONTROLLER: &str = "app/Http/Controllers/OrderController.php";
 
-/// Pushes what is in the clone and waits until the deployment has ended in `state`, with `reason` in its reason.
-fn ends(here: &Installation, site: &Site<'_>, state: &str, reason: &str) -> Result<Value> {
+/// A browser of the owner.
+fn watch(here: &Installation) -> Result<Browser> {
+    let browser = Browser::start()?;
+    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
+    Ok(browser)
+}
+
+/// Pushes what is in the clone and waits until the deployment has ended in `state`, with `reason` in its reason, which
+/// its page tells in full.
+fn ends(here: &Installation, site: &Site<'_>, page: &Browser, state: &str, reason: &str) -> Result<Value> {
     let (_, deployment) = site.push(&format!("Ends {state}: {reason}"))?;
     let ended = here.api.finished(&deployment, Duration::from_mins(2))?;
     let output = here.api.output(&deployment)?;
@@ -22,6 +32,13 @@ fn ends(here: &Installation, site: &Site<'_>, state: &str, reason: &str) -> Resu
     ensure!(
         said.contains(reason),
         "the reason does not name `{reason}`: {said}\n{output}"
+    );
+    page.open(&format!("{}/deployments/{deployment}", here.edge.url()))?;
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = words(&page.text()?);
+    ensure!(
+        shown.contains(&words(said)),
+        "the page does not say why ({said}): {shown}"
     );
     Ok(ended)
 }
@@ -57,11 +74,12 @@ fn release_that_fails_before_the_switch_never_gets_traffic() -> Result<()> {
         );
         Ok(())
     };
+    let page = watch(&here)?;
     let back = || site.repository.git(&["revert", "--no-edit", "HEAD"]).map(drop);
 
     site.repository.write("VERSION", "2\n")?;
     replace(&site, "package.json", "build-assets.mjs", "does-not-exist.mjs")?;
-    ends(&here, &site, "failed", "assets")?;
+    ends(&here, &site, &page, "failed", "assets")?;
     serves()?;
     back()?;
 
@@ -72,20 +90,20 @@ fn release_that_fails_before_the_switch_never_gets_traffic() -> Result<()> {
         "use Illuminate\\Support\\Facades\\DB;",
         "use Illuminate\\Support\\Facades\\DB;\nif (in_array('env', $_SERVER['argv'] ?? [])) { throw new RuntimeException('cannot boot'); }",
     )?;
-    ends(&here, &site, "failed", "boot")?;
+    ends(&here, &site, &page, "failed", "boot")?;
     serves()?;
     back()?;
 
     site.repository.write("VERSION", "4\n")?;
     let migration = "database/migrations/2026_02_01_000000_broken.php";
     site.repository.write(migration, "<?php\nreturn new class extends Illuminate\\Database\\Migrations\\Migration {\n    public function up() { throw new RuntimeException('no such column'); }\n};\n")?;
-    ends(&here, &site, "failed", "migrate")?;
+    ends(&here, &site, &page, "failed", "migrate")?;
     serves()?;
     back()?;
 
     site.repository.write("VERSION", "5\n")?;
     replace(&site, CONTROLLER, "DB::select('select 1');", "abort(500);")?;
-    let ended = ends(&here, &site, "failed", "/up")?;
+    let ended = ends(&here, &site, &page, "failed", "/up")?;
     ensure!(
         ended["reason"]
             .as_str()
@@ -112,6 +130,7 @@ fn release_that_turns_bad_under_observation_is_switched_back() -> Result<()> {
     let site = here.project("laravel", &json!({
         "services": {"mariadb": true}, "release": {"keep": 5, "drain_s": 5, "observe_s": 20, "ready_s": 10},
     }))?;
+    let page = watch(&here)?;
     // The first release is watched for as long as any other.
     let (_, first) = site.push_live("First version")?;
     site.repository.write("VERSION", "2\n")?;
@@ -122,7 +141,7 @@ fn release_that_turns_bad_under_observation_is_switched_back() -> Result<()> {
         "DB::select('select 1');",
         "$asked = storage_path('app/asked-2'); file_put_contents($asked, 'x', FILE_APPEND); if (filesize($asked) > 2) { abort(503); }",
     )?;
-    let ended = ends(&here, &site, "rolled_back", "503")?;
+    let ended = ends(&here, &site, &page, "rolled_back", "503")?;
     ensure!(site.page("/")?.contains("Orders, version 1"));
     ensure!(here.server.live_release(&site.project.slug).as_deref() == first["id"].as_str());
     ensure!(ended["finished_at"].is_number(), "{ended}");

@@ -17,7 +17,7 @@ fn push_signed_goes_live_while_a_browser_watches() -> Result<()> {
     here.api
         .set_environment(&site.project, &json!({"GREETING": "héllo “$world” #1"}))?;
     let browser = Browser::start()?;
-    sign_in(&browser, &here)?;
+    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
 
     let (push, deployment) = site.push("First version")?;
     browser.open(&format!("{}/deployments/{deployment}", here.edge.url()))?;
@@ -54,12 +54,4 @@ fn push_signed_goes_live_while_a_browser_watches() -> Result<()> {
     ensure!(site.page("/")?.contains("Orders, version 2"));
     ensure!(second["id"] != live["id"]);
     Ok(())
-}
-
-fn sign_in(browser: &Browser, here: &Installation) -> Result<()> {
-    browser.open(&format!("{}/sign-in", here.edge.url()))?;
-    browser.fill("#email", EMAIL)?;
-    browser.fill("#password", &here.password)?;
-    browser.click("form button")?;
-    browser.shows("Projects", Duration::from_secs(15))
 }

@@ -31,6 +31,9 @@ enum Command {
         /// Push once, check the live page, and end.
         #[arg(long)]
         once: bool,
+        /// Go through it on a terminal as a newcomer does, and check that Ctrl-C leaves nothing behind.
+        #[arg(long, conflicts_with = "once")]
+        rehearse: bool,
     },
     /// Build the worker: its pages' assets, then WebAssembly.
     BuildEdge,
@@ -71,7 +74,8 @@ fn main() -> ExitCode {
 fn execute(command: Command) -> Result<ExitCode> {
     match command {
         Command::Setup => setup::everything().map(drop)?,
-        Command::Demo { once } => demo::demo(once)?,
+        Command::Demo { rehearse: true, .. } => demo::rehearse()?,
+        Command::Demo { once, .. } => demo::demo(once)?,
         Command::BuildEdge => {
             setup::for_edge()?;
             build_edge::build()?;

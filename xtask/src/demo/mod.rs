@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 /// Runs the demo until Ctrl-C, or for one push.
 pub(crate) fn demo(once: bool) -> Result<()> {
     ctrlc::set_handler(interrupt).context("cannot handle Ctrl-C")?;
+    setup::root()?;
     setup::for_edge()?;
     let engine = setup::for_servers(Need::Installation)?;
     build_edge::build()?;

@@ -8,8 +8,9 @@ use std::process::Command;
 
 /// Program, package, and who needs it. Asking for programs and not for packages takes Docker's or MariaDB's own
 /// packages as they are.
-const PROGRAMS: [(&str, &str, Need); 17] = [
+const PROGRAMS: [(&str, &str, Need); 20] = [
     ("git", "git", Need::Installation),
+    ("ssh", "openssh-client", Need::Installation),
     ("nginx", "nginx", Need::Installation),
     ("docker", "docker.io", Need::Installation),
     ("dockerd", "docker.io", Need::Installation),
@@ -22,6 +23,8 @@ const PROGRAMS: [(&str, &str, Need); 17] = [
     ("redis-cli", "redis-tools", Need::Installation),
     ("chromedriver", "chromium-driver", Need::Stories),
     ("wrk", "wrk", Need::Stories),
+    ("sshd", "openssh-server", Need::Stories),
+    ("systemd-analyze", "systemd", Need::Stories),
     ("php", "php-cli", Need::Stories),
     ("composer", "composer", Need::Stories),
     ("webhook", "webhook", Need::Benches),

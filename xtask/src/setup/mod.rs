@@ -7,10 +7,9 @@ mod image;
 mod tools;
 pub(crate) mod wasm;
 
-pub(crate) use engine::engine;
 pub(crate) use tools::{WORKER_BUILD, node};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use devflow_tests::{docker::Engine, places};
 use std::fs::{self, File};
 
@@ -44,11 +43,22 @@ pub(crate) fn packages(need: Need) -> Result<()> {
     apt::install(need)
 }
 
-/// What a server needs: Debian packages, an engine that answers, the PHP image.
+/// Refuses whoever is not root, in a sentence, before anything that takes long.
+pub(crate) fn root() -> Result<()> {
+    ensure!(
+        nix::unistd::Uid::effective().is_root(),
+        "this needs root, as a server does: each project's files belong to a system user of its own. With your own Rust:\n  \
+         sudo -E env \"PATH=$PATH\" cargo xtask …"
+    );
+    Ok(())
+}
+
+/// What a server needs: root, Debian packages, an engine that answers, the PHP image.
 pub(crate) fn for_servers(need: Need) -> Result<Option<Engine>> {
+    root()?;
     let _lock = lock("setup")?;
     apt::install(need)?;
-    let (docker, started) = engine()?;
+    let (docker, started) = engine::engine()?;
     image::install(&docker)?;
     Ok(started)
 }

@@ -317,6 +317,42 @@ impl Git {
 mod tests {
     use super::*;
 
+    /// A Git host that wants a sign-in, for as long as the test runs.
+    async fn host_that_asks_who_comes() -> RepositoryUrl {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let url = format!(
+            "http://{}/acme/shop.git",
+            listener.local_addr().expect("an address")
+        );
+        let routes = axum::Router::new().fallback(async || {
+            let challenge = [("www-authenticate", "Basic realm=\"git\"")];
+            (axum::http::StatusCode::UNAUTHORIZED, challenge)
+        });
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        url.parse().expect("an address")
+    }
+
+    #[tokio::test]
+    async fn fetch_of_a_private_repository_without_ssh_says_what_to_do() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let git = Git::new(folder.path()).expect("made");
+        let url = host_that_asks_who_comes().await;
+        let (mirror, main) = (
+            folder.path().join("repo.git"),
+            "refs/heads/main".parse().expect("a ref"),
+        );
+        let fetched = git
+            .fetch(&mirror, &url, &main, None, &CancellationToken::new())
+            .await;
+        let reason = fetched.expect_err("it is private").to_string();
+        assert!(
+            reason.ends_with("set its SSH address, and add the runner's deploy key to it"),
+            "{reason}"
+        );
+    }
+
     #[test]
     fn ssh_command_knows_the_pinned_host_keys_and_those_of_the_administrator() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -28,6 +28,10 @@ pub(super) fn fetch_error(url: &RepositoryUrl, what: &str, words: &str) -> HostE
         "its host key is not known here; add it to known_hosts in the runner's state folder".to_owned()
     } else if words.contains("Permission denied (publickey") {
         "it refused the runner's deploy key; add the key to the repository".to_owned()
+    } else if words.contains("could not read Username") || words.contains("Authentication failed") {
+        "it is not there, or private; a private repository is fetched over SSH: set its SSH address, and add the \
+         runner's deploy key to it"
+            .to_owned()
     } else {
         words.to_owned()
     };
