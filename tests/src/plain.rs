@@ -36,15 +36,25 @@ impl Plain {
     /// Sends a form that starts a session, and keeps it.
     pub fn enter(&mut self, path: &str, fields: &str) -> Result<Answer> {
         let answer = self.send("POST", path, Some(fields))?;
+        self.keep(&answer)?;
+        Ok(answer)
+    }
+
+    /// Keeps the session of an answer.
+    pub fn keep(&mut self, answer: &Answer) -> Result<()> {
         let cookie = answer
-            .header("set-cookie")
+            .headers
+            .iter()
+            .filter(|(name, value)| name == "set-cookie" && value.starts_with("__Host-devflow="))
+            .map(|(_, value)| value.as_str())
+            .next()
             .with_context(|| format!("no cookie: {} {:.600}", answer.status, answer.text()))?;
         cookie
             .split(';')
             .next()
             .unwrap_or_default()
             .clone_into(&mut self.cookie);
-        Ok(answer)
+        Ok(())
     }
 
     /// One request; redirects are answers.

@@ -222,6 +222,8 @@ fn every_page_in_both_themes_and_on_a_phone_is_accessible() -> Result<()> {
         "/people",
         "/people/new",
         "/keys",
+        "/account",
+        "/account/password",
         "/nothing-here",
     ]
     .map(str::to_owned)

@@ -376,3 +376,79 @@ fn invitation_taken_back_or_made_anew_opens_nothing() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn sessions_are_listed_and_one_ended_elsewhere_is_out_at_once() -> Result<()> {
+    let house = House::build()?;
+    let here = house.owner()?;
+    let there = Browser::start()?;
+    there.open(&format!("{}/sign-in", house.edge.url()))?;
+    there.fill("#email", EMAIL)?;
+    there.fill("#password", &house.password)?;
+    there.click("form button")?;
+    there.shows("Projects", SOON)?;
+    there.open(&format!("{}/account", house.edge.url()))?;
+    there.shows("Chrome on Linux · this browser", SOON)?;
+    let page = here.page("/account")?;
+    ensure!(
+        page.contains("Chrome on Linux") && page.contains("this browser"),
+        "{page:.4000}"
+    );
+    let revoke = page
+        .split("action=\"/account/sessions/lgn_")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .context("no session to end")?;
+    there.open(&format!("{}/", house.edge.url()))?;
+    let page = here.submit("/account", &format!("/account/sessions/lgn_{revoke}"), "")?;
+    ensure!(page.contains("The session has ended.") && !page.contains("Chrome on Linux"));
+    there.open(&format!("{}/account", house.edge.url()))?;
+    there.shows("Sign in", SOON)?;
+
+    // Nobody ends the session of somebody else.
+    let (jane, _) = house.add("jane@example.com", &json!({"role": "viewer"}))?;
+    ensure!(
+        jane.post("/account", &format!("/account/sessions/lgn_{revoke}"), "")?
+            .status
+            == 404
+    );
+    let mine = here.page("/account")?;
+    let mine = mine
+        .split("<li id=\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .context("no session")?;
+    ensure!(
+        jane.post("/account", &format!("/account/sessions/{mine}/revoke"), "")?
+            .status
+            == 404
+    );
+    here.page("/account")?;
+    Ok(())
+}
+
+#[test]
+fn password_changed_ends_other_sessions_and_renews_this_one() -> Result<()> {
+    let house = House::build()?;
+    let (mut here, before, other) = (house.owner()?, house.owner()?, house.owner()?);
+    let old = here.clone();
+    let answer = here.post("/account", "/account/password", "password=password1234")?;
+    ensure!(answer.status == 422 && answer.text().contains("first that are guessed"));
+    let answer = here.post(
+        "/account/password",
+        "/account/password",
+        "password=Ferns+like+it+damp",
+    )?;
+    ensure!(answer.status == 303, "{}", answer.status);
+    here.keep(&answer)?;
+    ensure!(here.page("/account")?.contains("Your account"));
+    for gone in [&before, &other, &old] {
+        ensure!(gone.send("GET", "/account", None)?.status == 303);
+    }
+    let fields = |password: &str| format!("email={EMAIL}&password={password}");
+    let try_with =
+        |password: &str| Plain::new(house.edge.url()).send("POST", "/sign-in", Some(&fields(password)));
+    ensure!(try_with(&house.password)?.status == 401);
+    ensure!(try_with("Ferns+like+it+damp")?.status == 303);
+    Ok(())
+}

@@ -78,7 +78,8 @@ impl SignedIn {
         let proven = row.proved_at.is_some_and(|at| now.since(at) < users::PROOF_MS);
         let access = Access(row.grants(Through::Session { proven })?);
         if now.since(row.seen_at) > users::SEEN_STEP_MS {
-            state.db.run(users::touch_session(&hash, now)).await?;
+            let touch = users::touch_session(&hash, &super::place::of(headers), now);
+            state.db.run(touch).await?;
         }
         let csrf = crypt::csrf_token(&token);
         Ok(Some(Self {

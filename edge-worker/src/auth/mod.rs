@@ -1,5 +1,6 @@
 //! Who comes in: set-up of the owner, sign-in and sign-out, sessions and API keys.
 
+pub(crate) mod account;
 mod caller;
 mod join;
 mod object;

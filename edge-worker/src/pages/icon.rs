@@ -12,6 +12,8 @@ pub(crate) const SERVERS: Icon = Icon("M2.5 3h11v4h-11zM2.5 9h11v4h-11zM5 5h.01M
 pub(crate) const PEOPLE: Icon = Icon(
     "M6 7.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM1.5 13.5c0-2.5 2-4 4.5-4s4.5 1.5 4.5 4M10.5 2.8a2.5 2.5 0 0 1 0 4.4M12 9.9c1.6.6 2.5 1.9 2.5 3.6",
 );
+pub(crate) const PERSON: Icon =
+    Icon("M8 7.5a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM2.5 14.5c0-3 2.3-4.7 5.5-4.7s5.5 1.7 5.5 4.7");
 pub(crate) const ACTIVITY: Icon = Icon("M1.5 8h3l2-5 3 10 2-5h3");
 pub(crate) const KEY: Icon =
     Icon("M9.5 6.5a3 3 0 1 0-2 2.8l1 1.2h1.5V12h1.5v1.5H14v-2.2L9.3 7.5a3 3 0 0 0 .2-1zM5.5 5.5h.01");

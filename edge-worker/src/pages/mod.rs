@@ -1,6 +1,7 @@
 //! The dashboard: one file a page, each with what its template shows and thin handlers. Pages are whole HTML and every
 //! action is a form, so that they work without a script; `ui/` makes them live. Decisions and SQL are elsewhere.
 
+mod account;
 mod activity;
 mod ansi;
 mod assets;
@@ -104,6 +105,7 @@ pub(crate) fn router() -> Routes {
             Needs::deployment(Action::Deploy),
             deployment::actions::roll_back,
         )
+        .merge(account::router())
         .merge(people::router())
         .merge(project::router())
 }

@@ -16,6 +16,7 @@ pub(crate) enum Section {
     People,
     Activity,
     Keys,
+    Account,
 }
 
 impl Section {
@@ -28,6 +29,7 @@ impl Section {
             (Self::People, Action::SeePeople),
             (Self::Activity, Action::SeeActivity),
             (Self::Keys, Action::SeeAccount),
+            (Self::Account, Action::SeeAccount),
         ];
         all.into_iter()
             .filter(|(_, action)| access.may(*action, None))
@@ -152,6 +154,7 @@ impl Shell {
             (icon::PEOPLE, "People", "/people", Section::People),
             (icon::ACTIVITY, "Activity", "/activity", Section::Activity),
             (icon::KEY, "API keys", "/keys", Section::Keys),
+            (icon::PERSON, "Your account", "/account", Section::Account),
         ];
         all.into_iter()
             .filter(|(.., section)| self.sections.contains(section))

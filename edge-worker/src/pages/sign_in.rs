@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::extract::{CsrfForm, Query, form};
 use askama::Template;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
@@ -157,8 +157,7 @@ pub(crate) async fn make_owner(
             key: made.api_key,
         },
     )?;
-    let cookie = HeaderValue::from_str(&cookie).map_err(|error| ApiError::Internal(error.to_string()))?;
-    response.headers_mut().append(header::SET_COOKIE, cookie);
+    web::set_cookie(&mut response, &cookie)?;
     Ok(response)
 }
 

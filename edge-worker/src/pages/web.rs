@@ -144,11 +144,17 @@ pub(crate) fn go(path: &str) -> Response {
 
 /// The same, with a header that sets a cookie.
 pub(crate) fn go_with_cookie(path: &str, cookie: &str) -> Result<Response, ApiError> {
+    let mut response = go(path);
+    set_cookie(&mut response, cookie)?;
+    Ok(response)
+}
+
+/// Adds a header that sets a cookie.
+pub(crate) fn set_cookie(response: &mut Response, cookie: &str) -> Result<(), ApiError> {
     let value = HeaderValue::from_str(cookie)
         .map_err(|error| ApiError::Internal(format!("a cookie cannot be set: {error}")))?;
-    let mut response = go(path);
     response.headers_mut().append(header::SET_COOKIE, value);
-    Ok(response)
+    Ok(())
 }
 
 /// After an action: back to a page that says that it was done, or why it was not.

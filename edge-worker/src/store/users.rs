@@ -186,12 +186,56 @@ pub(crate) fn session(token_hash: &str, now: UnixMillis) -> Statement {
     )
 }
 
-/// Notes that a session is in use.
-pub(crate) fn touch_session(token_hash: &str, now: UnixMillis) -> Statement {
+/// Notes that a session is in use, and from where.
+pub(crate) fn touch_session(token_hash: &str, place: &Place, now: UnixMillis) -> Statement {
     statement!(
-        "-- sessions_touch\nUPDATE sessions SET seen_at = ?2 WHERE token_hash = ?1",
+        "-- sessions_touch
+        UPDATE sessions SET seen_at = ?2, address = ?3, country = ?4 WHERE token_hash = ?1",
         token_hash,
-        now
+        now,
+        place.address.as_str(),
+        place.country.clone()
+    )
+}
+
+/// A session as its person sees it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct SessionRow {
+    pub(crate) id: LoginId,
+    pub(crate) created_at: UnixMillis,
+    pub(crate) seen_at: UnixMillis,
+    pub(crate) device: String,
+    pub(crate) address: String,
+    pub(crate) country: Option<String>,
+}
+
+/// The sessions of a person that hold, the latest used first.
+pub(crate) fn sessions_of(user: &UserId, now: UnixMillis) -> Statement {
+    statement!(
+        "-- sessions_of
+        SELECT id, created_at, seen_at, device, address, country FROM sessions
+        WHERE user = ?1 AND expires_at > ?2 AND seen_at > ?3 ORDER BY seen_at DESC LIMIT 100",
+        user,
+        now,
+        now.plus(-IDLE_MS)
+    )
+}
+
+/// Ends a session of a person.
+pub(crate) fn delete_session_of(user: &UserId, id: &LoginId) -> Statement {
+    statement!(
+        "-- sessions_delete_of\nDELETE FROM sessions WHERE user = ?1 AND id = ?2",
+        user,
+        id
+    )
+}
+
+/// Gives a person another password.
+pub(crate) fn set_password(user: &UserId, password_hash: &str) -> Statement {
+    statement!(
+        "-- users_set_password\nUPDATE users SET password_hash = ?2 WHERE id = ?1",
+        user,
+        password_hash
     )
 }
 

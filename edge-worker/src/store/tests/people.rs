@@ -2,7 +2,7 @@
 
 use crate::store::retention::{self, PrunedRow};
 use crate::store::testing::{TestDb, id};
-use crate::store::users::{self, CallerRow, NewOwner};
+use crate::store::users::{self, CallerRow, NewOwner, SessionRow};
 use crate::store::{activity, statement};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::job::Trigger;
@@ -21,13 +21,17 @@ fn session(token_hash: &str, now: UnixMillis) -> crate::store::Statement {
         token_hash,
         id: &id!(LoginId, 1),
         user: &id!(UserId, 1),
-        place: &users::Place {
-            device: "Firefox on Linux".to_owned(),
-            address: "192.0.2.1".to_owned(),
-            country: None,
-        },
+        place: &place("192.0.2.1"),
         now,
     })
+}
+
+fn place(address: &str) -> users::Place {
+    users::Place {
+        device: "Firefox on Linux".to_owned(),
+        address: address.to_owned(),
+        country: None,
+    }
 }
 
 #[test]
@@ -45,7 +49,14 @@ fn session_ends_when_idle_and_at_its_end() {
     db.run(session("hash", start));
     let holds = |at: UnixMillis| db.first::<CallerRow>(users::session("hash", at)).is_some();
     assert!(holds(start) && !holds(start.plus(users::IDLE_MS)));
-    db.run(users::touch_session("hash", start.plus(users::ABSOLUTE_MS - 1)));
+    let listed = |at: UnixMillis| db.all::<SessionRow>(users::sessions_of(&id!(UserId, 1), at));
+    assert_eq!(
+        (listed(start).len(), listed(start.plus(users::IDLE_MS)).len()),
+        (1, 0)
+    );
+    let late = start.plus(users::ABSOLUTE_MS - 1);
+    db.run(users::touch_session("hash", &place("198.51.100.7"), late));
+    assert_eq!(listed(late)[0].address, "198.51.100.7");
     assert!(holds(start.plus(users::ABSOLUTE_MS - 1)) && !holds(start.plus(users::ABSOLUTE_MS)));
 }
 

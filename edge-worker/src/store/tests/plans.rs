@@ -4,8 +4,8 @@ use crate::store::cards::{self, Show};
 use crate::store::lease::{self, LeaseRequest};
 use crate::store::testing::{TestDb, hook, id, main_ref, project, server};
 use crate::store::{
-    Statement, access, dashboard, deliveries, deployments, environments, hooks, idempotency, jobs, retention,
-    servers, users,
+    Statement, access, dashboard, deliveries, deployments, environments, hooks, idempotency, jobs, people,
+    retention, servers, users,
 };
 use devflow_domain::webhook::Provider;
 use devflow_protocol::UnixMillis;
@@ -65,6 +65,12 @@ fn hot_statements() -> Vec<Statement> {
         servers::by_id(&server()),
         servers::runner(&server()),
         users::session("h", now),
+        users::sessions_of(&id!(UserId, 1), now),
+        people::by_id(&id!(UserId, 1)),
+        people::project_roles(&id!(UserId, 1)),
+        people::logins(&id!(UserId, 1)),
+        people::invitation("h", now),
+        people::list(""),
         idempotency::by_key("k"),
     ]);
     statements.extend(retention::expired_tokens(now).into_iter().skip(4));

@@ -1,6 +1,7 @@
-//! What belongs to people: keys, activity, signing in.
+//! What belongs to people: keys, sessions, activity, signing in.
 
 use super::{ago, badge, shell};
+use crate::pages::account::{password, sessions};
 use crate::pages::look::Tone;
 use crate::pages::reference::ReferencePage;
 use crate::pages::shell::{Notice, Section, Theme};
@@ -70,6 +71,35 @@ pub(in crate::pages::tests) fn set_up(theme: Theme, token: &str) -> String {
         problem: None,
         email: String::new(),
         token: token.to_owned(),
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn sessions(theme: Theme, device: &str) -> String {
+    let row = |n: i64, device: &str, place: &str| sessions::Row {
+        id: format!("lgn_{n}"),
+        device: device.to_owned(),
+        place: place.to_owned(),
+        started: ago(n * 90_000),
+        used: ago(n * 60),
+        this: n == 1,
+    };
+    let page = sessions::AccountPage {
+        shell: shell("Your account", Section::Account, theme),
+        email: device.to_owned(),
+        rows: vec![
+            row(1, "Firefox on Linux", "192.0.2.1 · DE"),
+            row(2, device, "2001:db8::7 · FR"),
+        ],
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn password(theme: Theme, email: &str) -> String {
+    let page = password::PasswordPage {
+        shell: shell("Change your password", Section::Account, theme),
+        email: email.to_owned(),
+        problem: Some("password: 12 to 256 characters".to_owned()),
     };
     page.render().unwrap()
 }

@@ -1,0 +1,33 @@
+//! One's own account: where one is signed in, and the password.
+
+pub(crate) mod password;
+pub(crate) mod sessions;
+
+use crate::access::{Needs, Routes};
+use devflow_domain::access::Action;
+
+/// The pages of one's own account and what their forms are sent to.
+pub(crate) fn router() -> Routes {
+    Routes::new()
+        .get("/account", Needs::may(Action::SeeAccount), sessions::show)
+        .post(
+            "/account/sessions/{id}/revoke",
+            Needs::may(Action::SeeAccount),
+            sessions::revoke,
+        )
+        .post(
+            "/account/sessions/revoke",
+            Needs::may(Action::SeeAccount),
+            sessions::revoke_others,
+        )
+        .get(
+            "/account/password",
+            Needs::may(Action::ChangeAccount),
+            password::show,
+        )
+        .post(
+            "/account/password",
+            Needs::may(Action::ChangeAccount),
+            password::change,
+        )
+}
