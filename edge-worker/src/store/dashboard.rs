@@ -7,10 +7,10 @@ use devflow_protocol::event::DeploymentState;
 use devflow_protocol::{DeploymentId, ProjectId, ServerId, UnixMillis};
 use serde::Deserialize;
 
-/// Counts of what may be many stop here, so that a bad day does not cost more than a good one.
-pub(crate) const COUNTED_TO: i64 = 99;
+/// Counts of what goes on stop here, so that a bad day does not cost more than a good one.
+pub(crate) const COUNTED_TO: i64 = 40;
 
-/// The figures on top of the overview; those of what goes on up to [`COUNTED_TO`].
+/// The figures on top of the overview; deployments and jobs that go on are counted up to [`COUNTED_TO`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) projects: i64,
@@ -40,7 +40,7 @@ pub(crate) fn counts(visible: Option<String>) -> Statement {
           (SELECT count(*) FROM (SELECT 1 FROM deployments WHERE state IN ('preparing', 'building', 'starting',
             'migrating', 'checking', 'switching', 'observing', 'out_of_contact') LIMIT ?1)) AS deploying,
           (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'queued' LIMIT ?1)) AS waiting,
-          (SELECT count(*) FROM (SELECT 1 FROM projects WHERE failing = 1 LIMIT ?1)) AS failing",
+          (SELECT value FROM totals WHERE name = 'projects_failing') AS failing",
         COUNTED_TO
     )
 }
