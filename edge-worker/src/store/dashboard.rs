@@ -74,7 +74,7 @@ pub(crate) struct ServerProject {
 }
 
 /// Projects on the page of their server.
-pub(crate) const SERVER_PROJECTS: usize = 30;
+pub(crate) const SERVER_PROJECTS: usize = 20;
 
 /// The first projects of a server, by slug.
 pub(crate) fn projects_of_server(server: &ServerId) -> Statement {
@@ -124,14 +124,16 @@ pub(crate) struct OpenJob {
     pub(crate) project_name: Option<String>,
 }
 
-/// The jobs of a server that are not over, oldest first.
+/// The first jobs of a server that are not over, oldest first: what is at work, and the next of what waits.
 pub(crate) fn open_jobs(server: &ServerId) -> Statement {
     statement!(
         "-- dashboard_open_jobs
         SELECT j.verb, j.state, j.created_at, p.name AS project_name
         FROM jobs j LEFT JOIN projects p ON p.id = j.project
-        WHERE j.server = ?1 AND j.state IN ('queued', 'leased', 'running', 'out_of_contact')
-        ORDER BY j.id LIMIT 50",
+        WHERE j.id IN (
+          SELECT id FROM (SELECT id FROM jobs WHERE server = ?1 AND state IN ('leased', 'running', 'out_of_contact') LIMIT 10)
+          UNION ALL SELECT id FROM (SELECT id FROM jobs WHERE server = ?1 AND state = 'queued' ORDER BY id LIMIT 10))
+        ORDER BY j.id",
         server
     )
 }
