@@ -13,6 +13,7 @@ pub mod env_file;
 pub mod environment;
 pub mod etag;
 pub mod idempotency;
+pub mod load;
 pub mod migrations;
 pub mod moment;
 pub mod people;

@@ -1,6 +1,7 @@
-//! What this machine is, as the dashboard shows it.
+//! What this machine is and how busy it is, as the dashboard shows it.
 
-use devflow_protocol::runner_api::ServerFacts;
+use devflow_protocol::runner_api::{ServerFacts, ServerLoad};
+use std::path::Path;
 
 /// Collects the facts; what cannot be found out stays empty.
 pub(crate) fn collect(deploy_key: Option<String>) -> ServerFacts {
@@ -14,7 +15,7 @@ pub(crate) fn collect(deploy_key: Option<String>) -> ServerFacts {
             .map_or(0, |count| u16::try_from(count.get()).unwrap_or(u16::MAX)),
         memory_mib: std::fs::read_to_string("/proc/meminfo")
             .ok()
-            .and_then(|text| memory_mib(&text))
+            .and_then(|text| memory_mib(&text, "MemTotal:"))
             .unwrap_or_default(),
         runner_version: env!("CARGO_PKG_VERSION").to_owned(),
         deploy_key,
@@ -33,10 +34,32 @@ fn os_name(os_release: &str) -> Option<String> {
         .map(|name| name.trim_matches('"').to_owned())
 }
 
-fn memory_mib(meminfo: &str) -> Option<u64> {
+/// How busy the machine is now; None where the kernel does not say so. `projects_dir` is on the disk that counts.
+pub(crate) fn load(projects_dir: &Path) -> Option<ServerLoad> {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let disk = rustix::fs::statvfs(projects_dir).ok()?;
+    let disk_mib = |blocks: u64| blocks.saturating_mul(disk.f_frsize) / (1024 * 1024);
+    Some(ServerLoad {
+        load_milli: load_milli(&std::fs::read_to_string("/proc/loadavg").ok()?)?,
+        memory_mib: memory_mib(&meminfo, "MemTotal:")?,
+        memory_available_mib: memory_mib(&meminfo, "MemAvailable:")?,
+        // As `df` counts: what is reserved for root is neither used nor available.
+        disk_mib: disk_mib(disk.f_blocks - disk.f_bfree + disk.f_bavail),
+        disk_available_mib: disk_mib(disk.f_bavail),
+    })
+}
+
+/// The first number of `/proc/loadavg`, which has two decimals, in thousandths.
+fn load_milli(loadavg: &str) -> Option<u32> {
+    let (whole, hundredths) = loadavg.split_whitespace().next()?.split_once('.')?;
+    let hundredths: u32 = hundredths.get(..2)?.parse().ok()?;
+    Some(whole.parse::<u32>().ok()?.saturating_mul(1_000) + hundredths * 10)
+}
+
+fn memory_mib(meminfo: &str, field: &str) -> Option<u64> {
     let kib: u64 = meminfo
         .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?
+        .find_map(|line| line.strip_prefix(field))?
         .split_whitespace()
         .next()?
         .parse()
@@ -54,10 +77,21 @@ mod tests {
             os_name("NAME=\"Debian\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n").as_deref(),
             Some("Debian GNU/Linux 12 (bookworm)")
         );
-        assert_eq!(
-            memory_mib("MemTotal:       2048000 kB\nMemFree: 1 kB\n"),
-            Some(2000)
-        );
-        assert_eq!(memory_mib("MemFree: 1 kB\n"), None);
+        let meminfo = "MemTotal:       2048000 kB\nMemFree: 1 kB\n";
+        assert_eq!(memory_mib(meminfo, "MemTotal:"), Some(2000));
+        assert_eq!(memory_mib(meminfo, "MemAvailable:"), None);
+    }
+
+    #[test]
+    fn load_is_the_first_average_of_the_kernel() {
+        assert_eq!(load_milli("12.07 3.10 0.98 2/614 9211\n"), Some(12_070));
+        assert_eq!(["", "x", "1", "1.2 "].map(load_milli), [None; 4]);
+    }
+
+    #[test]
+    fn load_of_this_machine_fits_together() {
+        let load = load(Path::new("/")).expect("a machine with /proc");
+        assert!(load.memory_available_mib <= load.memory_mib && load.memory_mib > 0);
+        assert!(load.disk_available_mib <= load.disk_mib && load.disk_mib > 0);
     }
 }

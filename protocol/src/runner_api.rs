@@ -42,6 +42,23 @@ pub struct ServerFacts {
     pub deploy_key: Option<String>,
 }
 
+/// How busy a server is at the moment of a poll. Shown, kept in memory only, and used for nothing else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ServerLoad {
+    /// Processes that ran or waited to, as the kernel's average over a minute, in thousandths.
+    pub load_milli: u32,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// Memory that programs can still get, in MiB.
+    pub memory_available_mib: u64,
+    /// Size of the file system of the projects' folder, in MiB.
+    pub disk_mib: u64,
+    /// What programs can still write there, in MiB.
+    pub disk_available_mib: u64,
+}
+
 /// What the runner pins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,6 +84,9 @@ pub struct PollRequest {
     /// What the machine is; sent with the first poll of a session.
     #[serde(default)]
     pub facts: Option<ServerFacts>,
+    /// How busy it is.
+    #[serde(default)]
+    pub load: Option<ServerLoad>,
     /// True while the runner takes no new work (shutting down or full).
     #[serde(default)]
     pub paused: bool,

@@ -86,7 +86,7 @@ impl Plain {
         self.send("POST", action, Some(&body))
     }
 
-    /// Sends a form of a page with the page's token, and follows the redirect.
+    /// Sends a form of a page with the page's token, and follows the redirect to the page that says what was done.
     pub fn submit(&self, page: &str, action: &str, fields: &str) -> Result<String> {
         ensure!(
             self.page(page)?.contains(&format!("action=\"{action}\"")),
@@ -100,6 +100,11 @@ impl Plain {
             answer.text()
         );
         let place = answer.header("location").context("no redirect")?;
-        self.page(place)
+        let notice = answer.header("set-cookie").and_then(|set| set.split(';').next());
+        let next = Self {
+            cookie: format!("{}; {}", self.cookie, notice.unwrap_or_default()),
+            ..self.clone()
+        };
+        next.page(place)
     }
 }

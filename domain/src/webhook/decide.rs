@@ -17,6 +17,8 @@ pub struct Follower {
     pub last_head: Option<GitSha>,
     /// A person stopped it: a push does not bring its site back.
     pub stopped: bool,
+    /// Its server is being drained: nothing new is deployed there.
+    pub draining: bool,
 }
 
 /// What is decided about a delivery as a whole.
@@ -134,6 +136,12 @@ fn action(push: &Push, follower: &Follower) -> Action {
     if follower.stopped {
         return Action::Skip("The project is stopped; deploy it by hand to start it again.".to_owned());
     }
+    if follower.draining {
+        return Action::Skip(
+            "Its server is being drained, so nothing new is deployed there; replay this delivery when that is over."
+                .to_owned(),
+        );
+    }
     if follower.last_head.as_ref() == Some(&push.after) {
         return Action::Skip(format!(
             "{} already is the last commit that was pushed.",
@@ -193,6 +201,7 @@ mod tests {
             path_filter: vec![],
             last_head: Some(sha("1")),
             stopped: false,
+            draining: false,
         }
     }
 
@@ -244,6 +253,15 @@ mod tests {
                     ..follower()
                 },
                 "0 The project is stopped; deploy it by hand to start it again.",
+            ),
+            (
+                push(),
+                Follower {
+                    draining: true,
+                    ..follower()
+                },
+                "0 Its server is being drained, so nothing new is deployed there; replay this delivery when that is \
+                 over.",
             ),
             (marked, follower(), "0 The commit message says [skip ci]."),
             (

@@ -4,8 +4,12 @@
 mod object;
 mod waiters;
 
+pub(crate) use waiters::Contact;
+
 use crate::platform;
-use devflow_protocol::UnixMillis;
+use devflow_protocol::runner_api::ServerLoad;
+use devflow_protocol::{ServerId, UnixMillis};
+use std::collections::HashMap;
 use worker::{Env, Method, Request, RequestInit, Response};
 
 /// Path of a held poll.
@@ -14,6 +18,8 @@ const WAIT: &str = "/wait";
 const SIGNAL: &str = "/signal";
 /// Path that notes who follows a topic by asking again and again.
 const WATCH: &str = "/watch";
+/// Path of what was last heard of servers.
+const CONTACTS: &str = "/contacts";
 /// Path of a live socket.
 const LIVE: &str = "/live";
 /// Path that closes the live sockets of a sign-in.
@@ -55,16 +61,19 @@ impl<'a> Hub<'a> {
             .await
     }
 
-    /// Waits until `server` is woken, for at most `hold_ms`.
-    pub(crate) async fn wait(&self, server: &str, session: &str, hold_ms: i64) -> Held {
+    /// Waits until `server` is woken, for at most `hold_ms`; `load` says how busy it is.
+    pub(crate) async fn wait(
+        &self,
+        server: &str,
+        session: &str,
+        hold_ms: i64,
+        load: Option<&ServerLoad>,
+    ) -> Held {
         let hold = hold_ms.to_string();
-        match self
-            .send(
-                WAIT,
-                &[("server", server), ("session", session), ("hold_ms", &hold)],
-            )
-            .await
-        {
+        let load = load.and_then(|load| serde_json::to_string(load).ok());
+        let mut query = vec![("server", server), ("session", session), ("hold_ms", &hold)];
+        query.extend(load.as_deref().map(|load| ("load", load)));
+        match self.send(WAIT, &query).await {
             Ok(answer) => match answer.status_code() {
                 200 => Held::Woken,
                 204 => Held::TimedOut,
@@ -102,6 +111,16 @@ impl<'a> Hub<'a> {
         if let Err(error) = self.send(WATCH, &[("topic", topic)]).await {
             platform::log_error(&format!("the Hub was not told that {topic} is followed: {error}"));
         }
+    }
+
+    /// What was last heard of `servers`, by their ids. The Hub forgets it when it starts anew, until they poll again.
+    pub(crate) async fn contacts(&self, servers: &[&ServerId]) -> HashMap<String, Contact> {
+        let query: Vec<_> = servers.iter().map(|id| ("server", id.as_str())).collect();
+        let asked = async { self.send(CONTACTS, &query).await?.json().await };
+        asked.await.unwrap_or_else(|error| {
+            platform::log_error(&format!("the Hub did not say what it heard of servers: {error}"));
+            HashMap::new()
+        })
     }
 
     /// Hands a live socket over to the Hub, which closes it when the session ends.

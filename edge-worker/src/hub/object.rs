@@ -1,8 +1,9 @@
-//! The Hub's Durable Object: held polls, wake-ups, notices over hibernating sockets, and an alarm that finds silent
-//! servers and closes the sockets of sessions that are over. What it knows is in memory; nothing is lost with it, for the truth is in the database.
+//! The Hub's Durable Object: held polls, wake-ups, notices over hibernating sockets, what was last heard of servers, and
+//! an alarm that finds silent ones and closes the sockets of sessions that are over. What it knows is in memory; nothing
+//! is lost with it, for the truth is in the database.
 
 use super::waiters::{Waiters, Wake};
-use super::{CLOSE, LIVE, SIGNAL, WAIT, WATCH};
+use super::{CLOSE, CONTACTS, LIVE, SIGNAL, WAIT, WATCH};
 use crate::config::Config;
 use crate::platform;
 use crate::service::topics;
@@ -57,6 +58,9 @@ impl DurableObject for Hub {
         let one = |name: &str| all(name).into_iter().next().unwrap_or_default();
         match url.path() {
             WAIT => {
+                if let Ok(load) = serde_json::from_str(&one("load")) {
+                    self.waiters.borrow_mut().load(&one("server"), load);
+                }
                 self.wait(
                     &one("server"),
                     &one("session"),
@@ -66,6 +70,7 @@ impl DurableObject for Hub {
             }
             SIGNAL => self.signal(&all("server"), &all("topic")),
             WATCH => self.watch(&one("topic")),
+            CONTACTS => self.contacts(&all("server")),
             LIVE => {
                 let ends_at = UnixMillis(one("ends_at").parse().unwrap_or(0));
                 self.live(&one("login"), ends_at, &all("topic")).await
@@ -221,6 +226,15 @@ impl Hub {
                 let _ = socket.send_with_str(&notice);
             }
         }
+    }
+
+    fn contacts(&self, servers: &[String]) -> Result<Response> {
+        let waiters = self.waiters.borrow();
+        let heard = servers
+            .iter()
+            .filter_map(|server| Some((server, waiters.of(server)?)))
+            .collect::<HashMap<_, _>>();
+        Response::from_json(&heard)
     }
 
     async fn live(&self, login: &str, ends_at: UnixMillis, topics: &[String]) -> Result<Response> {

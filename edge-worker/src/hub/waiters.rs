@@ -1,8 +1,17 @@
-//! Who waits for what: the held polls of each server, and when each server was last heard of.
+//! Who waits for what: the held polls of each server, and when each server was last heard of and how busy it was then.
 
 use devflow_protocol::UnixMillis;
+use devflow_protocol::runner_api::ServerLoad;
 use futures_channel::oneshot;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+
+/// What was last heard of a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Contact {
+    pub(crate) at: UnixMillis,
+    pub(crate) load: Option<ServerLoad>,
+}
 
 /// Why a held poll ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +34,7 @@ struct Server {
     /// A wake that did reach a waiter is kept too, for that waiter may be a connection that is gone.
     permit: bool,
     last_contact: UnixMillis,
+    load: Option<ServerLoad>,
 }
 
 /// The servers that have been heard of since this object started.
@@ -78,6 +88,21 @@ impl Waiters {
         self.servers.entry(server.to_owned()).or_default().last_contact = now;
     }
 
+    /// Notes how busy a server is.
+    pub(crate) fn load(&mut self, server: &str, load: ServerLoad) {
+        self.servers.entry(server.to_owned()).or_default().load = Some(load);
+    }
+
+    /// What was last heard of a server since this object started.
+    pub(crate) fn of(&self, server: &str) -> Option<Contact> {
+        let entry = self.servers.get(server)?;
+        // A wake alone is no contact.
+        (entry.last_contact > UnixMillis(0)).then_some(Contact {
+            at: entry.last_contact,
+            load: entry.load,
+        })
+    }
+
     /// When a server was last heard of, or when this object started if that is later. A poll that is being held is
     /// contact.
     pub(crate) fn last_contact(&self, server: &str, started: UnixMillis) -> UnixMillis {
@@ -123,6 +148,20 @@ mod tests {
         let older = waiters.wait("srv", "ses_1", UnixMillis(1));
         let newer = waiters.wait("srv", "ses_2", UnixMillis(2));
         assert_eq!((look(older), look(newer)), (Some(Wake::Superseded), None));
+    }
+
+    #[test]
+    fn contact_is_what_was_heard_last_and_no_wake() {
+        let (mut waiters, load) = (Waiters::default(), ServerLoad::default());
+        waiters.wake("srv");
+        assert_eq!(waiters.of("srv"), None);
+        waiters.load("srv", load);
+        let _held = waiters.wait("srv", "ses_1", UnixMillis(7));
+        let heard = Contact {
+            at: UnixMillis(7),
+            load: Some(load),
+        };
+        assert_eq!((waiters.of("srv"), waiters.of("other")), (Some(heard), None));
     }
 
     #[test]

@@ -68,7 +68,22 @@ pub(crate) fn router() -> Routes {
         .post(
             "/servers/{id}/ping",
             Needs::may(Action::PingServer),
-            servers::ping,
+            servers::actions::ping,
+        )
+        .post(
+            "/servers/{id}/rename",
+            Needs::may(Action::ManageServers),
+            servers::actions::rename,
+        )
+        .post(
+            "/servers/{id}/drain",
+            Needs::may(Action::ManageServers),
+            servers::actions::drain,
+        )
+        .post(
+            "/servers/{id}/remove",
+            Needs::may(Action::ManageServers),
+            servers::actions::remove,
         )
         .post(
             "/deliveries/{id}/replay",

@@ -137,7 +137,7 @@ impl OverviewPage {
     }
 }
 
-/// A count as it is shown: `99+` where it stopped there.
+/// A count as it is shown: `40+` where it stopped there.
 fn counted(count: i64) -> String {
     if count >= COUNTED_TO {
         format!("{COUNTED_TO}+")
@@ -208,9 +208,12 @@ fn view(
     let access = &visitor.signed_in.access;
     let by_server = view == View::ByServer && search.is_empty() && access.visible().is_none();
     let size = if search.is_empty() { CARDS } else { FOUND };
+    let by_id = view == View::Deploying && search.is_empty() && access.visible().is_none();
     let page = Page::of(size, rows, |card| {
         if by_server {
             format!("{}/{}", card.server_name, card.project.slug)
+        } else if by_id {
+            card.project.id.to_string()
         } else {
             card.project.slug.to_string()
         }

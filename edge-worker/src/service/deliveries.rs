@@ -1,7 +1,7 @@
 //! The durable inbox: an authentic delivery is decided on and stored, with all that follows, in one batch; then it
 //! is answered. A delivery that is there already changes nothing.
 
-use super::{projects, topics};
+use super::{projects, servers, topics};
 use crate::app::AppState;
 use crate::auth::Actor;
 use crate::error::ApiError;
@@ -140,6 +140,7 @@ fn followers(hook: &HookRow) -> Result<Vec<Follower>, StoreError> {
         path_filter: read_settings(&hook.settings)?.path_filter,
         last_head: hook.last_head.clone(),
         stopped: hook.project_state == ProjectState::Stopped,
+        draining: hook.draining != 0,
     }])
 }
 
@@ -353,6 +354,9 @@ pub(crate) async fn replay(
         .ok_or_else(|| ApiError::no_such("hook"))?;
     if hook.project_state == ProjectState::Removing {
         return Err(projects::removing());
+    }
+    if hook.draining != 0 {
+        return Err(servers::draining());
     }
     let (now, deployment) = (platform::now(), platform::new_id(DeploymentId::new));
     let mut batch: Vec<Statement> = queue(&hook, &push, &deployment, id, Trigger::Replay).into();

@@ -1,6 +1,6 @@
 //! Deployments as a person or an API client asks for them: start, repeat, go back, cancel, give up.
 
-use super::{projects, topics};
+use super::{projects, servers, topics};
 use crate::app::AppState;
 use crate::auth::Actor;
 use crate::error::ApiError;
@@ -86,6 +86,7 @@ pub(crate) async fn start(
     commit: Option<&GitSha>,
 ) -> Result<DeploymentRow, ApiError> {
     let project = deployable(state, project).await?;
+    servers::check_takes_work(state, &project.server).await?;
     queue(
         state,
         actor,
@@ -107,6 +108,7 @@ pub(crate) async fn redeploy(
 ) -> Result<DeploymentRow, ApiError> {
     let before = get(state, id).await?;
     let project = deployable(state, &before.project).await?;
+    servers::check_takes_work(state, &project.server).await?;
     let wanted = Wanted {
         commit: before.commit_sha.as_ref(),
         subject: before.subject.as_deref(),

@@ -73,7 +73,12 @@ pub(crate) async fn poll(
         }
         match state
             .hub()
-            .wait(runner.id.as_str(), claims.session.as_str(), left)
+            .wait(
+                runner.id.as_str(),
+                claims.session.as_str(),
+                left,
+                request.load.as_ref(),
+            )
             .await
         {
             Held::Woken => {}

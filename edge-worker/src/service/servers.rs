@@ -1,4 +1,4 @@
-//! Servers: adding one, its enrolment, a ping.
+//! Servers: adding one, its enrolment, a ping, its name, draining and removing it.
 
 use super::FLEET;
 use crate::app::AppState;
@@ -37,19 +37,126 @@ pub(crate) async fn get(state: &AppState, id: &ServerId) -> Result<ServerRow, Ap
         .ok_or_else(|| ApiError::no_such("server"))
 }
 
+/// What is answered where something new is to be deployed to a server that is being drained.
+pub(crate) fn draining() -> ApiError {
+    ApiError::Conflict(
+        "server_draining",
+        "The server is being drained, so nothing new is deployed there. End that on the server's page first."
+            .to_owned(),
+    )
+}
+
+/// Refuses where nothing new is to be deployed to a server. Going back to a kept release is not new.
+pub(crate) async fn check_takes_work(state: &AppState, id: &ServerId) -> Result<(), ApiError> {
+    match get(state, id).await?.draining_since {
+        None => Ok(()),
+        Some(_) => Err(draining()),
+    }
+}
+
+fn check_name(name: &str) -> Result<&str, ApiError> {
+    let name = name.trim();
+    if (1..=60).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
+        return Ok(name);
+    }
+    Err(ApiError::invalid(
+        "name",
+        "give the server a name of 1 to 60 characters",
+    ))
+}
+
+fn name_taken(name: &str) -> ApiError {
+    ApiError::Conflict(
+        "name_taken",
+        format!("There is a server named {name}; take another name."),
+    )
+}
+
+/// Gives a server another name; nothing on the machine is called by it.
+pub(crate) async fn rename(
+    state: &AppState,
+    actor: &Actor,
+    id: &ServerId,
+    name: &str,
+) -> Result<(), ApiError> {
+    let (name, before) = (check_name(name)?, get(state, id).await?.name);
+    if name == before {
+        return Ok(());
+    }
+    let batch = vec![
+        servers::rename(id, name),
+        activity::record(
+            platform::now(),
+            &actor.0,
+            "server.rename",
+            id.as_str(),
+            &format!("from {before}"),
+        ),
+    ];
+    match state.db.batch(batch).await {
+        Ok(_) => {}
+        Err(error) if error.is_duplicate("servers.name") => return Err(name_taken(name)),
+        Err(error) => return Err(error.into()),
+    }
+    state.signal(None, vec![FLEET.to_owned()]);
+    Ok(())
+}
+
+/// Begins or ends draining a server.
+pub(crate) async fn drain(
+    state: &AppState,
+    actor: &Actor,
+    id: &ServerId,
+    wanted: bool,
+) -> Result<(), ApiError> {
+    if get(state, id).await?.draining_since.is_some() == wanted {
+        return Ok(());
+    }
+    let now = platform::now();
+    let action = if wanted { "server.drain" } else { "server.undrain" };
+    state
+        .db
+        .batch(vec![
+            servers::set_draining(id, wanted.then_some(now)),
+            activity::record(now, &actor.0, action, id.as_str(), ""),
+        ])
+        .await?;
+    state.signal(None, vec![FLEET.to_owned()]);
+    Ok(())
+}
+
+/// Removes a server without projects. Its runner is refused from then on.
+pub(crate) async fn remove(state: &AppState, actor: &Actor, id: &ServerId) -> Result<ServerRow, ApiError> {
+    let row = get(state, id).await?;
+    let mut batch: Vec<_> = servers::delete(id).into();
+    batch.push(activity::record(
+        platform::now(),
+        &actor.0,
+        "server.remove",
+        id.as_str(),
+        &row.name,
+    ));
+    match state.db.batch(batch).await {
+        Ok(_) => {}
+        Err(error) if error.is_referenced() => {
+            return Err(ApiError::Conflict(
+                "server_has_projects",
+                format!("There are projects on {}; remove them first.", row.name),
+            ));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    state.signal(Some(id), vec![FLEET.to_owned()]);
+    Ok(row)
+}
+
 /// Adds a server, to be enrolled.
 pub(crate) async fn create(
     state: &AppState,
     actor: &Actor,
     name: &str,
 ) -> Result<(ServerRow, Invitation), ApiError> {
-    let name = name.trim();
-    if !(1..=60).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-        return Err(ApiError::invalid(
-            "name",
-            "give the server a name of 1 to 60 characters",
-        ));
-    }
+    let name = check_name(name)?;
     let (now, id) = (platform::now(), platform::new_id(ServerId::new));
     let invitation = new_invitation(state, now);
     let mut batch = vec![servers::insert(&id, name, now)];
@@ -67,12 +174,7 @@ pub(crate) async fn create(
     ));
     match state.db.batch(batch).await {
         Ok(_) => {}
-        Err(error) if error.is_duplicate("servers.name") => {
-            return Err(ApiError::Conflict(
-                "name_taken",
-                format!("There is a server named {name}; take another name."),
-            ));
-        }
+        Err(error) if error.is_duplicate("servers.name") => return Err(name_taken(name)),
         Err(error) => return Err(error.into()),
     }
     state.signal(None, vec![FLEET.to_owned()]);

@@ -76,18 +76,20 @@ impl Show {
     }
 }
 
-/// A page of projects by slug, and one more row where there is a next page; only of the JSON list `visible`, if there
-/// is one.
-pub(crate) fn page(show: Show, after_slug: &str, rows: usize, visible: Option<String>) -> Statement {
+/// A page of projects by slug from behind `after`, and one more row where there is a next page; only of the JSON list
+/// `visible`, if there is one. What is deploying comes by id, which is the order of its index: however much is under
+/// way, no more than the page is read.
+pub(crate) fn page(show: Show, after: &str, rows: usize, visible: Option<String>) -> Statement {
     if let Some(visible) = visible {
-        return visible_page(visible, show, "", after_slug, rows);
+        return visible_page(visible, show, "", after, rows);
     }
     let sql = match show {
         Show::All => cards!("cards_all", "WHERE p.slug > ?1 ORDER BY p.slug LIMIT ?2"),
         Show::Deploying => cards!(
             "cards_deploying",
-            "WHERE p.slug > ?1 AND p.id IN (SELECT project FROM deployments WHERE state IN ('preparing', 'building',
-          'starting', 'migrating', 'checking', 'switching', 'observing', 'out_of_contact')) ORDER BY p.slug LIMIT ?2"
+            "WHERE p.id IN (SELECT project FROM deployments WHERE state IN ('preparing', 'building',
+          'starting', 'migrating', 'checking', 'switching', 'observing', 'out_of_contact') AND project > ?1
+          ORDER BY project LIMIT ?2) ORDER BY p.id"
         ),
         Show::Failing => cards!(
             "cards_failing",
@@ -98,7 +100,7 @@ pub(crate) fn page(show: Show, after_slug: &str, rows: usize, visible: Option<St
             "WHERE p.slug > ?1 AND p.state = 'stopped' ORDER BY p.slug LIMIT ?2"
         ),
     };
-    statement!(sql, after_slug, rows + 1)
+    statement!(sql, after, rows + 1)
 }
 
 /// The same for somebody who sees only some projects: it reads those and picks among them.

@@ -7,10 +7,10 @@ use devflow_protocol::event::DeploymentState;
 use devflow_protocol::{DeploymentId, ProjectId, ServerId, UnixMillis};
 use serde::Deserialize;
 
-/// Counts of what may be many stop here, so that a bad day does not cost more than a good one.
-pub(crate) const COUNTED_TO: i64 = 99;
+/// Counts of what goes on stop here, so that a bad day does not cost more than a good one.
+pub(crate) const COUNTED_TO: i64 = 40;
 
-/// The figures on top of the overview; those of what goes on up to [`COUNTED_TO`].
+/// The figures on top of the overview; deployments and jobs that go on are counted up to [`COUNTED_TO`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) projects: i64,
@@ -40,7 +40,7 @@ pub(crate) fn counts(visible: Option<String>) -> Statement {
           (SELECT count(*) FROM (SELECT 1 FROM deployments WHERE state IN ('preparing', 'building', 'starting',
             'migrating', 'checking', 'switching', 'observing', 'out_of_contact') LIMIT ?1)) AS deploying,
           (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'queued' LIMIT ?1)) AS waiting,
-          (SELECT count(*) FROM (SELECT 1 FROM projects WHERE failing = 1 LIMIT ?1)) AS failing",
+          (SELECT value FROM totals WHERE name = 'projects_failing') AS failing",
         COUNTED_TO
     )
 }
@@ -74,7 +74,7 @@ pub(crate) struct ServerProject {
 }
 
 /// Projects on the page of their server.
-pub(crate) const SERVER_PROJECTS: usize = 30;
+pub(crate) const SERVER_PROJECTS: usize = 20;
 
 /// The first projects of a server, by slug.
 pub(crate) fn projects_of_server(server: &ServerId) -> Statement {
@@ -124,14 +124,16 @@ pub(crate) struct OpenJob {
     pub(crate) project_name: Option<String>,
 }
 
-/// The jobs of a server that are not over, oldest first.
+/// The first jobs of a server that are not over, oldest first: what is at work, and the next of what waits.
 pub(crate) fn open_jobs(server: &ServerId) -> Statement {
     statement!(
         "-- dashboard_open_jobs
         SELECT j.verb, j.state, j.created_at, p.name AS project_name
         FROM jobs j LEFT JOIN projects p ON p.id = j.project
-        WHERE j.server = ?1 AND j.state IN ('queued', 'leased', 'running', 'out_of_contact')
-        ORDER BY j.id LIMIT 50",
+        WHERE j.id IN (
+          SELECT id FROM (SELECT id FROM jobs WHERE server = ?1 AND state IN ('leased', 'running', 'out_of_contact') LIMIT 10)
+          UNION ALL SELECT id FROM (SELECT id FROM jobs WHERE server = ?1 AND state = 'queued' ORDER BY id LIMIT 10))
+        ORDER BY j.id",
         server
     )
 }

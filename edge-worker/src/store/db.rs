@@ -44,6 +44,11 @@ impl StoreError {
         self.message.contains("NOT NULL constraint failed") && self.message.contains(column)
     }
 
+    /// True where a row that others refer to was to be deleted.
+    pub(crate) fn is_referenced(&self) -> bool {
+        self.message.contains("FOREIGN KEY constraint failed")
+    }
+
     /// True where a CHECK of `column` refused a row.
     pub(crate) fn is_check(&self, column: &str) -> bool {
         self.message.contains("CHECK constraint failed") && self.message.contains(column)

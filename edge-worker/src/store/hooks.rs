@@ -21,6 +21,8 @@ pub(crate) struct HookRow {
     pub(crate) last_head: Option<GitSha>,
     /// JSON of `ProjectSettings`.
     pub(crate) settings: String,
+    /// 1 where the project's server is being drained.
+    pub(crate) draining: u8,
 }
 
 /// The hook of an address.
@@ -28,8 +30,8 @@ pub(crate) fn by_id(id: &HookId) -> Statement {
     statement!(
         "-- hooks_by_id
         SELECT h.id, h.provider, h.secret, h.project, p.state AS project_state, p.server, p.ref_name, p.last_head,
-          p.settings
-        FROM hooks h JOIN projects p ON p.id = h.project WHERE h.id = ?1",
+          p.settings, s.draining_since IS NOT NULL AS draining
+        FROM hooks h JOIN projects p ON p.id = h.project JOIN servers s ON s.id = p.server WHERE h.id = ?1",
         id
     )
 }
@@ -39,8 +41,8 @@ pub(crate) fn of_project(project: &ProjectId) -> Statement {
     statement!(
         "-- hooks_of_project
         SELECT h.id, h.provider, h.secret, h.project, p.state AS project_state, p.server, p.ref_name, p.last_head,
-          p.settings
-        FROM hooks h JOIN projects p ON p.id = h.project WHERE h.project = ?1 ORDER BY h.id DESC LIMIT 1",
+          p.settings, s.draining_since IS NOT NULL AS draining
+        FROM hooks h JOIN projects p ON p.id = h.project JOIN servers s ON s.id = p.server WHERE h.project = ?1 ORDER BY h.id DESC LIMIT 1",
         project
     )
 }
@@ -59,8 +61,8 @@ pub(crate) fn of_slug(server: &ServerId, slug: &Slug) -> Statement {
     statement!(
         "-- hooks_of_slug
         SELECT h.id, h.provider, h.secret, h.project, p.state AS project_state, p.server, p.ref_name, p.last_head,
-          p.settings
-        FROM projects p JOIN hooks h ON h.project = p.id WHERE p.slug = ?2 AND p.server = ?1
+          p.settings, s.draining_since IS NOT NULL AS draining
+        FROM projects p JOIN hooks h ON h.project = p.id JOIN servers s ON s.id = p.server WHERE p.slug = ?2 AND p.server = ?1
         ORDER BY h.id DESC LIMIT 1",
         server,
         slug.as_str()

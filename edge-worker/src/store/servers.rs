@@ -31,6 +31,8 @@ pub(crate) struct ServerRow {
     pub(crate) state_at: UnixMillis,
     /// Projects on this server.
     pub(crate) projects: i64,
+    /// Since when nothing new is deployed here; None where it is.
+    pub(crate) draining_since: Option<UnixMillis>,
 }
 
 /// What a runner's request is checked against.
@@ -47,7 +49,7 @@ pub(crate) struct RunnerRow {
 pub(crate) fn list(after: &str) -> Statement {
     statement!(
         "-- servers_list
-        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects
+        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects, draining_since
         FROM servers WHERE name > ?1 ORDER BY name LIMIT 51",
         after
     )
@@ -57,7 +59,7 @@ pub(crate) fn list(after: &str) -> Statement {
 pub(crate) fn named(prefix: &str, rows: usize) -> Statement {
     statement!(
         "-- servers_named
-        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects
+        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects, draining_since
         FROM servers WHERE name >= ?1 AND name < ?2 ORDER BY name LIMIT ?3",
         prefix,
         format!("{prefix}\u{10ffff}"),
@@ -69,7 +71,7 @@ pub(crate) fn named(prefix: &str, rows: usize) -> Statement {
 pub(crate) fn by_id(id: &ServerId) -> Statement {
     statement!(
         "-- servers_by_id
-        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects
+        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects, draining_since
         FROM servers WHERE id = ?1",
         id
     )
@@ -84,6 +86,37 @@ pub(crate) fn insert(id: &ServerId, name: &str, now: UnixMillis) -> Statement {
         name,
         now
     )
+}
+
+/// Gives a server another name.
+pub(crate) fn rename(id: &ServerId, name: &str) -> Statement {
+    statement!(
+        "-- servers_rename\nUPDATE servers SET name = ?2 WHERE id = ?1",
+        id,
+        name
+    )
+}
+
+/// Begins to drain a server at `since`, or ends it. What is so already stays and changes no row.
+pub(crate) fn set_draining(id: &ServerId, since: Option<UnixMillis>) -> Statement {
+    statement!(
+        "-- servers_set_draining
+        UPDATE servers SET draining_since = ?2 WHERE id = ?1 AND (draining_since IS NULL) <> (?2 IS NULL)",
+        id,
+        since
+    )
+}
+
+/// Deletes a server and what waits for it. The foreign key of `projects` refuses that for one that has some.
+pub(crate) fn delete(id: &ServerId) -> [Statement; 2] {
+    [
+        statement!("-- servers_delete\nDELETE FROM servers WHERE id = ?1", id),
+        statement!(
+            "-- jobs_delete_of_server
+            DELETE FROM jobs WHERE server = ?1 AND state IN ('queued', 'leased')",
+            id
+        ),
+    ]
 }
 
 /// Adds a one-time token by the fingerprint of its public half; older unused ones of the server end.

@@ -62,6 +62,7 @@ async fn ask(agent: &Rc<Agent>, facts: Option<ServerFacts>) -> Result<Duration, 
         last_sequence: agent.journal.last_sequence()?,
         open: agent.journal.open_jobs()?,
         facts,
+        load: facts::load(&agent.host.config.projects_dir),
         paused: false,
     };
     let answer = agent.edge.poll(&request).await?;

@@ -48,6 +48,7 @@ async fn new_page(
         .into_iter()
         .map(|row| {
             let note = match row.state {
+                _ if row.draining_since.is_some() => " (being drained)",
                 ServerState::Pending => " (not connected yet)",
                 ServerState::Missing => " (out of contact)",
                 ServerState::Online => "",

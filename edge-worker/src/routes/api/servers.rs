@@ -2,7 +2,7 @@
 
 use super::view::{EnrolmentMade, Job, JobAsked, Server, ServerMade};
 use crate::access::{Needs, On, Routes};
-use crate::answer::{Accepted, Created};
+use crate::answer::{Accepted, Created, Done};
 use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -42,6 +42,20 @@ pub(super) fn router() -> Routes {
             show,
         )
         .api(
+            Method::PATCH,
+            "/api/v1/servers/{id}",
+            Needs::may(Action::ManageServers),
+            "Rename a server, begin or end draining it",
+            change,
+        )
+        .api(
+            Method::DELETE,
+            "/api/v1/servers/{id}",
+            Needs::may(Action::ManageServers),
+            "Remove a server without projects",
+            remove,
+        )
+        .api(
             Method::POST,
             "/api/v1/servers/{id}/enrolment",
             Needs::may(Action::ManageServers),
@@ -74,7 +88,13 @@ async fn list(
         .db
         .all(store::list(paging.cursor.as_deref().unwrap_or_default()))
         .await?;
-    Ok(Json(Page::new(rows, |row| row.name.clone()).map(Server::from)))
+    let page = Page::new(rows, |row| row.name.clone());
+    let ids: Vec<&ServerId> = page.items.iter().map(|row| &row.id).collect();
+    let contacts = state.hub().contacts(&ids).await;
+    Ok(Json(page.map(|row| {
+        let contact = contacts.get(row.id.as_str());
+        Server::from(row).heard(contact)
+    })))
 }
 
 #[derive(Deserialize)]
@@ -104,7 +124,49 @@ async fn show(
     _caller: Caller,
     Id(id): Id<ServerId>,
 ) -> Result<Json<Server>, ApiError> {
-    Ok(Json(servers::get(&state, &id).await?.into()))
+    as_it_is(&state, &id).await
+}
+
+async fn as_it_is(state: &AppState, id: &ServerId) -> Result<Json<Server>, ApiError> {
+    let row = servers::get(state, id).await?;
+    let contacts = state.hub().contacts(&[id]).await;
+    Ok(Json(Server::from(row).heard(contacts.get(id.as_str()))))
+}
+
+/// What changes; what is left out stays.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ServerChanges"))]
+#[serde(deny_unknown_fields)]
+struct Change {
+    name: Option<String>,
+    /// Nothing new is deployed to a server that is being drained.
+    draining: Option<bool>,
+}
+
+#[worker::send]
+async fn change(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<ServerId>,
+    Body(change): Body<Change>,
+) -> Result<Json<Server>, ApiError> {
+    if let Some(name) = &change.name {
+        servers::rename(&state, &caller.actor, &id, name).await?;
+    }
+    if let Some(draining) = change.draining {
+        servers::drain(&state, &caller.actor, &id, draining).await?;
+    }
+    as_it_is(&state, &id).await
+}
+
+#[worker::send]
+async fn remove(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<ServerId>,
+) -> Result<Done, ApiError> {
+    servers::remove(&state, &caller.actor, &id).await?;
+    Ok(Done)
 }
 
 #[worker::send]

@@ -1,5 +1,6 @@
 //! What the API shows of a row. The schemas of its document are derived from these very types.
 
+use crate::hub::Contact;
 use crate::service::keys::Made;
 use crate::service::servers::Invitation;
 use crate::store::StoreError;
@@ -16,7 +17,7 @@ use devflow_domain::webhook::{Event, Provider};
 use devflow_protocol::event::DeploymentState;
 use devflow_protocol::job::Trigger;
 use devflow_protocol::outcome::{Manifest, Outcome};
-use devflow_protocol::runner_api::ServerFacts;
+use devflow_protocol::runner_api::{ServerFacts, ServerLoad};
 use devflow_protocol::text::{GitSha, RefName, Slug};
 use devflow_protocol::{ApiKeyId, DeliveryId, DeploymentId, HookId, JobId, ProjectId, ServerId, UnixMillis};
 use serde::{Serialize, Serializer};
@@ -67,6 +68,12 @@ pub(super) struct Server {
     facts: Stored<ServerFacts>,
     /// How many projects it has.
     projects: i64,
+    /// Since when nothing new is deployed there; null where it is.
+    draining_since: Option<UnixMillis>,
+    /// When its runner was heard of last; null where that is not known at the moment.
+    heard_at: Option<UnixMillis>,
+    /// How busy it was then.
+    load: Option<ServerLoad>,
     created_at: UnixMillis,
     enrolled_at: Option<UnixMillis>,
 }
@@ -80,8 +87,22 @@ impl From<ServerRow> for Server {
             state: row.state,
             state_at: row.state_at,
             projects: row.projects,
+            draining_since: row.draining_since,
+            heard_at: None,
+            load: None,
             created_at: row.created_at,
             enrolled_at: row.enrolled_at,
+        }
+    }
+}
+
+impl Server {
+    /// With what was last heard of it.
+    pub(super) fn heard(self, contact: Option<&Contact>) -> Self {
+        Self {
+            heard_at: contact.map(|contact| contact.at),
+            load: contact.and_then(|contact| contact.load),
+            ..self
         }
     }
 }

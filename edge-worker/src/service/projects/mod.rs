@@ -62,10 +62,11 @@ pub(crate) async fn create(
     let name = input::check_name(&head.name)?;
     let slug = input::slug(head.slug, &name)?;
     let ref_name = input::ref_of(head.branch.as_deref().unwrap_or("main"))?;
-    servers::get(state, &head.server)
+    servers::check_takes_work(state, &head.server)
         .await
         .map_err(|error| match error {
             ApiError::NotFound(_) => ApiError::invalid("server", "there is no such server; add it first"),
+            ApiError::Conflict(_, text) => ApiError::invalid("server", text),
             other => other,
         })?;
     let id = platform::new_id(ProjectId::new);

@@ -71,6 +71,19 @@ fn pages_of_one_state_show_what_is_in_it() {
 }
 
 #[test]
+fn page_of_what_is_deploying_goes_on_behind_a_project_s_id() {
+    let db = three_projects();
+    for number in 1..=3 {
+        db.queue(number * 10, number, Trigger::Manual);
+    }
+    db.text("UPDATE deployments SET state = 'building' RETURNING id");
+    let page = |after: &str, rows| slugs(&db, cards::page(Show::Deploying, after, rows, None));
+    assert_eq!(page("", 9), ["shop", "blog", "web-shop"]);
+    assert_eq!(page("", 1), ["shop", "blog"]);
+    assert_eq!(page(id!(ProjectId, 1).as_str(), 9), ["blog", "web-shop"]);
+}
+
+#[test]
 fn page_by_server_goes_on_behind_a_project() {
     let db = three_projects();
     let other = id!(ServerId, 2);

@@ -64,8 +64,8 @@ fn completion_after_a_person_gave_up_changes_nothing() {
     );
     assert_eq!(
         db.batch(deployments::abandon(&id!(DeploymentId, 10), UnixMillis(21))),
-        // The deployment with the project that it makes failing, and the job.
-        [2, 1]
+        // The deployment with the project that it makes failing and the count of those, and the job.
+        [3, 1]
     );
     assert_eq!(complete(&db, 10, 2), [0, 0, 0]);
     assert_eq!(db.states(10), ("abandoned".to_owned(), "failed".to_owned()));

@@ -1,7 +1,10 @@
-//! Enrolment and sessions of runners.
+//! Enrolment and sessions of runners; servers that are renamed, drained and deleted.
 
-use crate::store::servers::{self, Enrolled, Enrolment, RunnerRow, ServerState};
-use crate::store::testing::{TestDb, id, server};
+use crate::store::hooks::{self, HookRow};
+use crate::store::jobs;
+use crate::store::projects;
+use crate::store::servers::{self, Enrolled, Enrolment, RunnerRow, ServerRow, ServerState};
+use crate::store::testing::{TestDb, hook, id, project, server};
 use devflow_protocol::UnixMillis;
 
 fn enrol(db: &TestDb, token: &str, now: i64) -> Option<Enrolled> {
@@ -57,4 +60,41 @@ fn older_session_does_not_take_over_again() {
         (row.session, row.state),
         (Some(newer.to_string()), ServerState::Pending)
     );
+}
+
+#[test]
+fn draining_keeps_when_it_began_and_is_seen_by_hooks() {
+    let db = TestDb::with_project();
+    let since = || -> Option<UnixMillis> {
+        db.first::<ServerRow>(servers::by_id(&server()))
+            .unwrap()
+            .draining_since
+    };
+    let seen = || -> u8 { db.first::<HookRow>(hooks::by_id(&hook())).unwrap().draining };
+    let set = |at| db.run(servers::set_draining(&server(), at));
+    assert_eq!((since(), seen()), (None, 0));
+    assert_eq!([set(Some(UnixMillis(5))), set(Some(UnixMillis(9)))], [1, 0]);
+    assert_eq!((since(), seen()), (Some(UnixMillis(5)), 1));
+    assert_eq!([set(None), set(None)], [1, 0]);
+    assert_eq!((since(), seen()), (None, 0));
+}
+
+#[test]
+fn server_is_deleted_with_its_queue_and_not_while_it_has_projects() {
+    let db = TestDb::with_project();
+    db.run(jobs::insert(&jobs::NewJob {
+        id: &id!(JobId, 5),
+        server: &server(),
+        project: None,
+        verb: "ping",
+        arguments: "{}",
+        now: UnixMillis(5),
+    }));
+    let refused = db.try_batch(servers::delete(&server())).unwrap_err().to_string();
+    assert!(refused.contains("FOREIGN KEY constraint failed"), "{refused}");
+    assert!(db.first::<ServerRow>(servers::by_id(&server())).is_some());
+    db.run(projects::delete(&project()));
+    assert_eq!(db.batch(servers::delete(&server()))[1], 1);
+    assert!(db.first::<ServerRow>(servers::by_id(&server())).is_none());
+    assert_eq!(db.text("SELECT CAST(sum(value) AS TEXT) FROM totals"), "0");
 }

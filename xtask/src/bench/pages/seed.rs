@@ -14,8 +14,9 @@ pub(super) const PROJECTS: usize = 2_500;
 pub(super) const SERVERS: usize = 50;
 pub(super) const DEPLOYMENTS: usize = 100_000;
 const MINUTE_MS: i64 = 60_000;
-/// Deployments that are under way.
-const RUNNING: usize = 12;
+/// Deployments that are under way, and jobs that wait: a bad day.
+const RUNNING: usize = 60;
+const WAITING: usize = 60;
 /// Lines in the output of the deployment whose page is measured, and lines of one batch of them.
 const LINES: i64 = 20_000;
 const BATCH: i64 = 500;
@@ -254,6 +255,16 @@ fn around(rows: &Transaction<'_>, template: &Template, newest: &Newest, now: Uni
             now.0
         ],
     )?;
+    for number in 1..=WAITING {
+        rows.execute(
+            "INSERT INTO jobs (id, server, verb, state, created_at) VALUES (?1, ?2, 'ping', 'queued', ?3)",
+            params![
+                JobId::new(now, entropy(number)).to_string(),
+                template.server,
+                now.0
+            ],
+        )?;
+    }
     let event = json!({"kind": "ping"}).to_string();
     for number in 0..500 {
         rows.execute(

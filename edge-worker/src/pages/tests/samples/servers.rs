@@ -10,13 +10,16 @@ pub(in crate::pages::tests) fn servers(theme: Theme, name: &str) -> String {
     let row = |n: i64, badge, name: &str| servers::Row {
         id: format!("srv_{n}"),
         badge,
+        draining: n == 12,
         name: name.to_owned(),
         hostname: format!("{name}.example.net"),
         machine: "Debian GNU/Linux 12 · 4 cores · 8 GB".to_owned(),
+        load: (n == 1).then(|| "load 0.42 · memory 40 % · disk 71 %".to_owned()),
         projects: n,
     };
     let page = servers::ServersPage {
         shell: shell("Servers", Section::Servers, theme),
+        may_manage: true,
         rows: vec![
             row(1, badge(Tone::Good, "Online"), name),
             row(12, badge(Tone::Warn, "Out of contact"), "web-2"),
@@ -35,8 +38,18 @@ pub(in crate::pages::tests) fn server(theme: Theme, name: &str) -> String {
         badge: badge(Tone::Warn, "Out of contact"),
         pending: false,
         missing: true,
+        may_manage: true,
+        may_ping: true,
+        draining: Some(ago(90)),
         since: "Went out of contact",
         since_when: ago(4_000),
+        heard: Some(ago(4_100)),
+        meters: vec![servers::load::Meter {
+            name: "Disk",
+            text: "72.0 of 80.0 GB".to_owned(),
+            width: 900,
+            high: true,
+        }],
         facts: vec![
             ("Host name", "web-1.example.net".to_owned()),
             ("System", "Debian GNU/Linux 12".to_owned()),

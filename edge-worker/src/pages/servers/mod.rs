@@ -1,5 +1,9 @@
 //! Servers: the list, and one server. Adding one is in [`super::enrolment`].
 
+pub(crate) mod actions;
+pub(crate) mod load;
+
+use self::load::{Meter, cores, size};
 use super::look::{self, Badge, ProjectFacts};
 use super::moment::{self, Moment};
 use super::shell::{Section, Shell};
@@ -7,7 +11,8 @@ use super::web::{self, Visitor};
 use super::{assets, icon};
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::extract::{CsrfForm, Id, Paging, Query};
+use crate::extract::{Id, Paging, Query};
+use crate::hub::Contact;
 use crate::platform;
 use crate::service::{FLEET, servers};
 use crate::store::dashboard::{self, OpenJob, ServerProject};
@@ -17,6 +22,7 @@ use crate::store::{InBatch as _, Page, StoreError, jobs};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use devflow_domain::access::Action;
 use devflow_protocol::runner_api::ServerFacts;
 use devflow_protocol::time::UnixMillis;
 use devflow_protocol::{JobId, ServerId};
@@ -26,10 +32,13 @@ use serde::Deserialize;
 pub(crate) struct Row {
     pub(crate) id: String,
     pub(crate) badge: Badge,
+    pub(crate) draining: bool,
     pub(crate) name: String,
     pub(crate) hostname: String,
     /// System, cores, memory.
     pub(crate) machine: String,
+    /// How busy it is, where that is known.
+    pub(crate) load: Option<String>,
     pub(crate) projects: i64,
 }
 
@@ -37,6 +46,7 @@ pub(crate) struct Row {
 #[template(path = "servers.html")]
 pub(crate) struct ServersPage {
     pub(crate) shell: Shell,
+    pub(crate) may_manage: bool,
     pub(crate) rows: Vec<Row>,
     pub(crate) next: Option<String>,
 }
@@ -59,6 +69,10 @@ pub(crate) struct JobRow {
 
 #[derive(Template)]
 #[template(path = "server.html")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that the template shows or not"
+)]
 pub(crate) struct ServerPage {
     pub(crate) shell: Shell,
     pub(crate) id: String,
@@ -66,9 +80,16 @@ pub(crate) struct ServerPage {
     pub(crate) badge: Badge,
     pub(crate) pending: bool,
     pub(crate) missing: bool,
+    pub(crate) may_manage: bool,
+    pub(crate) may_ping: bool,
+    /// Since when nothing new is deployed here.
+    pub(crate) draining: Option<Moment>,
     /// What happened at `since_when`, such as `Came online`.
     pub(crate) since: &'static str,
     pub(crate) since_when: Moment,
+    /// When it was heard of last, where that is known.
+    pub(crate) heard: Option<Moment>,
+    pub(crate) meters: Vec<Meter>,
     pub(crate) facts: Vec<(&'static str, String)>,
     pub(crate) deploy_key: Option<String>,
     pub(crate) projects: Vec<ProjectRow>,
@@ -83,28 +104,14 @@ fn facts(row: &ServerRow) -> Option<ServerFacts> {
     serde_json::from_str(row.facts.as_deref()?).ok()
 }
 
-/// Memory as people buy it.
-fn memory(mib: u64) -> String {
-    if mib < 1_024 {
-        format!("{mib} MB")
-    } else {
-        format!("{}.{} GB", mib / 1_024, mib % 1_024 * 10 / 1_024)
-    }
-}
-
-fn cores(cpus: u16) -> String {
-    if cpus == 1 {
-        "1 core".to_owned()
-    } else {
-        format!("{cpus} cores")
-    }
-}
-
-fn list_row(row: &ServerRow) -> Row {
+fn list_row(row: &ServerRow, contact: Option<&Contact>) -> Row {
     let facts = facts(row);
+    let load = contact.filter(|_| row.state == ServerState::Online);
     Row {
         id: row.id.to_string(),
         badge: look::server(row.state),
+        draining: row.draining_since.is_some(),
+        load: load.and_then(|contact| Some(load::in_short(&contact.load?))),
         name: row.name.clone(),
         hostname: facts
             .as_ref()
@@ -116,7 +123,7 @@ fn list_row(row: &ServerRow) -> Row {
                     "{} · {} · {}",
                     facts.os,
                     cores(facts.cpus),
-                    memory(facts.memory_mib)
+                    size(facts.memory_mib)
                 )
             })
             .unwrap_or_default(),
@@ -136,22 +143,18 @@ pub(crate) async fn list(
         .all(store::list(paging.cursor.as_deref().unwrap_or_default()))
         .await?;
     let page = Page::new(rows, |row| row.name.clone());
+    let ids: Vec<&ServerId> = page.items.iter().map(|row| &row.id).collect();
+    let contacts = state.hub().contacts(&ids).await;
     visitor.page(&ServersPage {
         shell: visitor.shell("Servers", Section::Servers, Some(FLEET.to_owned())),
-        rows: page.items.iter().map(list_row).collect(),
+        may_manage: visitor.signed_in.access.may(Action::ManageServers, None),
+        rows: page
+            .items
+            .iter()
+            .map(|row| list_row(row, contacts.get(row.id.as_str())))
+            .collect(),
         next: page.next.map(|next| web::query("/servers", &[("cursor", &next)])),
     })
-}
-
-/// `POST /servers/{id}/ping`
-#[worker::send]
-pub(crate) async fn ping(
-    State(state): State<AppState>,
-    Id(id): Id<ServerId>,
-    form: CsrfForm<super::project::actions::Press>,
-) -> Result<Response, ApiError> {
-    let job = servers::ping(&state, &form.signed_in.actor(), &id).await?;
-    Ok(web::go(&format!("/servers/{id}?test={job}")))
 }
 
 /// The connection test to tell about.
@@ -186,19 +189,36 @@ pub(crate) async fn show(
             .filter(|job| job.server == id),
         None => None,
     };
-    let page = view(&visitor, &row, &projects, &open, job.as_ref())?;
+    let contact = state.hub().contacts(&[&id]).await.remove(id.as_str());
+    let known = Known {
+        projects: &projects,
+        open: &open,
+        contact,
+    };
+    let page = view(&visitor, &row, &known, job.as_ref())?;
     visitor.page(&page)
+}
+
+/// What is known of a server beside its row.
+struct Known<'a> {
+    projects: &'a [ServerProject],
+    open: &'a [OpenJob],
+    contact: Option<Contact>,
 }
 
 fn view(
     visitor: &Visitor,
     row: &ServerRow,
-    projects: &[ServerProject],
-    open: &[OpenJob],
+    known: &Known<'_>,
     test: Option<&jobs::JobRow>,
 ) -> Result<ServerPage, StoreError> {
     let now = platform::now();
     let (badge, facts) = (look::server(row.state), facts(row));
+    let contact = known.contact.as_ref();
+    // What a silent server said before is no news.
+    let load = contact.filter(|_| row.state == ServerState::Online);
+    let cpus = facts.as_ref().map_or(1, |facts| facts.cpus);
+    let projects = known.projects;
     let projects = projects.iter().map(project_row).collect::<Result<Vec<_>, _>>()?;
     Ok(ServerPage {
         shell: visitor.shell(
@@ -211,12 +231,20 @@ fn view(
         badge,
         pending: row.state == ServerState::Pending,
         missing: row.state == ServerState::Missing,
+        may_manage: visitor.signed_in.access.may(Action::ManageServers, None),
+        may_ping: visitor.signed_in.access.may(Action::PingServer, None),
+        draining: row.draining_since.map(|since| Moment::new(since, now)),
         since: match row.state {
             ServerState::Pending => "Added",
             ServerState::Online => "Came online",
             ServerState::Missing => "Went out of contact",
         },
         since_when: Moment::new(row.state_at, now),
+        heard: contact.map(|contact| Moment::new(contact.at, now)),
+        meters: load
+            .and_then(|contact| contact.load)
+            .map(|load| load::meters(&load, cpus))
+            .unwrap_or_default(),
         deploy_key: facts.as_ref().and_then(|facts| facts.deploy_key.clone()),
         facts: facts.map(fact_list).unwrap_or_default(),
         all_projects: usize::try_from(row.projects)
@@ -228,7 +256,7 @@ fn view(
                 )
             }),
         projects,
-        jobs: open.iter().map(|job| job_row(job, now)).collect(),
+        jobs: known.open.iter().map(|job| job_row(job, now)).collect(),
         test: test.map(|job| test_sentence(job, &row.name)),
     })
 }
@@ -238,7 +266,7 @@ fn fact_list(facts: ServerFacts) -> Vec<(&'static str, String)> {
         ("Host name", facts.hostname),
         ("System", facts.os),
         ("Processor", cores(facts.cpus)),
-        ("Memory", memory(facts.memory_mib)),
+        ("Memory", size(facts.memory_mib)),
         ("Runner", facts.runner_version),
     ]
 }
