@@ -7,17 +7,20 @@
 
 pub mod access;
 pub mod api_key;
+pub mod command_line;
 pub mod deployment;
 pub mod dotenv;
 pub mod env_file;
 pub mod environment;
 pub mod etag;
+pub mod hooks;
 pub mod idempotency;
 pub mod load;
 pub mod migrations;
 pub mod moment;
 pub mod people;
 pub mod pipeline;
+pub mod plan;
 pub mod prune;
 pub mod queue;
 pub mod repository;

@@ -88,6 +88,17 @@ impl<'p> Reader<'p> {
         Some(path)
     }
 
+    /// True or false, if the key is there.
+    pub(crate) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        match self.take(key)? {
+            Value::Boolean(flag) => Some(flag),
+            other => {
+                self.problem(key, &format!("must be true or false, found {}", other.type_str()));
+                None
+            }
+        }
+    }
+
     /// A whole number within `range`, if the key is there.
     pub(crate) fn integer(&mut self, key: &'static str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
         match self.take(key)? {

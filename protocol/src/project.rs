@@ -91,6 +91,8 @@ pub enum Phase {
     Boot,
     /// Changes the database.
     Migrate,
+    /// The last commands before visitors get the release; also where a kept one is gone back to.
+    BeforeSwitch,
     /// After the switch, in the new release.
     AfterSwitch,
 }

@@ -73,11 +73,16 @@ fn section(title: &str, rules: &Rules) -> String {
         }
     };
     format!(
-        "\n{title}:\n  repositories  {}\n  images        {}\n  verbs         {}\n  \
+        "\n{title}:\n  repositories  {}\n  images        {}\n  verbs         {}\n  commands      {}\n  \
          limits        {}\n",
         list(&rules.repositories),
         list(&rules.images),
         list(&rules.verbs),
+        if rules.own_commands {
+            "also the projects' own"
+        } else {
+            "those of the built-in pipelines"
+        },
         rules.caps
     )
 }
@@ -88,15 +93,18 @@ mod tests {
 
     #[test]
     fn describe_names_rules_and_pins() {
-        let policy = Policy::parse("[projects.shop]\nimages = []\nverbs = [\"ping\"]\nmemory_mib = 512")
-            .expect("valid");
+        let policy = Policy::parse(
+            "[projects.shop]\nimages = []\nverbs = [\"ping\"]\nown_commands = false\nmemory_mib = 512",
+        )
+        .expect("valid");
         let text = describe(&policy, &[("shop".into(), "https://h.test/a".into())]);
         assert_eq!(
             text,
             "\nAll projects:\n  repositories  https://**, ssh://**, *@*:**\n  images        devflow/php:*\n  \
-             verbs         deploy, rollback, cancel, stop, restart, remove_project, ping\n  limits        whatever is \
-             asked for\n\nProject shop:\n  \
-             repositories  https://**, ssh://**, *@*:**\n  images        nothing\n  verbs         ping\n  limits        memory_mib 512\n\nPinned \
+             verbs         deploy, rollback, cancel, stop, restart, remove_project, ping\n  commands      also the \
+             projects' own\n  limits        whatever is asked for\n\nProject shop:\n  \
+             repositories  https://**, ssh://**, *@*:**\n  images        nothing\n  verbs         ping\n  commands      \
+             those of the built-in pipelines\n  limits        memory_mib 512\n\nPinned \
              repositories (changed with `host-runner policy pin`):\n  shop: https://h.test/a\n"
         );
     }

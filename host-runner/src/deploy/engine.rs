@@ -22,12 +22,13 @@ use tokio::sync::SemaphorePermit;
 pub(crate) const GOING_BACK: &str = "going-back";
 
 /// All phases of a pipeline.
-const ALL: [Phase; 6] = [
+const ALL: [Phase; 7] = [
     Phase::Dependencies,
     Phase::Build,
     Phase::Prepare,
     Phase::Boot,
     Phase::Migrate,
+    Phase::BeforeSwitch,
     Phase::AfterSwitch,
 ];
 
@@ -148,7 +149,7 @@ impl Run<'_> {
         foreseen?;
         self.state(DeploymentState::Migrating);
         self.phase(Phase::Migrate, &made.build, &made.image).await?;
-        self.ready().await?;
+        self.ready(&made).await?;
         Ok((made, fetched, slot))
     }
 
@@ -183,9 +184,10 @@ impl Run<'_> {
         }
     }
 
-    /// The last questions before the switch, and what has to be in place for it.
-    pub(crate) async fn ready(&self) -> Result<(), Failure> {
+    /// The last commands and questions before the switch, and what has to be in place for it.
+    pub(crate) async fn ready(&self, made: &Made) -> Result<(), Failure> {
         self.state(DeploymentState::Checking);
+        self.phase(Phase::BeforeSwitch, &made.build, &made.image).await?;
         self.step("ready", async {
             self.check_public_dir()?;
             self.readiness().await?;

@@ -8,6 +8,7 @@ use super::run::{Failure, Run};
 use crate::host::{Host, Result};
 use crate::job::JobContext;
 use crate::mask;
+use devflow_domain::plan::plan;
 use devflow_protocol::DeploymentId;
 use devflow_protocol::event::DeploymentState;
 use devflow_protocol::job::Work;
@@ -74,33 +75,12 @@ async fn deployment(job: &JobContext, spec: &ProjectSpec, id: &DeploymentId) -> 
 /// The last step that was begun, and whether the way back was begun.
 fn look(job: &JobContext, spec: &ProjectSpec) -> Result<(Option<String>, bool), String> {
     let reached = |name: &str| job.checkpoints.reached(name).map_err(|error| error.to_string());
-    let of = |phase: Phase| {
-        spec.steps
-            .iter()
-            .filter(move |step| step.phase == phase)
-            .map(|step| step.name.to_string())
-    };
-    let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    let mut names = own(&["schema", "fetch", "checkout"]);
-    names.extend(
-        of(Phase::Dependencies)
-            .chain(of(Phase::Build))
-            .chain(own(&["link"])),
-    );
-    names.extend(
-        of(Phase::Prepare)
-            .chain(own(&["start"]))
-            .chain(of(Phase::Boot))
-            .chain(own(&[super::migrations::STEP]))
-            .chain(of(Phase::Migrate)),
-    );
-    names.extend(own(&[
-        "ready", "vhost", "switch", "workers", "observe", "retire", "prune",
-    ]));
+    // A rollback begins with the schema.
+    let names = std::iter::once("schema").chain(plan(spec).into_iter().map(|step| step.name));
     let mut last = None;
     for name in names {
-        if reached(&name)? {
-            last = Some(name);
+        if reached(name)? {
+            last = Some(name.to_owned());
         }
     }
     Ok((last, reached(super::engine::GOING_BACK)?))

@@ -76,12 +76,14 @@ impl Run<'_> {
             }
             let slot = self.slot().await?;
             self.state(DeploymentState::Starting);
-            let made = self.start_build(&[Phase::Boot, Phase::AfterSwitch]).await?;
+            let made = self
+                .start_build(&[Phase::Boot, Phase::BeforeSwitch, Phase::AfterSwitch])
+                .await?;
             self.share_bytecode(&made.image).await?;
             let web = self.start_web().await?;
             self.step("start", self.await_fpm(&web)).await?;
             self.phase(Phase::Boot, &made.build, &made.image).await?;
-            self.ready().await?;
+            self.ready(&made).await?;
             Ok::<_, Failure>((made, slot))
         };
         match Box::pin(begun).await {

@@ -4,6 +4,7 @@
 //! the pin as an argument.
 
 mod caps;
+mod commands;
 pub(crate) mod glob;
 
 use crate::table::{Problems, Reader};
@@ -55,6 +56,8 @@ pub(crate) struct Rules {
     pub(crate) images: Vec<String>,
     /// What may be asked for.
     pub(crate) verbs: Vec<String>,
+    /// False where only the commands of the built-in pipelines may run: no hooks, no changed steps or processes.
+    pub(crate) own_commands: bool,
     /// How much of the server a project may use.
     pub(crate) caps: Caps,
 }
@@ -66,6 +69,7 @@ impl Default for Rules {
             repositories: texts(&["https://**", "ssh://**", "*@*:**"]),
             images: texts(&["devflow/php:*"]),
             verbs: texts(&VERBS),
+            own_commands: true,
             caps: Caps::default(),
         }
     }
@@ -178,6 +182,9 @@ fn judge_spec(rules: &Rules, spec: &ProjectSpec, pin: Option<&str>) -> Result<()
         ));
     }
     judge_image(rules, spec)?;
+    if !rules.own_commands {
+        commands::judge(spec)?;
+    }
     rules.caps.judge(&spec.limits)?;
     match pin {
         Some(pin) if pin != repository => Err(format!(
@@ -215,6 +222,7 @@ fn rules(table: Table, path: &str, inherited: &Rules, problems: &mut Vec<String>
     let repositories = section.texts("repositories");
     let images = section.texts("images");
     let verbs = section.texts("verbs");
+    let own_commands = section.flag("own_commands");
     let caps = Caps::read(&mut section, inherited.caps);
     let unknown: Vec<String> = verbs
         .iter()
@@ -233,6 +241,7 @@ fn rules(table: Table, path: &str, inherited: &Rules, problems: &mut Vec<String>
         repositories: repositories.unwrap_or_else(|| inherited.repositories.clone()),
         images: images.unwrap_or_else(|| inherited.images.clone()),
         verbs: verbs.unwrap_or_else(|| inherited.verbs.clone()),
+        own_commands: own_commands.unwrap_or(inherited.own_commands),
         caps,
     }
 }

@@ -119,8 +119,8 @@ fn parse_reports_every_problem_at_once() {
              remove_project, ping",
             "`projects.Shop` names no project: `Shop` is not a slug of 1 to 32 lower-case letters, digits and \
              inner hyphens",
-            "`projects.blog.mounts` is not known; known here: repositories, images, verbs, memory_mib, \
-             cpu_milli, max_children",
+            "`projects.blog.mounts` is not known; known here: repositories, images, verbs, own_commands, \
+             memory_mib, cpu_milli, max_children",
         ]
     );
 }

@@ -6,6 +6,7 @@ pub(crate) mod environment;
 pub(crate) mod fields;
 pub(crate) mod form;
 pub(crate) mod hook;
+pub(crate) mod pipeline;
 
 pub(crate) mod actions;
 pub(crate) mod settings;
@@ -92,6 +93,21 @@ pub(crate) fn router() -> Routes {
             hook::renew,
         )
         .get(
+            "/projects/{id}/pipeline",
+            Needs::project(Action::SeeProject),
+            pipeline::show,
+        )
+        .post(
+            "/projects/{id}/pipeline/set",
+            Needs::project(Action::ChangeSettings),
+            pipeline::forms::set,
+        )
+        .post(
+            "/projects/{id}/pipeline/remove",
+            Needs::project(Action::ChangeSettings),
+            pipeline::forms::remove,
+        )
+        .get(
             "/projects/{id}/settings",
             Needs::project(Action::SeeProject),
             settings::show,
@@ -110,6 +126,7 @@ pub(crate) enum Tab {
     Environment,
     Deliveries,
     Hook,
+    Pipeline,
     Settings,
 }
 
@@ -182,12 +199,13 @@ impl Head {
         })
     }
 
-    fn tabs(&self) -> [(&'static str, &'static str, bool); 5] {
+    fn tabs(&self) -> [(&'static str, &'static str, bool); 6] {
         [
             ("Deployments", "", Tab::Deployments),
             ("Environment", "/environment", Tab::Environment),
             ("Deliveries", "/deliveries", Tab::Deliveries),
             ("Webhook", "/hook", Tab::Hook),
+            ("Pipeline", "/pipeline", Tab::Pipeline),
             ("Settings", "/settings", Tab::Settings),
         ]
         .map(|(name, path, tab)| (name, path, Some(tab) == self.tab))

@@ -140,6 +140,11 @@ fn environment_masks_values_that_are_not_asked_for() {
 }
 
 #[test]
+fn pipeline_tells_what_a_deployment_will_do() {
+    insta::assert_snapshot!(text(&samples::project::pipeline(Theme::System, "it's")));
+}
+
+#[test]
 fn form_names_each_problem_at_its_field() {
     let mut form = samples::project::project_form();
     form.problems = vec![

@@ -4,6 +4,7 @@ mod deliveries;
 mod deployments;
 mod keys;
 mod people;
+mod pipeline;
 mod projects;
 mod servers;
 mod set_up;

@@ -60,6 +60,13 @@ pub(super) fn router() -> Routes {
         )
         .api(
             Method::GET,
+            "/api/v1/projects/{id}/pipeline",
+            Needs::project(Action::SeeProject),
+            "Show what the next deployment will do, step by step",
+            super::pipeline::show,
+        )
+        .api(
+            Method::GET,
             "/api/v1/projects/{id}/environment",
             Needs::project(Action::SeeProject),
             "Show a project's variables: their names, and with `reveal` their values",

@@ -3,6 +3,7 @@
 //! (`cargo test -p host-runner -- --ignored`), and fail where a part is missing.
 
 mod failures;
+mod hooks;
 mod hostile;
 mod lab;
 mod laravel;

@@ -64,6 +64,7 @@ pub(super) fn all(theme: Theme, text: &str) -> Vec<(&'static str, String)> {
         ("environment", project::environment(theme, text)),
         ("deliveries", project::deliveries(theme, text)),
         ("hook", project::hook(theme, text)),
+        ("pipeline", project::pipeline(theme, text)),
         ("new", project::new_project(theme, form.clone())),
         ("settings", project::settings(theme, form)),
         ("deployment", deployment::deployment(theme, false, text)),

@@ -3,10 +3,12 @@
 use super::{ago, badge, shell};
 use crate::pages::look::{Badge, Tone};
 use crate::pages::moment::Length;
-use crate::pages::project::{Head, Tab, deliveries, deployments, environment, form, hook};
+use crate::pages::project::{Head, Tab, deliveries, deployments, environment, form, hook, pipeline};
 use crate::pages::shell::{Section, Theme};
 use askama::Template;
+use devflow_domain::settings::ProjectSettings;
 use devflow_domain::webhook::Provider;
+use serde_json::json;
 
 pub(in crate::pages::tests) fn head(name: &str, tab: Tab) -> Head {
     Head {
@@ -164,6 +166,32 @@ pub(in crate::pages::tests) fn hook(theme: Theme, branch: &str) -> String {
         may_see: true,
         branch: branch.to_owned(),
     };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn pipeline(theme: Theme, text: &str) -> String {
+    let settings = json!({
+        "framework": "laravel",
+        "repository": "https://git.example.com/shop.git",
+        "domains": ["shop.example.com"],
+        "hooks": [
+            { "name": "warm-up", "at": "before_switch", "argv": ["php", "artisan", "app:warm-up", text] },
+            { "name": "purge-cdn", "at": "after_switch", "argv": ["sh", "-c", "curl -fsS -X PURGE https://cdn.example.com"],
+              "timeout_s": 30 },
+        ],
+    });
+    let settings: ProjectSettings = serde_json::from_value(settings).unwrap();
+    let mut form = pipeline::HookForm::new(7);
+    form.command = text.to_owned();
+    form.problem = Some(format!("{text} is no command"));
+    let page = pipeline::page(
+        shell("Pipeline", Section::Projects, theme),
+        head("Shop", Tab::Pipeline),
+        &settings,
+        &settings.to_spec("shop".parse().unwrap()),
+        true,
+        form,
+    );
     page.render().unwrap()
 }
 
