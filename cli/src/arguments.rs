@@ -105,6 +105,11 @@ pub(crate) enum Command {
         #[arg(long)]
         print: bool,
     },
+    /// Export the audit trail, and prove an export
+    Audit {
+        #[command(subcommand)]
+        command: Audit,
+    },
     /// Print the completions of a shell, to be read by it at its start
     Completions {
         /// The shell
@@ -151,6 +156,24 @@ pub(crate) enum Env {
     },
     /// Print all variables with their values, as a .env file
     Export,
+}
+
+/// What to do with the audit trail.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Print the whole trail, a line each, to be kept and proven elsewhere
+    Export,
+    /// Say whether an export is whole and as the installation sealed it; needs no installation
+    Verify {
+        /// The export; - for standard input
+        file: PathBuf,
+        /// The fingerprint of the installation's job key, as every server has pinned it
+        #[arg(long, value_name = "SHA256")]
+        fingerprint: Option<String>,
+        /// The head that an earlier verification printed
+        #[arg(long)]
+        head: Option<String>,
+    },
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ Exit codes:
   1  the deployment did not become live
   2  wrong command line, settings or input file
   3  refused: no permission, no such thing, or it does not fit the state of things
-  4  the installation did not answer, or not as it should";
+  4  the installation did not answer, or not as it should
+  5  the export of the audit trail was tampered with";
 
 /// Why a command ended without doing what was asked.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +32,9 @@ pub(crate) enum Failure {
     /// There was no answer, or none that makes sense.
     #[error("{0}")]
     Unreachable(String),
+    /// An export of the audit trail is not what was sealed.
+    #[error("the export proves nothing: {0}")]
+    Tampered(String),
     /// Who reads the output has seen enough.
     #[error("nobody reads the output any more")]
     Closed,
@@ -52,6 +56,7 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Refused { .. } => 3,
             Self::Unreachable(_) => 4,
+            Self::Tampered(_) => 5,
         }
     }
 

@@ -21,6 +21,11 @@ const NOTHING: &str = "000000000000000000000000000000000000000000000000000000000
 
 /// Something that was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "AuditRow")
+)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
     /// Ascending, never used twice.
@@ -56,6 +61,11 @@ impl Row {
 
 /// What a row says about a person, erasable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "AuditPersonal")
+)]
 #[serde(deny_unknown_fields)]
 pub struct Personal {
     /// Random, so that the hash cannot be guessed back once this is gone.
@@ -145,6 +155,11 @@ pub fn seal(
 
 /// One line of an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "AuditLine")
+)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Line {
     /// The first line.

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 /// Names an Ed25519 key: the first 16 bytes of the SHA-256 of its public half, in hex.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct KeyId(pub String);
 
@@ -37,6 +38,7 @@ pub fn fingerprint(key: &VerifyingKey) -> String {
 
 /// A signed payload as it travels. `payload` and `sig` are standard base64.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
     /// The signed bytes.
@@ -50,6 +52,7 @@ pub struct Envelope {
 
 /// One signature of an [`Envelope`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnvelopeSignature {
     /// Which key signed.

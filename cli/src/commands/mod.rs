@@ -1,5 +1,6 @@
 //! What each command does, a file for each subject.
 
+mod audit;
 mod deploy;
 mod env;
 mod list;
@@ -8,7 +9,7 @@ mod logs;
 mod open;
 mod status;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Audit, Command};
 use crate::edge::Edge;
 use crate::failure::Failure;
 use crate::out::Out;
@@ -51,6 +52,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::Login { address } => login::login(arguments.url.as_deref().or(address.as_deref())),
         Command::Logout => login::logout(arguments.url.as_deref()),
+        Command::Audit { command } => match command {
+            Audit::Export => audit::export(session()?),
+            Audit::Verify {
+                file,
+                fingerprint,
+                head,
+            } => audit::verify(file, fingerprint.as_deref(), head.as_deref(), arguments.json),
+        },
         Command::Completions { shell } => completions(*shell),
         Command::Projects => list::projects(session()?),
         Command::Servers => list::servers(session()?),

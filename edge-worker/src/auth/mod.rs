@@ -19,6 +19,7 @@ use axum::http::HeaderMap;
 use devflow_domain::access::Scope;
 use devflow_domain::api_key::{MAX_DAYS, ends_at};
 use devflow_domain::people::{Email, PASSWORD_MAX, check_password};
+use devflow_protocol::audit::Personal;
 use devflow_protocol::{ApiKeyId, LoginId, UserId};
 use object::{Ask, Reply};
 use serde::Deserialize;
@@ -235,20 +236,21 @@ fn cookie(token: &str) -> String {
 
 async fn start_session(state: &AppState, headers: &HeaderMap, user: &UserId) -> Result<String, ApiError> {
     let (now, login) = (platform::now(), platform::new_id(LoginId::new));
-    let token = crypt::token(platform::entropy());
-    state
-        .db
-        .batch(vec![
-            users::insert_session(&users::NewSession {
-                token_hash: &crypt::token_hash(&token),
-                id: &login,
-                user,
-                place: &place::of(headers),
-                now,
-            }),
-            activity::record(now, user.as_str(), "session.start", login.as_str(), ""),
-        ])
-        .await?;
+    let (token, place) = (crypt::token(platform::entropy()), place::of(headers));
+    let personal = Personal {
+        salt: crypt::token(platform::entropy()),
+        value: format!("{}, {}", place.device, place.address),
+    };
+    let mut batch = vec![users::insert_session(&users::NewSession {
+        token_hash: &crypt::token_hash(&token),
+        id: &login,
+        user,
+        place: &place,
+        now,
+    })];
+    let told = activity::record_of_person(now, user, "session.start", login.as_str(), &personal);
+    batch.extend(told);
+    state.db.batch(batch).await?;
     Ok(cookie(&token))
 }
 

@@ -1,6 +1,7 @@
 //! What the cron trigger does each minute. Each task takes no input, may run again at any time, and logs its own
 //! failure, so that one does not keep the others from running.
 
+mod audit;
 mod leases;
 mod retention;
 
@@ -27,6 +28,7 @@ pub(crate) async fn run(env: &Env) {
         }
     };
     log("leases", leases::run(env, &stores).await);
+    log("audit", audit::run(env, &stores).await);
     // Each round reads what a few projects keep: six an hour are enough, and leave the day's budget to others.
     if platform::now().0.div_euclid(60_000) % 10 == 0 {
         log("retention", retention::run(&stores).await);

@@ -9,6 +9,8 @@ use crate::store::{StoreError, events};
 use devflow_protocol::{JobId, UnixMillis};
 
 const SIX_MONTHS_MS: i64 = 183 * 24 * 3_600_000;
+/// How long the audit trail says from where somebody signed in.
+const NINETY_DAYS_MS: i64 = 90 * 24 * 3_600_000;
 const THIRTY_DAYS_MS: i64 = 30 * 24 * 3_600_000;
 const HOUR_MS: i64 = 3_600_000;
 const MINUTE_MS: i64 = 60_000;
@@ -16,6 +18,10 @@ const MINUTE_MS: i64 = 60_000;
 pub(super) async fn run(stores: &Stores) -> Result<(), StoreError> {
     let now = platform::now();
     stores.db.batch(retention::expired_tokens(now).into()).await?;
+    stores
+        .db
+        .run(retention::personal(now.plus(-NINETY_DAYS_MS)))
+        .await?;
     let cursor: Option<IdRow> = stores.db.first(retention::cursor()).await?;
     let cursor = cursor.map(|row| row.id).unwrap_or_default();
     let projects: Vec<IdRow> = stores.db.all(retention::projects_after(&cursor)).await?;

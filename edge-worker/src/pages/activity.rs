@@ -6,15 +6,16 @@ use super::web::{self, Visitor};
 use super::{assets, icon};
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::extract::{Paging, Query};
+use crate::extract::Query;
 use crate::platform;
 use crate::service::FLEET;
-use crate::store::Page;
-use crate::store::dashboard::{self, FeedRow};
+use crate::store::dashboard::{self, FEED_LOOKED_THROUGH, FeedEnd, FeedFilter, FeedRow};
+use crate::store::{InBatch as _, Page};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use devflow_protocol::time::UnixMillis;
+use serde::Deserialize;
 
 /// One thing that was done.
 pub(crate) struct Row {
@@ -33,6 +34,34 @@ pub(crate) struct ActivityPage {
     pub(crate) shell: Shell,
     pub(crate) rows: Vec<Row>,
     pub(crate) next: Option<String>,
+    pub(crate) what: String,
+    pub(crate) who: String,
+}
+
+/// What the feed can be narrowed to: the first word of an action, and its name.
+const WHAT: [(&str, &str); 10] = [
+    ("", "Everything"),
+    ("session", "Signing in and out"),
+    ("key", "API keys"),
+    ("user", "People"),
+    ("project", "Projects"),
+    ("environment", "Environments"),
+    ("deployment", "Deployments"),
+    ("hook", "Webhooks"),
+    ("server", "Servers"),
+    ("audit", "The audit trail"),
+];
+
+impl ActivityPage {
+    /// The choices, and which one is made.
+    fn choices(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> + '_ {
+        WHAT.iter()
+            .map(|(value, name)| (*value, *name, *value == self.what))
+    }
+
+    fn is_filtered(&self) -> bool {
+        !self.what.is_empty() || !self.who.is_empty()
+    }
 }
 
 /// What an action is called.
@@ -78,6 +107,7 @@ fn sentence(action: &str) -> String {
         "server.undrain" => "Ended draining the server",
         "server.remove" => "Removed the server",
         "server.ping" => "Tested the connection of",
+        "audit.export" => "Exported the audit trail",
         "key.create" => "Made an API key",
         "key.rotate" => "Rotated an API key",
         "key.revoke" => "Revoked an API key",
@@ -134,31 +164,63 @@ fn list_row(row: &FeedRow, now: UnixMillis) -> Row {
     }
 }
 
+/// Which page of the feed.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Look {
+    cursor: String,
+    what: String,
+    who: String,
+}
+
+fn cursor(text: &str) -> Result<i64, ApiError> {
+    if text.is_empty() {
+        return Ok(i64::MAX >> 11);
+    }
+    let wrong = |_| ApiError::invalid("cursor", "the place in the list that a page named");
+    text.parse().map_err(wrong)
+}
+
+/// Where the next page begins: after the last row, or where a filtered page stopped to look.
+fn next(page: &Page<FeedRow>, end: Option<&FeedEnd>) -> Option<String> {
+    let stopped = end.filter(|end| end.rows == FEED_LOOKED_THROUGH);
+    let stopped = stopped.and_then(|end| end.id).map(|id| id.to_string());
+    page.next.clone().or(stopped)
+}
+
 /// `GET /activity`
 #[worker::send]
 pub(crate) async fn list(
     State(state): State<AppState>,
     visitor: Visitor,
-    Query(paging): Query<Paging>,
+    Query(look): Query<Look>,
 ) -> Result<Response, ApiError> {
-    let before = match paging.cursor.as_deref().map(str::parse::<i64>) {
-        None => i64::MAX >> 11,
-        Some(Ok(before)) => before,
-        Some(Err(_)) => {
-            return Err(ApiError::invalid(
-                "cursor",
-                "the place in the list that a page named",
-            ));
-        }
+    let before = cursor(&look.cursor)?;
+    let filter = FeedFilter {
+        what: &look.what,
+        who: look.who.trim(),
     };
-    let rows: Vec<FeedRow> = state.db.all(dashboard::feed(before)).await?;
+    let mut batch = vec![dashboard::feed(before, &filter)];
+    batch.extend((!filter.is_empty()).then(|| dashboard::feed_end(before)));
+    let answers = state.db.batch(batch).await?;
+    let rows: Vec<FeedRow> = answers.first().rows()?;
+    let end: Option<FeedEnd> = answers.get(1).first_row()?;
     let page = Page::of(dashboard::FEED_ROWS, rows, |row| row.id.to_string());
+    let next = next(&page, end.as_ref());
+    let next = next.map(|next| {
+        let fields = [
+            ("cursor", next.as_str()),
+            ("what", &look.what),
+            ("who", &look.who),
+        ];
+        web::query("/activity", &fields)
+    });
     let now = platform::now();
     visitor.page(&ActivityPage {
         shell: visitor.shell("Activity", Section::Activity, Some(FLEET.to_owned())),
         rows: page.items.iter().map(|row| list_row(row, now)).collect(),
-        next: page
-            .next
-            .map(|next| web::query("/activity", &[("cursor", &next)])),
+        next,
+        what: look.what,
+        who: look.who,
     })
 }

@@ -154,14 +154,40 @@ pub(crate) struct FeedRow {
 /// Rows of one page of the feed: each is looked up in many tables.
 pub(crate) const FEED_ROWS: usize = 40;
 
+/// Which rows of the feed a page shows; empty texts are no condition.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FeedFilter<'a> {
+    /// The first word of the action, such as `project`.
+    pub(crate) what: &'a str,
+    /// A part of the name of who did it.
+    pub(crate) who: &'a str,
+}
+
+impl FeedFilter<'_> {
+    /// True where every row is shown.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.what.is_empty() && self.who.is_empty()
+    }
+}
+
+/// So many rows are looked through for one page: more would read the whole trail for what is rare in it.
+pub(crate) const FEED_LOOKED_THROUGH: usize = 1_000;
+
 /// A page of what was done, newest first, from before row `before`.
-pub(crate) fn feed(before: i64) -> Statement {
+pub(crate) fn feed(before: i64, filter: &FeedFilter<'_>) -> Statement {
+    let looked = if filter.is_empty() {
+        FEED_ROWS + 1
+    } else {
+        FEED_LOOKED_THROUGH
+    };
     statement!(
         "-- dashboard_feed
-        SELECT a.id, a.at, a.actor, a.action, a.subject, a.detail,
+        SELECT a.id, a.at, a.actor, a.action, a.subject,
+          CASE WHEN y.value IS NULL THEN a.detail ELSE y.value END AS detail,
           coalesce(u.email, k.name, r.name) AS actor_name,
           coalesce(p.name, s.name, dp.name, hp.name, vp.name, w.email) AS subject_name
-        FROM activity_logs a
+        FROM (SELECT * FROM activity_logs WHERE id < ?1 ORDER BY id DESC LIMIT ?3) a
+        LEFT JOIN activity_personal y ON y.activity = a.id
         LEFT JOIN users u ON u.id = a.actor
         LEFT JOIN api_keys k ON k.id = a.actor
         LEFT JOIN servers r ON r.id = a.actor
@@ -174,8 +200,32 @@ pub(crate) fn feed(before: i64) -> Statement {
         LEFT JOIN deliveries v ON v.id = a.subject
         LEFT JOIN projects vp ON vp.id = v.project
         LEFT JOIN users w ON w.id = a.subject
-        WHERE a.id < ?1 ORDER BY a.id DESC LIMIT ?2",
+        WHERE (?4 = '' OR a.action LIKE ?4 || '.%')
+          AND (?5 = '' OR instr(lower(coalesce(u.email, k.name, r.name, '')), lower(?5)) > 0)
+        ORDER BY a.id DESC LIMIT ?2",
         before,
-        FEED_ROWS + 1
+        FEED_ROWS + 1,
+        looked,
+        filter.what,
+        filter.who
+    )
+}
+
+/// Where [`feed`] stopped to look.
+#[derive(Debug, Deserialize)]
+pub(crate) struct FeedEnd {
+    /// The oldest row that was looked at.
+    pub(crate) id: Option<i64>,
+    pub(crate) rows: usize,
+}
+
+/// The end of what a filtered page looks through.
+pub(crate) fn feed_end(before: i64) -> Statement {
+    statement!(
+        "-- dashboard_feed_end
+        SELECT min(id) AS id, count(*) AS rows
+        FROM (SELECT id FROM activity_logs WHERE id < ?1 ORDER BY id DESC LIMIT ?2)",
+        before,
+        FEED_LOOKED_THROUGH
     )
 }

@@ -36,6 +36,16 @@ pub(crate) fn expired_tokens(now: UnixMillis) -> [Statement; 5] {
     ]
 }
 
+/// What rows of the audit trail say about people, once it is old: the oldest hundred are looked at.
+pub(crate) fn personal(before: UnixMillis) -> Statement {
+    statement!(
+        "-- retention_personal
+        DELETE FROM activity_personal WHERE activity IN (SELECT activity FROM
+          (SELECT activity, at FROM activity_personal ORDER BY activity LIMIT 100) WHERE at < ?1)",
+        before
+    )
+}
+
 /// Old deliveries of a project. Ids sort by time, so only the oldest hundred are looked at: a condition alone would
 /// read all that are kept, each time.
 pub(crate) fn deliveries(project: &str, before: UnixMillis) -> Statement {

@@ -32,6 +32,7 @@ impl TestDb {
             include_str!("../../../migrations/core/0001_core.sql"),
             include_str!("../../../migrations/core/0002_access.sql"),
             include_str!("../../../migrations/core/0003_people.sql"),
+            include_str!("../../../migrations/core/0004_audit.sql"),
             include_str!("../../../migrations/core/0005_idempotency.sql"),
             include_str!("../../../migrations/core/0007_dashboard.sql"),
         ])

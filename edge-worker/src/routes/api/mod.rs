@@ -1,5 +1,6 @@
 //! The JSON API, version 1. Each handler names its caller, calls `service` and shows what came of it.
 
+mod audit;
 mod deliveries;
 mod deployments;
 mod keys;
@@ -20,5 +21,6 @@ pub(super) fn router() -> Routes {
         .merge(deployments::router())
         .merge(deliveries::router())
         .merge(keys::router())
+        .merge(audit::router())
         .merge(people::router())
 }

@@ -1,6 +1,6 @@
 //! What only the pages ask.
 
-use crate::store::dashboard::{self, Counts, FeedRow, OpenJob, ServerProject};
+use crate::store::dashboard::{self, Counts, FeedEnd, FeedFilter, FeedRow, OpenJob, ServerProject};
 use crate::store::keys::{self, KeyRow};
 use crate::store::testing::{TestDb, id, project, server};
 use crate::store::{activity, servers, users};
@@ -138,7 +138,7 @@ fn feed_names_who_and_what_newest_first() {
     ] {
         db.run(activity::record(UnixMillis(5), &actor, action, &subject, ""));
     }
-    let rows: Vec<FeedRow> = db.all(dashboard::feed(i64::MAX));
+    let rows: Vec<FeedRow> = db.all(dashboard::feed(i64::MAX, &FeedFilter::default()));
     let told: Vec<_> = rows
         .into_iter()
         .map(|row| (row.actor_name, row.action, row.subject_name))
@@ -151,4 +151,33 @@ fn feed_names_who_and_what_newest_first() {
             (some("web-1"), "server.enrol".to_owned(), some("web-1")),
         ]
     );
+}
+
+#[test]
+fn feed_is_narrowed_by_what_and_by_who() {
+    let db = TestDb::with_project();
+    db.run(users::insert_owner(&users::NewOwner {
+        id: &id!(UserId, 1),
+        email: "Owner@example.com",
+        password_hash: "x",
+        now: UnixMillis(1),
+    }));
+    let (owner, server) = (id!(UserId, 1).to_string(), server().to_string());
+    for (actor, action) in [
+        (&owner, "project.update"),
+        (&server, "server.enrol"),
+        (&owner, "server.ping"),
+        (&owner, "serverless.thing"),
+    ] {
+        db.run(activity::record(UnixMillis(1), actor, action, "", ""));
+    }
+    let actions = |what, who| -> Vec<String> {
+        let rows: Vec<FeedRow> = db.all(dashboard::feed(i64::MAX, &FeedFilter { what, who }));
+        rows.into_iter().map(|row| row.action).collect()
+    };
+    assert_eq!(actions("server", ""), ["server.ping", "server.enrol"]);
+    assert_eq!(actions("server", "owner@"), ["server.ping"]);
+    assert_eq!(actions("", "nobody"), [""; 0]);
+    let end: FeedEnd = db.first(dashboard::feed_end(i64::MAX)).unwrap();
+    assert_eq!((end.id, end.rows), (Some(1), 4));
 }

@@ -1,5 +1,6 @@
 //! The Worker's statements on `SQLite`, against the real migrations.
 
+mod audit;
 mod cards;
 mod dashboard;
 mod idempotency;

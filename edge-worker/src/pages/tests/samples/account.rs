@@ -46,6 +46,8 @@ pub(in crate::pages::tests) fn activity(theme: Theme, subject: &str) -> String {
             row("Changed the environment of", 4_000),
         ],
         next: None,
+        what: "project".to_owned(),
+        who: subject.to_owned(),
     };
     page.render().unwrap()
 }

@@ -1,0 +1,15 @@
+//! Seals the audit trail: what was done since the last time, once a minute. Where nothing was done, nothing is written.
+
+use super::Stores;
+use crate::config::Config;
+use crate::platform;
+use crate::service::audit;
+use crate::store::StoreError;
+use worker::Env;
+
+pub(super) async fn run(env: &Env, stores: &Stores) -> Result<(), StoreError> {
+    let config = Config::read(|name| env.var(name).ok().map(|value| value.to_string()))
+        .map_err(|error| StoreError::unreadable("the settings", &error))?;
+    audit::seal_more(&stores.db, &config.job_key(), platform::now()).await?;
+    Ok(())
+}

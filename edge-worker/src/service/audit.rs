@@ -1,0 +1,62 @@
+//! The sealed audit trail: sealing what was done, and exporting it to be proven elsewhere.
+
+use crate::app::AppState;
+use crate::auth::Actor;
+use crate::error::ApiError;
+use crate::platform;
+use crate::store::audit::{self, EndRow, SegmentRow, TrailRow};
+use crate::store::{Db, StoreError, activity};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use devflow_protocol::UnixMillis;
+use devflow_protocol::audit::{Line, Row, seal};
+use ed25519_dalek::SigningKey;
+
+/// Rows of one segment, and of one page of an export, at most.
+const ROWS: usize = 500;
+
+async fn end(db: &Db) -> Result<EndRow, StoreError> {
+    let end = db.first(audit::end()).await?;
+    end.ok_or_else(|| StoreError::unreadable("settings", &"the edge has no id"))
+}
+
+/// Seals what is not sealed yet, a segment of it; false where there was nothing.
+pub(crate) async fn seal_more(db: &Db, key: &SigningKey, now: UnixMillis) -> Result<bool, StoreError> {
+    let end = end(db).await?;
+    let last = end.last.unwrap_or(0);
+    let rows: Vec<TrailRow> = db.all(audit::rows_after(last, ROWS)).await?;
+    let rows: Vec<Row> = rows.into_iter().map(|row| row.split().0).collect();
+    let before = end.number.zip(end.head.as_deref());
+    match seal(&end.edge_id, before, &rows, key, now) {
+        Some(sealed) => Ok(db.run(audit::seal(&sealed, last)).await? > 0),
+        None => Ok(false),
+    }
+}
+
+/// Lines of an export after row `after`, and where the next page begins; None on the last. That somebody began one is
+/// recorded.
+pub(crate) async fn export(
+    state: &AppState,
+    actor: &Actor,
+    after: i64,
+) -> Result<(Vec<Line>, Option<i64>), ApiError> {
+    let mut lines = Vec::new();
+    if after == 0 {
+        let told = activity::record(platform::now(), &actor.0, "audit.export", "", "");
+        state.db.run(told).await?;
+        let key = state.config.job_key().verifying_key();
+        lines.push(Line::Head {
+            version: 1,
+            edge: end(&state.db).await?.edge_id,
+            key: STANDARD.encode(key.as_bytes()),
+        });
+    }
+    let rows: Vec<TrailRow> = state.db.all(audit::rows_after(after, ROWS)).await?;
+    let (first, last) = match (rows.first(), rows.last()) {
+        (Some(first), Some(last)) => (first.id, last.id),
+        _ => return Ok((lines, None)),
+    };
+    let next = (rows.len() == ROWS).then_some(last);
+    let segments: Vec<SegmentRow> = state.db.all(audit::segments(first, last)).await?;
+    lines.extend(audit::lines(rows, segments)?);
+    Ok((lines, next))
+}

@@ -1,0 +1,121 @@
+//! `audit_segments`: the seals over `activity_logs`. What is sealed, and how, is in [`devflow_protocol::audit`].
+
+use super::{Statement, StoreError, statement};
+use devflow_protocol::UnixMillis;
+use devflow_protocol::audit::{Line, Personal, Row, Sealed};
+use serde::Deserialize;
+
+/// Where the trail stands.
+#[derive(Debug, Deserialize)]
+pub(crate) struct EndRow {
+    /// Whose trail it is.
+    pub(crate) edge_id: String,
+    /// Of the last segment; None before the first.
+    pub(crate) number: Option<u64>,
+    pub(crate) last: Option<i64>,
+    pub(crate) head: Option<String>,
+}
+
+/// The end of the trail: one row in any case.
+pub(crate) fn end() -> Statement {
+    statement!(
+        "-- audit_end
+        SELECT s.value AS edge_id, a.number, a.last, a.head FROM settings s
+        LEFT JOIN audit_segments a ON a.last = (SELECT max(last) FROM audit_segments) WHERE s.name = 'edge_id'"
+    )
+}
+
+/// A row of the trail.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TrailRow {
+    pub(crate) id: i64,
+    at: UnixMillis,
+    actor: String,
+    action: String,
+    subject: String,
+    detail: String,
+    personal: Option<String>,
+    salt: Option<String>,
+    value: Option<String>,
+}
+
+impl TrailRow {
+    /// As it is sealed and exported.
+    pub(crate) fn split(self) -> (Row, Option<Personal>) {
+        let personal = self
+            .salt
+            .zip(self.value)
+            .map(|(salt, value)| Personal { salt, value });
+        let row = Row {
+            id: self.id,
+            at: self.at,
+            actor: self.actor,
+            action: self.action,
+            subject: self.subject,
+            detail: self.detail,
+            personal: self.personal,
+        };
+        (row, personal)
+    }
+}
+
+/// The rows after number `after`, oldest first.
+pub(crate) fn rows_after(after: i64, most: usize) -> Statement {
+    statement!(
+        "-- audit_rows_after
+        SELECT a.id, a.at, a.actor, a.action, a.subject, a.detail, a.personal, p.salt, p.value
+        FROM activity_logs a LEFT JOIN activity_personal p ON p.activity = a.id
+        WHERE a.id > ?1 ORDER BY a.id LIMIT ?2",
+        after,
+        most
+    )
+}
+
+/// Adds a segment behind the one that ends with row `behind`; changes nothing where another sealer was quicker.
+pub(crate) fn seal(sealed: &Sealed, behind: i64) -> Statement {
+    let envelope = serde_json::to_string(&sealed.envelope).expect("an envelope is plain texts");
+    statement!(
+        "-- audit_seal
+        INSERT INTO audit_segments (last, number, head, envelope)
+        SELECT ?1, ?2, ?3, ?4 WHERE coalesce((SELECT max(last) FROM audit_segments), 0) = ?5",
+        sealed.segment.last,
+        i64::try_from(sealed.segment.number).unwrap_or(i64::MAX),
+        sealed.head.as_str(),
+        envelope,
+        behind
+    )
+}
+
+/// A segment.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SegmentRow {
+    last: i64,
+    envelope: String,
+}
+
+/// The segments that end within some rows.
+pub(crate) fn segments(first: i64, last: i64) -> Statement {
+    statement!(
+        "-- audit_segments
+        SELECT last, envelope FROM audit_segments WHERE last BETWEEN ?1 AND ?2 ORDER BY last",
+        first,
+        last
+    )
+}
+
+/// The lines of an export: each segment behind its last row.
+pub(crate) fn lines(rows: Vec<TrailRow>, segments: Vec<SegmentRow>) -> Result<Vec<Line>, StoreError> {
+    let mut lines = Vec::with_capacity(rows.len() + segments.len());
+    let mut segments = segments.into_iter().peekable();
+    for row in rows {
+        let id = row.id;
+        let (row, personal) = row.split();
+        lines.push(Line::Row { row, personal });
+        while let Some(segment) = segments.next_if(|segment| segment.last <= id) {
+            let envelope = serde_json::from_str(&segment.envelope)
+                .map_err(|error| StoreError::unreadable("audit_segments.envelope", &error))?;
+            lines.push(Line::Segment { envelope });
+        }
+    }
+    Ok(lines)
+}

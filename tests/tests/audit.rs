@@ -1,0 +1,73 @@
+//! The audit trail: exported by the command, proven without the installation, and refused once it was tampered with.
+
+use anyhow::{Result, ensure};
+use devflow_tests::cli::Cli;
+use devflow_tests::edge::{EMAIL, Edge};
+use devflow_tests::places::Scratch;
+use devflow_tests::plain::Plain;
+use std::fs;
+
+#[test]
+fn export_is_proven_offline_and_a_tampered_one_is_refused() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let mut edge = Edge::start(&scratch.path().join("e"))?;
+    let (api, password) = edge.set_up()?;
+    let cli = Cli::new(&scratch.path().join("home"), scratch.path());
+    cli.run_with(&["login", edge.url()], &format!("{}\n", api.key()))?
+        .expect(0)?;
+    let pages = Plain::sign_in(edge.url(), EMAIL, &password)?;
+
+    // What was done before the first seal, and after it.
+    api.add_server("one")?;
+    ensure!(edge.cron()?.status == 200);
+    api.add_server("two")?;
+    let first = cli.run(&["audit", "export"])?.expect(0)?;
+    ensure!(edge.cron()?.status == 200);
+    let whole = cli.run(&["audit", "export"])?.expect(0)?;
+    edge.go_away();
+
+    let file = scratch.path().join("audit.jsonl");
+    let name = file.to_string_lossy().into_owned();
+    let verify = |text: &str, more: &[&str]| {
+        fs::write(&file, text)?;
+        cli.run(&[&["--json", "audit", "verify", &name], more].concat())
+    };
+    let before = verify(&first, &[])?.json()?;
+    ensure!(before["sealed_rows"].as_u64() >= Some(3), "{before}");
+    let report = verify(&whole, &[])?.json()?;
+    // Set-up, sign-in, two servers, and that the trail was exported; the second export is behind the last seal.
+    ensure!(report["sealed_rows"].as_u64() >= Some(5), "{report}");
+    let (head, print) = (&before["head"], &report["fingerprint"]);
+    let known = [
+        "--head",
+        head.as_str().unwrap_or_default(),
+        "--fingerprint",
+        print.as_str().unwrap_or_default(),
+    ];
+    verify(&whole, &known)?.expect(0)?;
+
+    // Where somebody signed in from is in the side table, and can be left out without harm.
+    ensure!(whole.contains("An unknown browser, "), "no place in:\n{whole}");
+
+    let changed = whole.replacen("server.create", "server.delete", 1);
+    let shorter = whole.lines().take(3).collect::<Vec<_>>().join("\n");
+    ensure!(verify(&changed, &[])?.code == 5, "a changed row was taken");
+    ensure!(
+        verify(&shorter, &known)?.code == 5,
+        "an end that was cut off was taken"
+    );
+    ensure!(verify(&whole, &["--fingerprint", "sha256:00"])?.code == 5);
+
+    edge.come_back()?;
+    let page = pages.page("/activity?what=server&who=set-up")?;
+    ensure!(
+        page.contains("Added the server") && !page.contains("Signed in"),
+        "the filter does nothing"
+    );
+    ensure!(
+        pages
+            .page("/activity?what=session")?
+            .contains("An unknown browser, ")
+    );
+    Ok(())
+}
