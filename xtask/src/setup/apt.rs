@@ -31,6 +31,16 @@ const PROGRAMS: [(&str, &str, Need); 20] = [
     ("cap", "capistrano", Need::Benches),
 ];
 
+/// What PHP has when a package of the stories is there, and the package: Composer writes the lock file of an application
+/// whose packages are archives, and environment files are read back by the library that Laravel reads them with.
+const LIBRARIES: [(&str, &str); 2] = [
+    ("extension_loaded('zip')", "php-zip"),
+    (
+        "stream_resolve_include_path('Dotenv/autoload.php') !== false",
+        "php-vlucas-phpdotenv",
+    ),
+];
+
 /// Installs what is missing; lists it first.
 pub(super) fn install(need: Need) -> Result<()> {
     let missing = missing(need);
@@ -85,15 +95,17 @@ fn missing(need: Need) -> Vec<&'static str> {
         .map(|(_, package, _)| *package)
         .collect();
     packages.dedup();
-    if need >= Need::Stories && !php_reads_archives() {
-        packages.push("php-zip");
+    if need >= Need::Stories {
+        let missing = LIBRARIES.iter().filter(|(there, _)| !php_says(there));
+        packages.extend(missing.map(|(_, package)| package));
     }
     packages
 }
 
-/// Composer on this machine writes the lock file of an application whose packages are archives.
-fn php_reads_archives() -> bool {
-    output(Command::new("php").arg("-m")).is_ok_and(|modules| modules.lines().any(|module| module == "zip"))
+/// Whether an expression of PHP is true on this machine.
+fn php_says(expression: &str) -> bool {
+    let code = format!("exit({expression} ? 0 : 1);");
+    output(Command::new("php").args(["-r", &code])).is_ok()
 }
 
 /// A call of apt-get that asks nothing and starts no services.
