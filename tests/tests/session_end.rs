@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const SOON: Duration = Duration::from_secs(20);
 /// How long the session lasts on, once the worker is back.
-const REST: Duration = Duration::from_secs(15);
+const REST: Duration = Duration::from_secs(30);
 
 #[test]
 fn page_left_open_is_closed_when_its_session_is_over() -> Result<()> {
@@ -38,7 +38,7 @@ fn page_left_open_is_closed_when_its_session_is_over() -> Result<()> {
 
     // Nothing happens from here on but that the time passes: no notice, no click.
     let banner = "return document.getElementById('connection-lost').hidden";
-    wait_for("the page to be connected again", REST / 2, || {
+    wait_for("the page to be connected again", SOON, || {
         Ok((browser.script(banner, &json!([]))? == true).then_some(()))
     })?;
     ensure!(browser.url()?.ends_with("/servers"), "it left too early");

@@ -1,6 +1,6 @@
 //! Deployments under load: no request fails, whether short, long, or waiting in a full queue.
 
-use super::lab::{Lab, eventually, version};
+use super::lab::{Lab, commit, eventually, version};
 use devflow_protocol::job::Work;
 use devflow_protocol::outcome::Outcome;
 use devflow_protocol::project::{Framework, ProjectSpec};
@@ -51,19 +51,23 @@ async fn requests_longer_than_the_drain_time_are_cut_and_counted() {
     let mut spec = Lab::spec("drain", Framework::Php, &work);
     spec.limits.max_children = 4;
     spec.release.drain_s = 1;
+    // A single long sleep would end at the signal.
+    let busy = "<?php $end = microtime(true) + $_GET['s']; while (microtime(true) < $end) { usleep(50000); } echo 'done';";
+    std::fs::write(work.join("public/busy.php"), busy).expect("a file");
+    commit(&work, "A page that takes long");
     lab.deploy_live(&spec, &[]).await;
-    for (n, wait_ms, status, said) in [
+    for (n, seconds, status, said) in [
         (
             2,
-            20_000,
+            20.0,
             502,
             Some("2 requests to the old release ran longer than its drain time of 1 s"),
         ),
-        (3, 2_500, 200, None),
+        (3, 2.5, 200, None),
     ] {
         version(&work, &n.to_string());
         let context = lab.context(Work::Deploy(Box::new(lab.work(&spec))));
-        let path = format!("/?wait_ms={wait_ms}");
+        let path = format!("/busy.php?s={seconds}");
         let switched = async {
             // They begin on the old release and are at work when it is to end.
             eventually("the release that is to come", async || {
