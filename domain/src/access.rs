@@ -77,6 +77,8 @@ pub enum Action {
     SeeActivity,
     /// Set rules for all, such as a second factor.
     ManageSecurity,
+    /// Say who outside is told what happens in all projects.
+    ManageEndpoints,
     /// See a project and its deployments.
     SeeProject,
     /// Deploy, deploy again, roll back, cancel, replay.
@@ -93,11 +95,13 @@ pub enum Action {
     RemoveProject,
     /// Give and take roles of a project.
     ManageMembers,
+    /// Say who outside is told what happens in a project.
+    ChangeEndpoints,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Enter,
         Self::SeeAccount,
         Self::ChangeAccount,
@@ -109,6 +113,7 @@ impl Action {
         Self::ManagePeople,
         Self::SeeActivity,
         Self::ManageSecurity,
+        Self::ManageEndpoints,
         Self::SeeProject,
         Self::Deploy,
         Self::Operate,
@@ -117,6 +122,7 @@ impl Action {
         Self::ChangeSettings,
         Self::RemoveProject,
         Self::ManageMembers,
+        Self::ChangeEndpoints,
     ];
 
     /// As it is shown.
@@ -133,6 +139,7 @@ impl Action {
             Self::ManagePeople => "manage_people",
             Self::SeeActivity => "see_activity",
             Self::ManageSecurity => "manage_security",
+            Self::ManageEndpoints => "manage_endpoints",
             Self::SeeProject => "see_project",
             Self::Deploy => "deploy",
             Self::Operate => "operate",
@@ -141,6 +148,7 @@ impl Action {
             Self::ChangeSettings => "change_settings",
             Self::RemoveProject => "remove_project",
             Self::ManageMembers => "manage_members",
+            Self::ChangeEndpoints => "change_endpoints",
         }
     }
 
@@ -155,7 +163,8 @@ impl Action {
             | Self::SeePeople
             | Self::ManagePeople
             | Self::SeeActivity
-            | Self::ManageSecurity => Area::Fleet,
+            | Self::ManageSecurity
+            | Self::ManageEndpoints => Area::Fleet,
             Self::SeeProject
             | Self::Deploy
             | Self::Operate
@@ -163,7 +172,8 @@ impl Action {
             | Self::SeeSecrets
             | Self::ChangeSettings
             | Self::RemoveProject
-            | Self::ManageMembers => Area::Project,
+            | Self::ManageMembers
+            | Self::ChangeEndpoints => Area::Project,
         }
     }
 
@@ -184,7 +194,9 @@ impl Action {
             | Self::SeeActivity
             | Self::SeeSecrets
             | Self::RemoveProject
-            | Self::ManageMembers => Some(Role::Admin),
+            | Self::ManageMembers
+            | Self::ManageEndpoints
+            | Self::ChangeEndpoints => Some(Role::Admin),
             Self::ManageSecurity => Some(Role::Owner),
         }
     }
@@ -205,7 +217,9 @@ impl Action {
             | Self::SeeSecrets
             | Self::ChangeSettings
             | Self::RemoveProject
-            | Self::ManageMembers => Some(Scope::Admin),
+            | Self::ManageMembers
+            | Self::ManageEndpoints
+            | Self::ChangeEndpoints => Some(Scope::Admin),
         }
     }
 

@@ -1,9 +1,9 @@
 //! Every decision of `DevFlow` Pro, as pure functions and closed state machines.
 //!
 //! In scope: what a webhook means, what a deployment's next state is, which steps a framework's pipeline has, what
-//! is pruned, how an environment is written, how a time reads, who may do what, also to whom. Input: state, event, now, settings.
-//! Output: a decision. Not in scope: anything that reads a clock, draws randomness, waits, or speaks SQL, HTTP or
-//! Docker.
+//! is pruned, how an environment is written, what others are told, how a time reads, who may do what, also to whom.
+//! Input: state, event, now, settings. Output: a decision. Not in scope: anything that reads a clock, draws randomness,
+//! waits, or speaks SQL, HTTP or Docker.
 
 pub mod access;
 pub mod api_key;
@@ -18,6 +18,7 @@ pub mod idempotency;
 pub mod load;
 pub mod migrations;
 pub mod moment;
+pub mod outgoing;
 pub mod people;
 pub mod pipeline;
 pub mod plan;

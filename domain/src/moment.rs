@@ -76,6 +76,12 @@ pub fn calendar(at: UnixMillis) -> (String, String) {
     )
 }
 
+/// A moment as RFC 3339 writes it, in UTC with milliseconds.
+pub fn rfc3339(at: UnixMillis) -> String {
+    let (date, time) = calendar(at);
+    format!("{date}T{time}.{:03}Z", at.0.rem_euclid(SECOND))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

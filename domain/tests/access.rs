@@ -55,6 +55,7 @@ see_people         -nnyy nny
 manage_people      -nnpp nny
 see_activity       -nnyy nny
 manage_security    -nnnp nny
+manage_endpoints   -nnyy nny
 see_project        -yyyy yyy
 deploy             -nyyy nyy
 operate            -nyyy nyy
@@ -63,6 +64,7 @@ see_secrets        -nnpp nny
 change_settings    -nyyy nny
 remove_project     -nnpp nny
 manage_members     -nnpp nny
+change_endpoints   -nnyy nny
 ";
 
 fn about(action: Action) -> Option<ProjectId> {

@@ -74,6 +74,16 @@ pub(crate) fn hook_context(hook: &str) -> String {
     format!("hook/{hook}")
 }
 
+/// The place of an endpoint's address and secrets.
+pub(crate) fn endpoint_context(endpoint: &str) -> String {
+    format!("endpoint/{endpoint}")
+}
+
+/// A secret of Standard Webhooks: base64 after `whsec_`.
+pub(crate) fn signing_secret(entropy: [u8; 32]) -> String {
+    format!("whsec_{}", STANDARD.encode(entropy))
+}
+
 /// A token of 32 random bytes in URL-safe base64.
 pub(crate) fn token(entropy: [u8; 32]) -> String {
     URL_SAFE_NO_PAD.encode(entropy)

@@ -123,6 +123,10 @@ ids! {
     DeliveryId = "dlv";
     /// A webhook address.
     HookId = "hok";
+    /// Somebody outside who is told what happens.
+    EndpointId = "ept";
+    /// A message to endpoints that is about no deployment.
+    MessageId = "msg";
     /// A person.
     UserId = "usr";
     /// An API key.

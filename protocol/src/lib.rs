@@ -21,8 +21,8 @@ pub mod text;
 pub mod time;
 
 pub use id::{
-    ApiKeyId, DeliveryId, DeploymentId, HookId, InvitationId, JobId, LoginId, ProjectId, RunnerSessionId,
-    ServerId, UserId,
+    ApiKeyId, DeliveryId, DeploymentId, EndpointId, HookId, InvitationId, JobId, LoginId, MessageId,
+    ProjectId, RunnerSessionId, ServerId, UserId,
 };
 pub use time::UnixMillis;
 

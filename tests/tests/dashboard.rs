@@ -221,6 +221,7 @@ fn every_page_in_both_themes_and_on_a_phone_is_accessible() -> Result<()> {
         "/activity",
         "/people",
         "/people/new",
+        "/endpoints",
         "/keys",
         "/account",
         "/account/password",
@@ -229,8 +230,15 @@ fn every_page_in_both_themes_and_on_a_phone_is_accessible() -> Result<()> {
     .map(str::to_owned)
     .into();
     paths.extend(
-        ["", "/environment?reveal=1", "/deliveries", "/hook", "/settings"]
-            .map(|tab| format!("{project}{tab}")),
+        [
+            "",
+            "/environment?reveal=1",
+            "/deliveries",
+            "/hook",
+            "/endpoints",
+            "/settings",
+        ]
+        .map(|tab| format!("{project}{tab}")),
     );
     paths.push(format!("/deployments/{failed}"));
     paths.push(format!("/deployments/{}", live["id"].as_str().context("no id")?));

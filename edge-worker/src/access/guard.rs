@@ -132,6 +132,7 @@ async fn allow(
         On::Deployment => access::project_of_deployment(id),
         On::Delivery => access::project_of_delivery(id),
         On::Job => access::project_of_job(id),
+        On::Endpoint => access::project_of_endpoint(id),
     };
     access.require_of(state, action, owner, nothing).await
 }

@@ -46,6 +46,8 @@ pub(crate) enum On {
     Delivery,
     /// A job; one without a project is the fleet's.
     Job,
+    /// An endpoint; one without a project is the fleet's.
+    Endpoint,
 }
 
 /// What a route needs.
@@ -66,6 +68,11 @@ impl Needs {
     /// The action on the project that the path names.
     pub(crate) const fn project(action: Action) -> Self {
         Self::May(action, On::Project)
+    }
+
+    /// The action on the project of the endpoint that the path names.
+    pub(crate) const fn endpoint(action: Action) -> Self {
+        Self::May(action, On::Endpoint)
     }
 
     /// The action on the project of the deployment that the path names.

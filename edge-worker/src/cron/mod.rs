@@ -6,6 +6,7 @@ mod leases;
 mod retention;
 
 use crate::platform;
+use crate::service::outgoing;
 use crate::store::{Db, StoreError};
 use worker::Env;
 
@@ -29,6 +30,9 @@ pub(crate) async fn run(env: &Env) {
     };
     log("leases", leases::run(env, &stores).await);
     log("audit", audit::run(env, &stores).await);
+    if let Err(error) = outgoing::drain_by_cron(env, &stores.db).await {
+        platform::log_error(&format!("the cron task outgoing failed: {error:?}"));
+    }
     // Each round reads what a few projects keep: six an hour are enough, and leave the day's budget to others.
     if platform::now().0.div_euclid(60_000) % 10 == 0 {
         log("retention", retention::run(&stores).await);

@@ -98,6 +98,12 @@ fn sentence(action: &str) -> String {
         "deployment.roll_back" => "Rolled back",
         "deployment.cancel" => "Cancelled a deployment of",
         "deployment.abandon" => "Gave up on a deployment of",
+        "endpoint.create" => "Added the notification endpoint",
+        "endpoint.update" => "Changed the notification endpoint",
+        "endpoint.renew" => "Made a new secret for the notification endpoint",
+        "endpoint.remove" => "Removed a notification endpoint",
+        "endpoint.test" => "Sent a test to",
+        "endpoint.resend" => "Sent a message again to",
         "delivery.replay" => "Replayed a delivery of",
         "server.create" => "Added the server",
         "server.invite" => "Made a new command for the server",
@@ -124,6 +130,7 @@ fn link(row: &FeedRow) -> Option<String> {
         "srv" => Some(format!("/servers/{}", row.subject)),
         "dep" => Some(format!("/deployments/{}", row.subject)),
         "usr" => Some(format!("/people/{}", row.subject)),
+        "ept" => Some(format!("/endpoints/{}", row.subject)),
         _ => None,
     }
 }

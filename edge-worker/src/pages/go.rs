@@ -134,6 +134,7 @@ fn of_project(card: &ProjectCard, access: &Access) -> Vec<Entry> {
     }
     entries.push(entry(icon::KEY, "Environment of", "/environment", false));
     entries.push(entry(icon::INBOX, "Deliveries of", "/deliveries", false));
+    entries.push(entry(icon::BELL, "Notifications of", "/endpoints", false));
     entries.push(entry(icon::SYSTEM, "Settings of", "/settings", false));
     entries
 }

@@ -15,6 +15,7 @@ pub(crate) const PEOPLE: Icon = Icon(
 pub(crate) const PERSON: Icon =
     Icon("M8 7.5a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM2.5 14.5c0-3 2.3-4.7 5.5-4.7s5.5 1.7 5.5 4.7");
 pub(crate) const ACTIVITY: Icon = Icon("M1.5 8h3l2-5 3 10 2-5h3");
+pub(crate) const BELL: Icon = Icon("M3 11.5h10l-1.5-2V7a3.5 3.5 0 0 0-7 0v2.5zM6.5 13.5h3");
 pub(crate) const KEY: Icon =
     Icon("M9.5 6.5a3 3 0 1 0-2 2.8l1 1.2h1.5V12h1.5v1.5H14v-2.2L9.3 7.5a3 3 0 0 0 .2-1zM5.5 5.5h.01");
 pub(crate) const DEPLOY: Icon = Icon("M8 13V3.5M4 7l4-4 4 4");

@@ -6,6 +6,7 @@ mod activity;
 mod ansi;
 mod assets;
 mod deployment;
+mod endpoints;
 mod enrolment;
 mod failure;
 mod go;
@@ -123,4 +124,5 @@ pub(crate) fn router() -> Routes {
         .merge(account::router())
         .merge(people::router())
         .merge(project::router())
+        .merge(endpoints::router())
 }

@@ -1,7 +1,7 @@
 //! Times and durations as people read them, with the exact time at hand.
 
 use askama::filters::HtmlSafe;
-use devflow_domain::moment::{self, Age, calendar};
+use devflow_domain::moment::{self, Age, calendar, rfc3339};
 use devflow_protocol::time::UnixMillis;
 use std::fmt;
 
@@ -35,11 +35,11 @@ impl Moment {
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (date, time) = calendar(self.at);
-        let ms = self.at.0.rem_euclid(1_000);
         let running = if self.running { " data-running" } else { "" };
         write!(
             f,
-            r#"<time datetime="{date}T{time}.{ms:03}Z" title="{date} {time} UTC"{running}>"#
+            r#"<time datetime="{}" title="{date} {time} UTC"{running}>"#,
+            rfc3339(self.at)
         )?;
         if self.running {
             write!(f, "{}", Length(self.now.since(self.at)))?;

@@ -15,6 +15,7 @@ pub(crate) enum Section {
     Servers,
     People,
     Activity,
+    Endpoints,
     Keys,
     Account,
 }
@@ -28,6 +29,7 @@ impl Section {
             (Self::Servers, Action::SeeServers),
             (Self::People, Action::SeePeople),
             (Self::Activity, Action::SeeActivity),
+            (Self::Endpoints, Action::ManageEndpoints),
             (Self::Keys, Action::SeeAccount),
             (Self::Account, Action::SeeAccount),
         ];
@@ -153,6 +155,7 @@ impl Shell {
             (icon::SERVERS, "Servers", "/servers", Section::Servers),
             (icon::PEOPLE, "People", "/people", Section::People),
             (icon::ACTIVITY, "Activity", "/activity", Section::Activity),
+            (icon::BELL, "Notifications", "/endpoints", Section::Endpoints),
             (icon::KEY, "API keys", "/keys", Section::Keys),
             (icon::PERSON, "Your account", "/account", Section::Account),
         ];

@@ -215,6 +215,7 @@ async fn store(
             Some(&hook.server),
             topics(Some(&hook.project), deployment.as_ref()),
         );
+        state.drain_outbox();
     } else {
         state.signal(None, vec![format!("project:{}", hook.project)]);
     }

@@ -185,6 +185,7 @@ pub(crate) async fn cancel(
         ask_runner_to_cancel(state, &row, job).await?;
     }
     state.signal(Some(&row.server), topics(Some(&row.project), Some(id)));
+    state.drain_outbox();
     get(state, id).await
 }
 
@@ -253,5 +254,6 @@ pub(crate) async fn abandon(
         ));
     }
     state.signal(Some(&row.server), topics(Some(&row.project), Some(id)));
+    state.drain_outbox();
     get(state, id).await
 }

@@ -3,11 +3,13 @@
 pub(crate) mod audit;
 pub(crate) mod deliveries;
 pub(crate) mod deployments;
+pub(crate) mod endpoints;
 pub(crate) mod envelope;
 pub(crate) mod environments;
 pub(crate) mod host_names;
 pub(crate) mod invitations;
 pub(crate) mod keys;
+pub(crate) mod outgoing;
 pub(crate) mod output;
 pub(crate) mod people;
 pub(crate) mod polls;

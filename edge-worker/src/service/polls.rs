@@ -277,5 +277,6 @@ async fn fail(
         None,
         topics(materials.project.as_ref(), materials.deployment.as_ref()),
     );
+    state.drain_outbox();
     Ok(())
 }

@@ -33,3 +33,11 @@ pub(crate) fn project_of_job(id: &str) -> Statement {
         id
     )
 }
+
+/// The project of an endpoint; one of all projects has none.
+pub(crate) fn project_of_endpoint(id: &str) -> Statement {
+    statement!(
+        "-- access_project_of_endpoint\nSELECT project FROM endpoints WHERE id = ?1",
+        id
+    )
+}

@@ -185,7 +185,7 @@ pub(crate) fn feed(before: i64, filter: &FeedFilter<'_>) -> Statement {
         SELECT a.id, a.at, a.actor, a.action, a.subject,
           CASE WHEN y.value IS NULL THEN a.detail ELSE y.value END AS detail,
           coalesce(u.email, k.name, r.name) AS actor_name,
-          coalesce(p.name, s.name, dp.name, hp.name, vp.name, w.email) AS subject_name
+          coalesce(p.name, s.name, dp.name, hp.name, vp.name, w.email, e.name) AS subject_name
         FROM (SELECT * FROM activity_logs WHERE id < ?1 ORDER BY id DESC LIMIT ?3) a
         LEFT JOIN activity_personal y ON y.activity = a.id
         LEFT JOIN users u ON u.id = a.actor
@@ -200,6 +200,7 @@ pub(crate) fn feed(before: i64, filter: &FeedFilter<'_>) -> Statement {
         LEFT JOIN deliveries v ON v.id = a.subject
         LEFT JOIN projects vp ON vp.id = v.project
         LEFT JOIN users w ON w.id = a.subject
+        LEFT JOIN endpoints e ON e.id = a.subject
         WHERE (?4 = '' OR a.action LIKE ?4 || '.%')
           AND (?5 = '' OR instr(lower(coalesce(u.email, k.name, r.name, '')), lower(?5)) > 0)
         ORDER BY a.id DESC LIMIT ?2",

@@ -12,6 +12,7 @@ pub(crate) mod dashboard;
 mod db;
 pub(crate) mod deliveries;
 pub(crate) mod deployments;
+pub(crate) mod endpoints;
 pub(crate) mod environments;
 pub(crate) mod events;
 pub(crate) mod hooks;
@@ -19,6 +20,7 @@ pub(crate) mod idempotency;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod lease;
+pub(crate) mod outbox;
 pub(crate) mod people;
 pub(crate) mod projects;
 pub(crate) mod retention;
@@ -108,10 +110,12 @@ ids!(
     ApiKeyId,
     DeliveryId,
     DeploymentId,
+    EndpointId,
     HookId,
     InvitationId,
     JobId,
     LoginId,
+    MessageId,
     ProjectId,
     RunnerSessionId,
     ServerId,

@@ -35,6 +35,7 @@ impl TestDb {
             include_str!("../../../migrations/core/0004_audit.sql"),
             include_str!("../../../migrations/core/0005_idempotency.sql"),
             include_str!("../../../migrations/core/0007_dashboard.sql"),
+            include_str!("../../../migrations/core/0008_outgoing.sql"),
         ])
     }
 

@@ -1,5 +1,5 @@
 //! What the edge is charged for, as D1 counts it in workerd: rows of a deployment that prints little and of one that
-//! prints for a minute without a pause, and what a server costs that has nothing to do.
+//! prints for a minute without a pause, of one that an endpoint is told about, and what a server costs that has nothing to do.
 
 use super::Say;
 use anyhow::{Context, Result, ensure};
@@ -7,6 +7,7 @@ use devflow_tests::api::text;
 use devflow_tests::docker::Docker;
 use devflow_tests::places;
 use devflow_tests::process::{output, wait_for};
+use devflow_tests::recorder::Recorder;
 use devflow_tests::server::{Installation, Parts, Site};
 use serde_json::{Value, json};
 use std::fs;
@@ -26,6 +27,8 @@ const CHATTER: &str = "i=0; while [ $i -lt 600 ]; do i=$((i+1)); echo line $i; s
 struct Cost {
     requests: u64,
     polls: u64,
+    /// Looks into the outbox after a request.
+    drains: u64,
     read: u64,
     written: u64,
 }
@@ -35,6 +38,7 @@ impl Cost {
         Self {
             requests: self.requests - before.requests,
             polls: self.polls - before.polls,
+            drains: self.drains - before.drains,
             read: self.read - before.read,
             written: self.written - before.written,
         }
@@ -46,10 +50,11 @@ fn so_far(here: &Installation) -> Result<Cost> {
     let log = fs::read(here.edge.log()).context("the worker has no log")?;
     let mut all = Cost::default();
     for line in String::from_utf8_lossy(&log).lines() {
-        let Some((_, words)) = line.split_once("cost of POST ") else {
+        let Some((_, words)) = line.split_once("cost of ") else {
             continue;
         };
-        if !words.starts_with("/hooks/") && !words.starts_with("/runner/") {
+        let drain = words.starts_with("the outbox");
+        if !drain && !words.starts_with("POST /hooks/") && !words.starts_with("POST /runner/") {
             continue;
         }
         let number = |unit: &str| -> Result<u64> {
@@ -58,8 +63,9 @@ fn so_far(here: &Installation) -> Result<Cost> {
                 .and_then(|text| text.parse().ok())
                 .with_context(|| format!("no {unit} in {line}"))
         };
-        all.requests += 1;
-        all.polls += u64::from(words.starts_with("/runner/v1/poll"));
+        all.requests += u64::from(!drain);
+        all.drains += u64::from(drain);
+        all.polls += u64::from(words.starts_with("POST /runner/v1/poll"));
         all.read += number(" rows read")?;
         all.written += number(" rows written")?;
     }
@@ -76,6 +82,19 @@ pub(super) fn measure(say: Say) -> Result<Value> {
     site.push_live("First version")?;
     let quiet = deployment(&here, &site, "Quiet")?;
     say.line(&format!("a deployment: {quiet:?}"));
+    let recorder = Recorder::start()?;
+    let endpoint = json!({"name": "Bench", "url": recorder.url("/")});
+    here.api.post(
+        &format!("/projects/{}/endpoints", site.project.id),
+        &endpoint,
+        201,
+    )?;
+    let told = deployment(&here, &site, "Told")?;
+    say.line(&format!("one that an endpoint is told about: {told:?}"));
+    ensure!(
+        recorder.requests().len() == 2,
+        "the endpoint was told something else"
+    );
     let manifest = site.repository.path().join("composer.json");
     let read = fs::read_to_string(&manifest).context("the application has no composer.json")?;
     let mut composer: Value = serde_json::from_str(&read).context("composer.json is not JSON")?;
@@ -95,6 +114,7 @@ pub(super) fn measure(say: Say) -> Result<Value> {
     Ok(json!({
         "deployment_rows_written": quiet.written,
         "deployment_rows_read": quiet.read,
+        "told_rows_written": told.written,
         "chatty_rows_written": chatty.written,
         "chatty_requests": chatty.requests,
         // A poll is a request to the worker and one from there to the Hub.
@@ -107,7 +127,11 @@ pub(super) fn measure(say: Say) -> Result<Value> {
 fn deployment(here: &Installation, site: &Site<'_>, message: &str) -> Result<Cost> {
     let before = so_far(here)?;
     let (_, ended) = site.push_live(message)?;
-    let cost = so_far(here)?.since(before);
+    // The push, the runner's acknowledgement and the end are each followed by a look into the outbox.
+    let cost = wait_for("the outbox to be drained", Duration::from_secs(30), || {
+        let cost = so_far(here)?.since(before);
+        Ok((cost.drains >= 3).then_some(cost))
+    })?;
     ensure!(
         cost.written > 0,
         "the worker's log tells no cost of the deployment"

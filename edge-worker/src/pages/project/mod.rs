@@ -127,6 +127,7 @@ pub(crate) enum Tab {
     Deliveries,
     Hook,
     Pipeline,
+    Endpoints,
     Settings,
 }
 
@@ -199,13 +200,14 @@ impl Head {
         })
     }
 
-    fn tabs(&self) -> [(&'static str, &'static str, bool); 6] {
+    pub(in crate::pages) fn tabs(&self) -> [(&'static str, &'static str, bool); 7] {
         [
             ("Deployments", "", Tab::Deployments),
             ("Environment", "/environment", Tab::Environment),
             ("Deliveries", "/deliveries", Tab::Deliveries),
             ("Webhook", "/hook", Tab::Hook),
             ("Pipeline", "/pipeline", Tab::Pipeline),
+            ("Notifications", "/endpoints", Tab::Endpoints),
             ("Settings", "/settings", Tab::Settings),
         ]
         .map(|(name, path, tab)| (name, path, Some(tab) == self.tab))

@@ -3,6 +3,7 @@
 mod audit;
 mod deliveries;
 mod deployments;
+mod endpoints;
 mod keys;
 mod people;
 mod pipeline;
@@ -23,4 +24,5 @@ pub(super) fn router() -> Routes {
         .merge(keys::router())
         .merge(audit::router())
         .merge(people::router())
+        .merge(endpoints::router())
 }

@@ -7,7 +7,6 @@ use crate::error::ApiError;
 use crate::platform;
 use crate::store::hooks::HookRow;
 use crate::store::{activity, hooks};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_domain::webhook::Provider;
 use devflow_protocol::ProjectId;
 
@@ -77,6 +76,6 @@ pub(super) fn new_secret(provider: Provider) -> String {
     let entropy = platform::entropy::<32>();
     match provider {
         Provider::Github | Provider::Bitbucket | Provider::Gitea => hex::encode(entropy),
-        Provider::Gitlab | Provider::Generic => format!("whsec_{}", STANDARD.encode(entropy)),
+        Provider::Gitlab | Provider::Generic => crypt::signing_secret(entropy),
     }
 }

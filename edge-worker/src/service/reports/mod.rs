@@ -52,6 +52,7 @@ pub(crate) async fn acknowledge(
     });
     let row = held.ok_or_else(ApiError::lease_lost)?;
     state.signal(None, topics(row.project.as_ref(), row.deployment.as_ref()));
+    state.drain_outbox();
     Ok(())
 }
 
@@ -104,6 +105,7 @@ pub(crate) async fn complete(
         Some(server),
         topics(row.project.as_ref(), row.deployment.as_ref()),
     );
+    state.drain_outbox();
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod idempotency;
 mod inbox;
 mod leases;
 mod members;
+mod outgoing;
 mod people;
 mod plans;
 mod projects;

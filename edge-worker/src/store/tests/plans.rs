@@ -4,8 +4,8 @@ use crate::store::cards::{self, Show};
 use crate::store::lease::{self, LeaseRequest};
 use crate::store::testing::{TestDb, hook, id, main_ref, project, server};
 use crate::store::{
-    Statement, access, dashboard, deliveries, deployments, environments, hooks, idempotency, jobs, people,
-    retention, servers, users,
+    Statement, access, dashboard, deliveries, deployments, endpoints, environments, hooks, idempotency, jobs,
+    outbox, people, retention, servers, users,
 };
 use devflow_domain::webhook::Provider;
 use devflow_protocol::UnixMillis;
@@ -43,6 +43,14 @@ fn hot_statements() -> Vec<Statement> {
         access::project_of_deployment("d"),
         access::project_of_delivery("d"),
         access::project_of_job("j"),
+        access::project_of_endpoint("e"),
+        endpoints::of(Some(&project())),
+        endpoints::of(None),
+        endpoints::by_id(&id!(EndpointId, 1)),
+        outbox::of_endpoint(&id!(EndpointId, 1)),
+        outbox::one(&id!(EndpointId, 1), "m"),
+        outbox::prune(&id!(EndpointId, 1)),
+        outbox::give_up_of_disabled(&id!(EndpointId, 1)),
         users::key("h"),
         users::by_email("a"),
         users::owner(),
@@ -73,6 +81,7 @@ fn hot_statements() -> Vec<Statement> {
         people::list(""),
         idempotency::by_key("k"),
     ]);
+    statements.extend(outbox::take(outbox::Which::Due, "c", now, now));
     statements.extend(retention::expired_tokens(now).into_iter().skip(4));
     statements
 }

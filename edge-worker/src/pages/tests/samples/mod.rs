@@ -2,6 +2,7 @@
 
 pub(super) mod account;
 pub(super) mod deployment;
+pub(super) mod endpoints;
 pub(super) mod overview;
 pub(super) mod people;
 pub(super) mod project;
@@ -32,6 +33,7 @@ fn shell(title: &str, section: Section, theme: Theme) -> Shell {
             Section::Servers,
             Section::People,
             Section::Activity,
+            Section::Endpoints,
             Section::Keys,
             Section::Account,
         ],
@@ -73,6 +75,9 @@ pub(super) fn all(theme: Theme, text: &str) -> Vec<(&'static str, String)> {
         ("server", servers::server(theme, text)),
         ("enrol", servers::enrol(theme, text)),
         ("server-new", servers::new_server(theme, text)),
+        ("endpoints", endpoints::fleet(theme, text)),
+        ("endpoints-empty", endpoints::of_project(theme, text)),
+        ("endpoint", endpoints::one(theme, text)),
         ("keys", account::keys(theme, text)),
         ("reference", account::reference(theme)),
         ("account", account::sessions(theme, text)),

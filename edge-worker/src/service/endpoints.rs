@@ -1,0 +1,411 @@
+//! Endpoints: who outside is told what happens, in all projects or in one.
+
+use super::outgoing;
+use crate::app::AppState;
+use crate::auth::Actor;
+use crate::crypt;
+use crate::error::ApiError;
+use crate::platform;
+use crate::store::endpoints::{EndpointRow, MOST, NewEndpoint};
+use crate::store::outbox::{MessageRow, Which};
+use crate::store::{Statement, StoreError, activity, endpoints, outbox};
+use devflow_domain::outgoing::address::{Address, is_local};
+use devflow_domain::outgoing::{Event, Kind};
+use devflow_protocol::{EndpointId, MessageId, ProjectId, UnixMillis};
+use serde::{Deserialize, Serialize};
+
+/// How long the secret before is still signed with, in milliseconds: receivers take the new one meanwhile.
+pub(crate) const ROTATION_MS: i64 = 24 * 3_600_000;
+
+/// What of an endpoint is secret.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Sealed {
+    /// Where it is, whole.
+    pub(crate) address: String,
+    /// What messages are signed with; None where they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) secret: Option<String>,
+    /// What they were signed with before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous: Option<Previous>,
+}
+
+/// A secret that was replaced.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Previous {
+    secret: String,
+    until: UnixMillis,
+}
+
+impl Sealed {
+    /// The secrets to sign with, the newest first.
+    pub(crate) fn secrets(&self, now: UnixMillis) -> Vec<&str> {
+        let previous = self.previous.iter().filter(|previous| now < previous.until);
+        let previous = previous.map(|previous| previous.secret.as_str());
+        self.secret.as_deref().into_iter().chain(previous).collect()
+    }
+
+    /// Opens what is stored of an endpoint.
+    pub(crate) fn open(
+        key: &crypt::DataKey,
+        endpoint: &EndpointId,
+        sealed: &str,
+    ) -> Result<Self, StoreError> {
+        let plain = key
+            .decrypt(&crypt::endpoint_context(endpoint.as_str()), sealed)
+            .map_err(|error| StoreError::unreadable("endpoints.sealed", &error))?;
+        serde_json::from_slice(&plain).map_err(|error| StoreError::unreadable("endpoints.sealed", &error))
+    }
+
+    fn seal(&self, state: &AppState, endpoint: &EndpointId) -> String {
+        let plain = serde_json::to_vec(self).expect("address and secrets are texts");
+        let context = crypt::endpoint_context(endpoint.as_str());
+        state
+            .config
+            .data_key
+            .encrypt(&context, &plain, platform::entropy())
+    }
+}
+
+/// An endpoint to make.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "NewEndpoint"))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct New {
+    #[serde(default)]
+    pub(crate) kind: Kind,
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) events: Option<Vec<String>>,
+}
+
+/// What of an endpoint is to change.
+#[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "EndpointChanges"))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Changes {
+    pub(crate) name: Option<String>,
+    pub(crate) url: Option<String>,
+    pub(crate) events: Option<Vec<String>>,
+    pub(crate) enabled: Option<bool>,
+}
+
+/// Endpoints of a project, or of all projects.
+pub(crate) async fn list(
+    state: &AppState,
+    project: Option<&ProjectId>,
+) -> Result<Vec<EndpointRow>, ApiError> {
+    Ok(state.db.all(endpoints::of(project)).await?)
+}
+
+/// One endpoint.
+pub(crate) async fn get(state: &AppState, id: &EndpointId) -> Result<EndpointRow, ApiError> {
+    let row = state.db.first(endpoints::by_id(id)).await?;
+    row.ok_or_else(|| ApiError::no_such("endpoint"))
+}
+
+/// An endpoint and its newest messages.
+pub(crate) async fn log(
+    state: &AppState,
+    id: &EndpointId,
+) -> Result<(EndpointRow, Vec<MessageRow>), ApiError> {
+    let answers = state
+        .db
+        .batch(vec![endpoints::by_id(id), outbox::of_endpoint(id)])
+        .await?;
+    let [row, messages] = answers.as_slice() else {
+        return Err(ApiError::Internal(
+            "two statements gave other than two answers".to_owned(),
+        ));
+    };
+    let row = row.first()?.ok_or_else(|| ApiError::no_such("endpoint"))?;
+    Ok((row, messages.rows()?))
+}
+
+fn check_name(name: &str) -> Result<String, ApiError> {
+    let name = name.trim();
+    if (1..=60).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
+        return Ok(name.to_owned());
+    }
+    Err(ApiError::invalid("name", "a name of 1 to 60 characters"))
+}
+
+fn check_address(state: &AppState, url: &str) -> Result<Address, ApiError> {
+    Address::parse(url, is_local(&state.config.public_origin))
+        .map_err(|refused| ApiError::invalid("url", refused.to_string()))
+}
+
+/// Chosen events as they are stored: each once, in the order of their list.
+fn check_events(names: &[String]) -> Result<String, ApiError> {
+    if let Some(name) = names.iter().find(|name| Event::from_choice(name).is_none()) {
+        let choices: Vec<&str> = Event::CHOICES.iter().map(|event| event.as_str()).collect();
+        let message = format!("{name} is none of {}", choices.join(", "));
+        return Err(ApiError::invalid("events", message));
+    }
+    let chosen: Vec<&str> = Event::CHOICES
+        .iter()
+        .map(|event| event.as_str())
+        .filter(|choice| names.iter().any(|name| name == choice))
+        .collect();
+    if chosen.is_empty() {
+        return Err(ApiError::invalid("events", "choose at least one"));
+    }
+    Ok(serde_json::to_string(&chosen).expect("names are texts"))
+}
+
+/// What an endpoint of a kind is told, as it is stored.
+fn events_of(kind: Kind, chosen: Option<&[String]>) -> Result<String, ApiError> {
+    let names = |events: &[Event]| {
+        events
+            .iter()
+            .map(|event| event.as_str().to_owned())
+            .collect::<Vec<_>>()
+    };
+    match (kind.fixed_events(), chosen) {
+        (Some(fixed), None) => check_events(&names(fixed)),
+        (Some(_), Some(_)) => Err(ApiError::invalid(
+            "events",
+            "cannot be chosen for this kind: it is told of failures, and when all is well again",
+        )),
+        (None, chosen) => check_events(chosen.unwrap_or(&names(&Event::USUAL))),
+    }
+}
+
+/// What of an address is shown. A chat's is a secret as a whole: who has it can write there.
+fn shown(kind: Kind, address: &Address) -> String {
+    match kind {
+        Kind::Webhook => address.shown(),
+        Kind::Slack => address.host_shown(),
+    }
+}
+
+/// Makes an endpoint; where it has a secret, that is told this once.
+pub(crate) async fn create(
+    state: &AppState,
+    actor: &Actor,
+    project: Option<&ProjectId>,
+    new: New,
+) -> Result<(EndpointRow, Option<String>), ApiError> {
+    if let Some(project) = project {
+        super::projects::get(state, project).await?;
+    }
+    let (name, address) = (check_name(&new.name)?, check_address(state, &new.url)?);
+    let events = events_of(new.kind, new.events.as_deref())?;
+    let (now, id) = (platform::now(), platform::new_id(EndpointId::new));
+    let secret = (new.kind == Kind::Webhook).then(|| crypt::signing_secret(platform::entropy()));
+    let sealed = Sealed {
+        address: address.as_str().to_owned(),
+        secret: secret.clone(),
+        previous: None,
+    };
+    let insert = endpoints::insert(&NewEndpoint {
+        id: &id,
+        project,
+        kind: new.kind,
+        name: &name,
+        address: &shown(new.kind, &address),
+        sealed: &sealed.seal(state, &id),
+        events: &events,
+        now,
+    });
+    let record = activity::record(now, &actor.0, "endpoint.create", id.as_str(), &name);
+    let answers = state.db.batch(vec![insert, record]).await?;
+    if answers.first().is_none_or(|answer| answer.changes() == 0) {
+        return Err(ApiError::Conflict(
+            "too_many",
+            format!("There are {MOST} endpoints already; remove one first."),
+        ));
+    }
+    Ok((get(state, &id).await?, secret))
+}
+
+/// Writes a changed endpoint, if nobody else changed it meanwhile.
+async fn save(
+    state: &AppState,
+    actor: &Actor,
+    mut row: EndpointRow,
+    action: &str,
+    more: Vec<Statement>,
+) -> Result<EndpointRow, ApiError> {
+    let seen_at = row.updated_at;
+    row.updated_at = platform::now().max(seen_at.plus(1));
+    let mut batch = vec![
+        endpoints::update(&row, seen_at),
+        activity::record(row.updated_at, &actor.0, action, row.id.as_str(), &row.name),
+    ];
+    batch.extend(more);
+    let answers = state.db.batch(batch).await?;
+    if answers.first().is_none_or(|answer| answer.changes() == 0) {
+        return Err(ApiError::Conflict(
+            "changed_meanwhile",
+            "Somebody else changed the endpoint just now; load it again and repeat the change.".to_owned(),
+        ));
+    }
+    Ok(row)
+}
+
+/// Changes what is given. Turned off, it is told nothing, and what waited for it is given up.
+pub(crate) async fn update(
+    state: &AppState,
+    actor: &Actor,
+    id: &EndpointId,
+    changes: Changes,
+) -> Result<EndpointRow, ApiError> {
+    let mut row = get(state, id).await?;
+    if let Some(name) = changes.name {
+        row.name = check_name(&name)?;
+    }
+    if let Some(events) = changes.events {
+        row.events = events_of(row.kind, Some(&events))?;
+    }
+    if let Some(url) = changes.url {
+        let address = check_address(state, &url)?;
+        row.address = shown(row.kind, &address);
+        let sealed = Sealed {
+            address: address.as_str().to_owned(),
+            ..Sealed::open(&state.config.data_key, id, &row.sealed)?
+        };
+        row.sealed = sealed.seal(state, id);
+    }
+    match changes.enabled {
+        Some(true) => (row.disabled, row.failing_since) = (None, None),
+        Some(false) if row.disabled.is_none() => {
+            row.disabled = Some("Turned off by a person.".to_owned());
+        }
+        Some(false) | None => {}
+    }
+    save(
+        state,
+        actor,
+        row,
+        "endpoint.update",
+        vec![outbox::give_up_of_disabled(id)],
+    )
+    .await
+}
+
+/// Makes a new secret, told this once; messages are signed with both for [`ROTATION_MS`].
+pub(crate) async fn renew_secret(
+    state: &AppState,
+    actor: &Actor,
+    id: &EndpointId,
+) -> Result<(EndpointRow, String), ApiError> {
+    let mut row = get(state, id).await?;
+    let before = Sealed::open(&state.config.data_key, id, &row.sealed)?;
+    let Some(old) = before.secret else {
+        return Err(ApiError::Conflict(
+            "no_secret",
+            "Messages to this endpoint are not signed; its address is what has to stay secret.".to_owned(),
+        ));
+    };
+    let secret = crypt::signing_secret(platform::entropy());
+    let sealed = Sealed {
+        address: before.address,
+        secret: Some(secret.clone()),
+        previous: Some(Previous {
+            secret: old,
+            until: platform::now().plus(ROTATION_MS),
+        }),
+    };
+    row.sealed = sealed.seal(state, id);
+    Ok((save(state, actor, row, "endpoint.renew", vec![]).await?, secret))
+}
+
+/// Removes an endpoint with its log.
+pub(crate) async fn remove(
+    state: &AppState,
+    actor: &Actor,
+    id: &EndpointId,
+) -> Result<EndpointRow, ApiError> {
+    let row = get(state, id).await?;
+    let record = activity::record(
+        platform::now(),
+        &actor.0,
+        "endpoint.remove",
+        id.as_str(),
+        &row.name,
+    );
+    state.db.batch(vec![endpoints::delete(id), record]).await?;
+    Ok(row)
+}
+
+/// Sends a test now; gives what came of it.
+pub(crate) async fn test(state: &AppState, actor: &Actor, id: &EndpointId) -> Result<MessageRow, ApiError> {
+    let row = get(state, id).await?;
+    refuse_disabled(&row)?;
+    let (now, message) = (platform::now(), platform::new_id(MessageId::new));
+    let batch = vec![
+        outbox::insert_test(id, &message, now),
+        activity::record(now, &actor.0, "endpoint.test", id.as_str(), &row.name),
+    ];
+    state.db.batch(batch).await?;
+    send_now(state, id, message.as_str()).await
+}
+
+/// Sends a message again, now; gives what came of it.
+pub(crate) async fn again(
+    state: &AppState,
+    actor: &Actor,
+    id: &EndpointId,
+    message: &str,
+) -> Result<MessageRow, ApiError> {
+    let row = get(state, id).await?;
+    refuse_disabled(&row)?;
+    let now = platform::now();
+    let batch = vec![
+        outbox::again(id, message, now),
+        outbox::one(id, message),
+        activity::record(now, &actor.0, "endpoint.resend", id.as_str(), &row.name),
+    ];
+    let answers = state.db.batch(batch).await?;
+    let found: Option<MessageRow> = crate::store::InBatch::first_row(answers.get(1))?;
+    found.ok_or_else(|| ApiError::no_such("message"))?;
+    send_now(state, id, message).await
+}
+
+fn refuse_disabled(row: &EndpointRow) -> Result<(), ApiError> {
+    match &row.disabled {
+        None => Ok(()),
+        Some(_) => Err(ApiError::Conflict(
+            "disabled",
+            "The endpoint is turned off; turn it on first.".to_owned(),
+        )),
+    }
+}
+
+async fn send_now(state: &AppState, id: &EndpointId, message: &str) -> Result<MessageRow, ApiError> {
+    outgoing::drain(&state.outgoing(), Which::One(id, message)).await?;
+    let row = state.db.first(outbox::one(id, message)).await?;
+    row.ok_or_else(|| ApiError::no_such("message"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_both_only_while_one_replaces_the_other() {
+        let sealed = Sealed {
+            address: String::new(),
+            secret: Some("new".to_owned()),
+            previous: Some(Previous {
+                secret: "old".to_owned(),
+                until: UnixMillis(100),
+            }),
+        };
+        assert_eq!(sealed.secrets(UnixMillis(99)), ["new", "old"]);
+        assert_eq!(sealed.secrets(UnixMillis(100)), ["new"]);
+    }
+
+    #[test]
+    fn events_are_stored_once_and_in_order() {
+        let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            check_events(&names(&["failed", "started", "failed"])).unwrap(),
+            r#"["started","failed"]"#
+        );
+        for refused in [&["queued"][..], &["test"], &["live", "x"], &[]] {
+            assert!(check_events(&names(refused)).is_err(), "{refused:?}");
+        }
+    }
+}
