@@ -74,6 +74,11 @@ pub(crate) fn hook_context(hook: &str) -> String {
     format!("hook/{hook}")
 }
 
+/// The place of a second factor's secret.
+pub(crate) fn second_factor_context(user: &str) -> String {
+    format!("second-factor/{user}")
+}
+
 /// A token of 32 random bytes in URL-safe base64.
 pub(crate) fn token(entropy: [u8; 32]) -> String {
     URL_SAFE_NO_PAD.encode(entropy)

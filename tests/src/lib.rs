@@ -26,4 +26,5 @@ pub mod runner;
 pub mod server;
 pub mod session;
 pub mod sshd;
+pub mod totp;
 pub mod webhook;

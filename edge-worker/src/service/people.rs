@@ -5,7 +5,7 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::platform;
 use crate::store::people::{self, ChoiceRow, LoginRow, PersonRow};
-use crate::store::{Statement, StoreError, activity};
+use crate::store::{Statement, StoreError, activity, second_factors};
 use devflow_domain::access::Role;
 use devflow_domain::people::{Change, PROJECT_ROLES, Person, decide};
 use devflow_protocol::{ProjectId, UserId};
@@ -65,6 +65,8 @@ pub(crate) struct Edit {
     /// Roles of single projects to give (or to take, with None); the others stay.
     pub(crate) projects: BTreeMap<ProjectId, Option<Role>>,
     pub(crate) disabled: Option<bool>,
+    /// Take the second factor away, of somebody who lost theirs.
+    pub(crate) drop_factor: bool,
 }
 
 /// What one edit comes to.
@@ -150,6 +152,10 @@ pub(crate) async fn edit(
             work.add([people::set_disabled(id, None)], "user.enable", String::new());
         }
         None => {}
+    }
+    if edit.drop_factor && person.has_factor != 0 {
+        check(caller, &person, Change::DropFactor)?;
+        work.add(second_factors::delete(id), "second_factor.remove", String::new());
     }
     work.run(state, caller, id).await
 }

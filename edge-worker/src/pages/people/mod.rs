@@ -14,6 +14,11 @@ pub(crate) fn router() -> Routes {
     Routes::new()
         .get("/people", Needs::may(Action::SeePeople), list::show)
         .post("/people", Needs::may(Action::ManagePeople), invite::create)
+        .post(
+            "/people/second-factor",
+            Needs::may(Action::ManageSecurity),
+            list::require_factor,
+        )
         .get("/people/new", Needs::may(Action::ManagePeople), invite::new)
         .post(
             "/people/invitations/{id}/revoke",
@@ -30,6 +35,11 @@ pub(crate) fn router() -> Routes {
             "/people/{id}/projects",
             Needs::may(Action::ManagePeople),
             person::set_project_role,
+        )
+        .post(
+            "/people/{id}/second-factor/remove",
+            Needs::may(Action::ManagePeople),
+            person::drop_factor,
         )
         .post(
             "/people/{id}/disable",

@@ -187,6 +187,9 @@ struct Edit {
     #[serde(default)]
     projects: BTreeMap<ProjectId, Option<Role>>,
     disabled: Option<bool>,
+    /// True takes the second factor away.
+    #[serde(default)]
+    drop_second_factor: bool,
 }
 
 #[worker::send]
@@ -200,6 +203,7 @@ async fn edit(
         role: edit.role,
         projects: edit.projects,
         disabled: edit.disabled,
+        drop_factor: edit.drop_second_factor,
     };
     people::edit(&state, &caller, &id, &edit).await?;
     Ok(Json(people::get(&state, &id).await?.try_into()?))

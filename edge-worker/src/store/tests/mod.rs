@@ -11,4 +11,5 @@ mod people;
 mod plans;
 mod projects;
 mod reports;
+mod second_factors;
 mod servers;
