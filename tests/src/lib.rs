@@ -13,6 +13,7 @@ pub mod database;
 pub mod docker;
 pub mod edge;
 pub mod git;
+pub mod house;
 pub mod http;
 pub mod load;
 pub mod mariadb;

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
+use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// An app with one account.
@@ -17,7 +18,7 @@ impl App {
             let value = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
                 .find(letter)
                 .context("not base32")?;
-            bits += &format!("{value:05b}");
+            write!(bits, "{value:05b}")?;
         }
         let bytes = bits.as_bytes().chunks_exact(8).map(|bits| {
             let text = std::str::from_utf8(bits)?;

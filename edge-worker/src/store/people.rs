@@ -83,6 +83,24 @@ pub(crate) fn project_roles(user: &UserId) -> Statement {
     )
 }
 
+/// Somebody with a role in a project.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct MemberRow {
+    pub(crate) user: UserId,
+    pub(crate) email: String,
+    pub(crate) role: Role,
+}
+
+/// Who has a role in a project.
+pub(crate) fn members(project: &ProjectId) -> Statement {
+    statement!(
+        "-- people_members
+        SELECT r.user, u.email, r.role FROM project_roles r JOIN users u ON u.id = r.user
+        WHERE r.project = ?1 ORDER BY u.email LIMIT 200",
+        project
+    )
+}
+
 /// A project to choose.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct ChoiceRow {

@@ -107,7 +107,7 @@ pub(crate) fn project_choices(chosen: Option<Role>) -> Vec<Choice> {
 }
 
 /// A role that a form named; None where it named none.
-fn read_role(text: &str) -> Result<Option<Role>, crate::error::ApiError> {
+pub(crate) fn read_role(text: &str) -> Result<Option<Role>, crate::error::ApiError> {
     if text.is_empty() {
         return Ok(None);
     }

@@ -65,6 +65,7 @@ pub(super) fn all(theme: Theme, text: &str) -> Vec<(&'static str, String)> {
         ("deliveries", project::deliveries(theme, text)),
         ("hook", project::hook(theme, text)),
         ("pipeline", project::pipeline(theme, text)),
+        ("members", project::members(theme, text)),
         ("new", project::new_project(theme, form.clone())),
         ("settings", project::settings(theme, form)),
         ("deployment", deployment::deployment(theme, false, text)),
