@@ -57,6 +57,8 @@ pub enum Area {
 pub enum Action {
     /// Come in; lists show only what one may see.
     Enter,
+    /// Sign out, prove who one is, choose a theme.
+    OwnSession,
     /// See one's own sessions, factors and keys.
     SeeAccount,
     /// Change one's own password, factors and keys.
@@ -101,8 +103,9 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Enter,
+        Self::OwnSession,
         Self::SeeAccount,
         Self::ChangeAccount,
         Self::SeeServers,
@@ -129,6 +132,7 @@ impl Action {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Enter => "enter",
+            Self::OwnSession => "own_session",
             Self::SeeAccount => "see_account",
             Self::ChangeAccount => "change_account",
             Self::SeeServers => "see_servers",
@@ -155,7 +159,7 @@ impl Action {
     /// What it is about.
     pub fn area(self) -> Area {
         match self {
-            Self::Enter | Self::SeeAccount | Self::ChangeAccount => Area::Account,
+            Self::Enter | Self::OwnSession | Self::SeeAccount | Self::ChangeAccount => Area::Account,
             Self::SeeServers
             | Self::PingServer
             | Self::ManageServers
@@ -180,7 +184,7 @@ impl Action {
     /// The least role that may do it; none is needed for one's own account.
     pub fn least_role(self) -> Option<Role> {
         match self {
-            Self::Enter | Self::SeeAccount | Self::ChangeAccount => None,
+            Self::Enter | Self::OwnSession | Self::SeeAccount | Self::ChangeAccount => None,
             Self::SeeServers | Self::SeeProject => Some(Role::Viewer),
             Self::PingServer
             | Self::Deploy
@@ -204,7 +208,7 @@ impl Action {
     /// The least scope that an API key needs for it; None where no key will do.
     pub fn least_scope(self) -> Option<Scope> {
         match self {
-            Self::SeeAccount | Self::ChangeAccount => None,
+            Self::OwnSession | Self::SeeAccount | Self::ChangeAccount => None,
             Self::Enter | Self::SeeServers | Self::SeeProject => Some(Scope::Read),
             Self::PingServer | Self::Deploy | Self::Operate => Some(Scope::Deploy),
             Self::ManageServers
@@ -221,6 +225,11 @@ impl Action {
             | Self::ManageEndpoints
             | Self::ChangeEndpoints => Some(Scope::Admin),
         }
+    }
+
+    /// True for what somebody may do who still has to set up the second factor that all must have.
+    pub fn is_before_second_factor(self) -> bool {
+        matches!(self, Self::OwnSession | Self::SeeAccount | Self::ChangeAccount)
     }
 
     /// True where a session alone is not enough: who finds a browser open must not get this far.
@@ -282,10 +291,12 @@ pub struct KeyLimits {
 /// How somebody came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Through {
-    /// A session; `proven` where password or second factor were given a moment ago.
+    /// A session.
     Session {
         /// Password or second factor were given a moment ago.
         proven: bool,
+        /// They have no second factor, and all must have one.
+        lacks_factor: bool,
     },
     /// An API key.
     Key(KeyLimits),
@@ -309,6 +320,8 @@ pub enum Verdict {
     Allowed,
     /// They may once they have proven again who they are.
     Prove,
+    /// They have to set up a second factor first.
+    SetUpFactor,
     /// They may not, and know of the thing.
     Refused,
     /// They may not even know that it is there.
@@ -363,6 +376,16 @@ impl Grants {
 
 /// Whether somebody with `grants` may do `action` on `project` (None for what is of no project).
 pub fn decide(grants: &Grants, action: Action, project: Option<&ProjectId>) -> Verdict {
+    let lacks_factor = matches!(
+        grants.through,
+        Through::Session {
+            lacks_factor: true,
+            ..
+        }
+    );
+    if lacks_factor && !action.is_before_second_factor() {
+        return Verdict::SetUpFactor;
+    }
     if let Some(least) = action.least_role() {
         let role = grants.role(project);
         if role.is_none() || grants.is_fenced_off(project) {
@@ -377,7 +400,7 @@ pub fn decide(grants: &Grants, action: Action, project: Option<&ProjectId>) -> V
             Some(least) if limits.scope >= least => Verdict::Allowed,
             _ => Verdict::Refused,
         },
-        Through::Session { proven: false } if action.needs_proof() => Verdict::Prove,
+        Through::Session { proven: false, .. } if action.needs_proof() => Verdict::Prove,
         Through::Session { .. } => Verdict::Allowed,
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod api_key;
+pub mod attempts;
 pub mod command_line;
 pub mod deployment;
 pub mod dotenv;
@@ -26,5 +27,6 @@ pub mod prune;
 pub mod queue;
 pub mod repository;
 pub mod search;
+pub mod second_factor;
 pub mod settings;
 pub mod webhook;

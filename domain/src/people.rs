@@ -31,6 +31,8 @@ pub enum Change {
     Role(Option<Role>),
     /// Roles of single projects.
     ProjectRoles,
+    /// Their second factor is taken away; one's own goes another way, with a proof.
+    DropFactor,
     /// They cannot come in any more.
     Disable,
     /// They can again.
@@ -54,7 +56,9 @@ pub enum Refusal {
 pub fn decide(actor: Person<'_>, person: Person<'_>, change: Change) -> Result<(), Refusal> {
     let after = match change {
         Change::Role(role) => role,
-        Change::ProjectRoles | Change::Disable | Change::Enable | Change::Delete => person.role,
+        Change::ProjectRoles | Change::DropFactor | Change::Disable | Change::Enable | Change::Delete => {
+            person.role
+        }
     };
     if !may_change_role(actor.role, person.role, after) {
         return Err(Refusal::Above);
@@ -186,6 +190,7 @@ mod tests {
         let all = [
             Change::Role(None),
             Change::ProjectRoles,
+            Change::DropFactor,
             Change::Disable,
             Change::Enable,
             Change::Delete,

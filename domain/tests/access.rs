@@ -18,7 +18,10 @@ fn session(fleet: Option<Role>, projects: &[(i64, Role)], proven: bool) -> Grant
             .iter()
             .map(|(number, role)| (project(*number), *role))
             .collect(),
-        through: Through::Session { proven },
+        through: Through::Session {
+            proven,
+            lacks_factor: false,
+        },
     }
 }
 
@@ -37,6 +40,7 @@ fn letter(verdict: Verdict) -> char {
         Verdict::Allowed => 'y',
         Verdict::Prove => 'p',
         Verdict::Refused => 'n',
+        Verdict::SetUpFactor => 'f',
         Verdict::Hidden => '-',
     }
 }
@@ -45,6 +49,7 @@ fn letter(verdict: Verdict) -> char {
 /// refused, `-` as if it were not there), then whether a key of scope read, deploy, admin covers it.
 const CELLS: &str = "\
 enter              yyyyy yyy
+own_session        yyyyy nnn
 see_account        yyyyy nnn
 change_account     ppppp nnn
 see_servers        -yyyy yyy
@@ -162,6 +167,26 @@ fn decide_lets_proof_open_what_needs_it_and_nothing_else() {
             assert_eq!(after, expected, "{action:?} {role:?}");
         }
     }
+}
+
+#[test]
+fn decide_opens_only_the_own_account_to_who_lacks_the_factor_that_all_must_have() {
+    let mut open = Vec::new();
+    for action in Action::ALL {
+        let mut grants = session(Some(Role::Owner), &[], true);
+        grants.through = Through::Session {
+            proven: true,
+            lacks_factor: true,
+        };
+        match decide(&grants, action, about(action).as_ref()) {
+            Verdict::Allowed => open.push(action),
+            verdict => assert_eq!(verdict, Verdict::SetUpFactor, "{action:?}"),
+        }
+    }
+    assert_eq!(
+        open,
+        [Action::OwnSession, Action::SeeAccount, Action::ChangeAccount]
+    );
 }
 
 #[test]

@@ -84,6 +84,11 @@ pub(crate) fn signing_secret(entropy: [u8; 32]) -> String {
     format!("whsec_{}", STANDARD.encode(entropy))
 }
 
+/// The place of a second factor's secret.
+pub(crate) fn second_factor_context(user: &str) -> String {
+    format!("second-factor/{user}")
+}
+
 /// A token of 32 random bytes in URL-safe base64.
 pub(crate) fn token(entropy: [u8; 32]) -> String {
     URL_SAFE_NO_PAD.encode(entropy)

@@ -2,12 +2,16 @@
 
 use crate::http::{Answer, Client};
 use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
 
-/// A browser that keeps its session.
+/// The session's cookie.
+const SESSION: &str = "__Host-devflow";
+
+/// A browser that keeps its cookies.
 #[derive(Clone, Debug)]
 pub struct Plain {
     base: String,
-    cookie: String,
+    cookies: BTreeMap<String, String>,
     client: Client,
 }
 
@@ -16,7 +20,7 @@ impl Plain {
     pub fn new(base: &str) -> Self {
         Self {
             base: base.to_owned(),
-            cookie: String::new(),
+            cookies: BTreeMap::new(),
             client: Client::default(),
         }
     }
@@ -28,9 +32,10 @@ impl Plain {
         Ok(plain)
     }
 
-    /// The session's cookie.
-    pub fn cookie(&self) -> &str {
-        &self.cookie
+    /// The cookies as they are sent.
+    pub fn cookie(&self) -> String {
+        let pairs = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
+        pairs.collect::<Vec<_>>().join("; ")
     }
 
     /// Sends a form that starts a session, and keeps it.
@@ -40,27 +45,37 @@ impl Plain {
         Ok(answer)
     }
 
-    /// Keeps the session of an answer.
+    /// Keeps the cookies of an answer that has a session.
     pub fn keep(&mut self, answer: &Answer) -> Result<()> {
-        let cookie = answer
-            .headers
-            .iter()
-            .filter(|(name, value)| name == "set-cookie" && value.starts_with("__Host-devflow="))
-            .map(|(_, value)| value.as_str())
-            .next()
-            .with_context(|| format!("no cookie: {} {:.600}", answer.status, answer.text()))?;
-        cookie
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .clone_into(&mut self.cookie);
+        self.cookies.remove(SESSION);
+        self.take(answer);
+        ensure!(
+            self.cookies.contains_key(SESSION),
+            "no session: {} {:.600}",
+            answer.status,
+            answer.text()
+        );
         Ok(())
+    }
+
+    /// Takes over what an answer sets.
+    fn take(&mut self, answer: &Answer) {
+        let set = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
+        let pairs = set.filter_map(|(_, value)| value.split(';').next()?.split_once('='));
+        self.cookies
+            .extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    /// Forgets the session and stays the same device.
+    pub fn leave(&mut self) {
+        self.cookies.remove(SESSION);
     }
 
     /// One request; redirects are answers.
     pub fn send(&self, method: &str, path: &str, body: Option<&str>) -> Result<Answer> {
+        let cookies = self.cookie();
         let headers = [
-            ("cookie", self.cookie.as_str()),
+            ("cookie", cookies.as_str()),
             ("origin", self.base.as_str()),
             ("content-type", "application/x-www-form-urlencoded"),
         ];
@@ -100,11 +115,8 @@ impl Plain {
             answer.text()
         );
         let place = answer.header("location").context("no redirect")?;
-        let notice = answer.header("set-cookie").and_then(|set| set.split(';').next());
-        let next = Self {
-            cookie: format!("{}; {}", self.cookie, notice.unwrap_or_default()),
-            ..self.clone()
-        };
+        let mut next = self.clone();
+        next.take(&answer);
         next.page(place)
     }
 }

@@ -33,8 +33,9 @@ impl Session {
 
     /// A request to the API; any status that its document knows is an answer.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
+        let cookie = self.pages.cookie();
         let headers = [
-            ("cookie", self.pages.cookie()),
+            ("cookie", cookie.as_str()),
             ("origin", self.base.as_str()),
             ("x-csrf-token", self.csrf.as_str()),
             ("content-type", "application/json"),

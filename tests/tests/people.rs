@@ -1,91 +1,20 @@
 //! People and their access: invited, given roles, kept to them, shut out, deleted.
 
 use anyhow::{Context, Result, ensure};
-use devflow_tests::api::{Api, Project, text};
+use devflow_tests::api::text;
 use devflow_tests::browser::Browser;
-use devflow_tests::edge::{EMAIL, Edge};
-use devflow_tests::places::Scratch;
+use devflow_tests::edge::EMAIL;
+use devflow_tests::house::{House, PASSWORD};
 use devflow_tests::plain::Plain;
 use serde_json::{Value, json};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
-const PASSWORD: &str = "Jane waters the ficus";
-
-/// An edge with its owner and two projects, whose server has not been connected.
-struct House {
-    edge: Edge,
-    api: Api,
-    password: String,
-    flowers: Project,
-    blog: Project,
-    _scratch: Scratch,
-}
-
-impl House {
-    fn build() -> Result<Self> {
-        let scratch = Scratch::new()?;
-        let edge = Edge::start(&scratch.path().join("e"))?;
-        let (api, password) = edge.set_up()?;
-        let (server, _) = api.add_server("web-1")?;
-        let project = |name: &str| {
-            api.add_project(&json!({
-                "name": name, "framework": "php", "provider": "github", "server": server,
-                "repository": format!("https://git.example.com/{name}.git"), "domains": [format!("{name}.example.com")],
-            }))
-        };
-        let (flowers, blog) = (project("flowers")?, project("blog")?);
-        Ok(Self {
-            edge,
-            api,
-            password,
-            flowers,
-            blog,
-            _scratch: scratch,
-        })
-    }
-
-    fn owner(&self) -> Result<Plain> {
-        Plain::sign_in(self.edge.url(), EMAIL, &self.password)
-    }
-
-    /// Invites by the API; gives the path of the link.
-    fn invite(&self, body: &Value) -> Result<String> {
-        let made = self.api.post("/invitations", body, 201)?;
-        let link = text(&made, "/link")?;
-        let path = link.strip_prefix(self.edge.url());
-        Ok(path.context("a link to elsewhere")?.to_owned())
-    }
-
-    /// Invites somebody who comes in.
-    fn add(&self, email: &str, body: &Value) -> Result<(Plain, String)> {
-        let mut body = body.clone();
-        body["email"] = json!(email);
-        let link = self.invite(&body)?;
-        let plain = self.accept(&link)?;
-        let people = self.api.get("/people")?;
-        let found = people["items"].as_array().context("no items")?;
-        let person = found.iter().find(|person| person["email"] == email);
-        Ok((plain, text(person.context("nobody came")?, "/id")?))
-    }
-
-    fn accept(&self, link: &str) -> Result<Plain> {
-        let token = link.split("token=").nth(1).context("no token")?;
-        let mut plain = Plain::new(self.edge.url());
-        plain.enter("/join", &format!("token={token}&password={PASSWORD}"))?;
-        Ok(plain)
-    }
-}
 
 #[test]
 fn person_invited_in_the_browser_comes_in_and_sees_only_their_project() -> Result<()> {
     let house = House::build()?;
-    let owner = Browser::start()?;
-    owner.open(&format!("{}/sign-in", house.edge.url()))?;
-    owner.fill("#email", EMAIL)?;
-    owner.fill("#password", &house.password)?;
-    owner.click("form button")?;
-    owner.shows("Projects", SOON)?;
+    let owner = house.browse()?;
     owner.open(&format!("{}/people/new", house.edge.url()))?;
     owner.fill("#email", "jane@example.com")?;
     owner.script("document.querySelector('#role').value = ''", &json!([]))?;
@@ -378,77 +307,52 @@ fn invitation_taken_back_or_made_anew_opens_nothing() -> Result<()> {
 }
 
 #[test]
-fn sessions_are_listed_and_one_ended_elsewhere_is_out_at_once() -> Result<()> {
+fn admin_of_one_project_decides_who_works_on_it_and_on_nothing_else() -> Result<()> {
     let house = House::build()?;
-    let here = house.owner()?;
-    let there = Browser::start()?;
-    there.open(&format!("{}/sign-in", house.edge.url()))?;
-    there.fill("#email", EMAIL)?;
-    there.fill("#password", &house.password)?;
-    there.click("form button")?;
-    there.shows("Projects", SOON)?;
-    there.open(&format!("{}/account", house.edge.url()))?;
-    there.shows("Chrome on Linux · this browser", SOON)?;
-    let page = here.page("/account")?;
+    let (flowers, blog) = (&house.flowers.id, &house.blog.id);
+    let (admin, _) = house.add("admin@example.com", &json!({"projects": {flowers: "admin"}}))?;
+    let (jane, _) = house.add("jane@example.com", &json!({"projects": {blog: "viewer"}}))?;
+    let people = format!("/projects/{flowers}/people");
+    let page = admin.submit(&people, &people, "email=jane@example.com&role=maintainer")?;
     ensure!(
-        page.contains("Chrome on Linux") && page.contains("this browser"),
+        page.contains("jane@example.com is Maintainer here from now on."),
         "{page:.4000}"
     );
-    let revoke = page
-        .split("action=\"/account/sessions/lgn_")
-        .nth(1)
-        .and_then(|rest| rest.split('"').next())
-        .context("no session to end")?;
-    there.open(&format!("{}/", house.edge.url()))?;
-    let page = here.submit("/account", &format!("/account/sessions/lgn_{revoke}"), "")?;
-    ensure!(page.contains("The session has ended.") && !page.contains("Chrome on Linux"));
-    there.open(&format!("{}/account", house.edge.url()))?;
-    there.shows("Sign in", SOON)?;
-
-    // Nobody ends the session of somebody else.
-    let (jane, _) = house.add("jane@example.com", &json!({"role": "viewer"}))?;
+    ensure!(jane.post("/", &format!("/projects/{flowers}/deploy"), "")?.status == 303);
+    // Neither who works on it, nor its admin in other projects or about themselves.
     ensure!(
-        jane.post("/account", &format!("/account/sessions/lgn_{revoke}"), "")?
+        jane.send("GET", &people, None)?.status == 403
+            && jane.post("/", &people, "email=x&role=")?.status == 403
+    );
+    ensure!(
+        admin
+            .send("GET", &format!("/projects/{blog}/people"), None)?
             .status
             == 404
     );
-    let mine = here.page("/account")?;
-    let mine = mine
-        .split("<li id=\"")
-        .nth(1)
-        .and_then(|rest| rest.split('"').next())
-        .context("no session")?;
+    ensure!(admin.send("GET", "/people", None)?.status == 404);
     ensure!(
-        jane.post("/account", &format!("/account/sessions/{mine}/revoke"), "")?
+        admin
+            .post(&people, &people, "email=admin@example.com&role=")?
             .status
-            == 404
+            == 403
     );
-    here.page("/account")?;
-    Ok(())
-}
+    let page = admin.submit(&people, &people, "email=nobody@example.com&role=viewer")?;
+    ensure!(page.contains("nobody here has that address"));
+    let page = admin.submit(&people, &people, "email=jane@example.com&role=")?;
+    ensure!(page.contains("has no role here any more"));
+    ensure!(jane.send("GET", &format!("/projects/{flowers}"), None)?.status == 404);
 
-#[test]
-fn password_changed_ends_other_sessions_and_renews_this_one() -> Result<()> {
-    let house = House::build()?;
-    let (mut here, before, other) = (house.owner()?, house.owner()?, house.owner()?);
-    let old = here.clone();
-    let answer = here.post("/account", "/account/password", "password=password1234")?;
-    ensure!(answer.status == 422 && answer.text().contains("first that are guessed"));
-    let answer = here.post(
-        "/account/password",
-        "/account/password",
-        "password=Ferns+like+it+damp",
-    )?;
-    ensure!(answer.status == 303, "{}", answer.status);
-    here.keep(&answer)?;
-    ensure!(here.page("/account")?.contains("Your account"));
-    for gone in [&before, &other, &old] {
-        ensure!(gone.send("GET", "/account", None)?.status == 303);
-    }
-    let fields = |password: &str| format!("email={EMAIL}&password={password}");
-    let try_with =
-        |password: &str| Plain::new(house.edge.url()).send("POST", "/sign-in", Some(&fields(password)));
-    ensure!(try_with(&house.password)?.status == 401);
-    ensure!(try_with("Ferns+like+it+damp")?.status == 303);
+    let path = format!("/projects/{flowers}/people");
+    let set = |body: Value, status: u16| house.api.call("PATCH", &path, Some(&body))?.expect(status);
+    let members = set(json!({"email": "jane@example.com", "role": "viewer"}), 200)?;
+    ensure!(
+        members["items"].as_array().is_some_and(|items| items.len() == 2),
+        "{members}"
+    );
+    set(json!({"email": "jane@example.com"}), 422)?;
+    set(json!({"email": "jane@example.com", "role": "owner"}), 422)?;
+    set(json!({"email": "jane@example.com", "role": null}), 200)?;
+    assert_eq!(house.api.get(&path)?["items"][0]["email"], "admin@example.com");
     Ok(())
 }

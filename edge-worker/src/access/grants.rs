@@ -21,6 +21,10 @@ impl Access {
                 "Say again who you are: it has been a while since your password or second factor were asked for."
                     .to_owned(),
             )),
+            Verdict::SetUpFactor => Err(ApiError::Forbidden(
+                "second_factor_needed",
+                "Everybody here must have a second factor; set yours up first, under Your account.".to_owned(),
+            )),
             Verdict::Refused => Err(ApiError::Forbidden(
                 "not_allowed",
                 format!(

@@ -59,7 +59,10 @@ fn routes_refuse_each_role_that_lacks_the_action() {
             let grants = Grants {
                 fleet: role,
                 projects: [].into(),
-                through: Through::Session { proven: true },
+                through: Through::Session {
+                    proven: true,
+                    lacks_factor: false,
+                },
             };
             let enough = action.least_role().is_none_or(|least| role >= Some(least));
             let verdict = decide(&grants, action, about);

@@ -6,12 +6,11 @@ use crate::app::AppState;
 use crate::crypt;
 use crate::error::ApiError;
 use crate::platform;
-use crate::store::users::{self, CallerRow, KeyCallerRow};
+use crate::store::users::{self, KeyCallerRow, SessionCallerRow};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use devflow_domain::access::Through;
 use devflow_domain::moment::calendar;
 use devflow_protocol::{UnixMillis, UserId};
 
@@ -31,11 +30,22 @@ pub(crate) struct SignedIn {
     pub(crate) ends_at: UnixMillis,
     /// What forms carry in the field `_csrf`, and scripts in the header `x-csrf-token`.
     pub(crate) csrf: String,
+    /// They have a second factor.
+    pub(crate) has_factor: bool,
     /// What they may do.
     pub(crate) access: Access,
 }
 
 impl SignedIn {
+    /// The same session with a new token.
+    pub(super) fn renewed(self, token: &str) -> Self {
+        Self {
+            token_hash: crypt::token_hash(token),
+            csrf: crypt::csrf_token(token),
+            ..self
+        }
+    }
+
     /// Whose name an action is recorded under.
     pub(crate) fn actor(&self) -> Actor {
         Actor(self.user.to_string())
@@ -52,17 +62,21 @@ impl SignedIn {
     }
 }
 
-/// The value of the session's cookie.
-fn session_token(headers: &HeaderMap) -> Option<String> {
+/// The value of a cookie.
+pub(crate) fn request_cookie(headers: &HeaderMap, wanted: &str) -> Option<String> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE)
+        .find(|(name, _)| *name == wanted)
         .map(|(_, value)| value.to_owned())
-        .filter(|token| token.len() <= 128)
+}
+
+/// The value of the session's cookie.
+fn session_token(headers: &HeaderMap) -> Option<String> {
+    request_cookie(headers, COOKIE).filter(|token| token.len() <= 128)
 }
 
 impl SignedIn {
@@ -72,11 +86,15 @@ impl SignedIn {
             return Ok(None);
         };
         let (hash, now) = (crypt::token_hash(&token), platform::now());
-        let Some(row) = state.db.first::<CallerRow>(users::session(&hash, now)).await? else {
+        let Some(row) = state
+            .db
+            .first::<SessionCallerRow>(users::session(&hash, now))
+            .await?
+        else {
             return Ok(None);
         };
-        let proven = row.proved_at.is_some_and(|at| now.since(at) < users::PROOF_MS);
-        let access = Access(row.grants(Through::Session { proven })?);
+        let access = Access(row.grants(now)?);
+        let (has_factor, row) = (row.has_factor != 0, row.caller);
         if now.since(row.seen_at) > users::SEEN_STEP_MS {
             let touch = users::touch_session(&hash, &super::place::of(headers), now);
             state.db.run(touch).await?;
@@ -89,6 +107,7 @@ impl SignedIn {
             login: row.id,
             token_hash: hash,
             csrf,
+            has_factor,
             access,
         }))
     }

@@ -25,13 +25,13 @@ pub(crate) async fn invitation(state: &AppState, token: &str) -> Result<people::
     found.ok_or_else(over)
 }
 
-/// Makes the invited person and signs them in; gives the value of the `Set-Cookie` header.
+/// Makes the invited person and signs them in; gives the values of the `Set-Cookie` headers.
 pub(crate) async fn join(
     state: &AppState,
     headers: &HeaderMap,
     token: &str,
     password: &str,
-) -> Result<String, ApiError> {
+) -> Result<Vec<String>, ApiError> {
     let invitation = invitation(state, token).await?;
     check_password(password, &invitation.email)
         .map_err(|problem| ApiError::invalid("password", problem.to_string()))?;

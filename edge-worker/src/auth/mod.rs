@@ -2,12 +2,14 @@
 
 pub(crate) mod account;
 mod caller;
+mod device;
 mod join;
 mod object;
 mod password;
 mod place;
+pub(crate) mod second;
 
-pub(crate) use caller::{Actor, Caller, SignedIn, check_csrf, header_token, not_signed_in};
+pub(crate) use caller::{Actor, Caller, SignedIn, check_csrf, header_token, not_signed_in, request_cookie};
 pub(crate) use join::{invitation, join};
 
 use crate::app::AppState;
@@ -149,14 +151,23 @@ fn check_credentials(email: &str, password: &str) -> Result<Email, ApiError> {
     }
 }
 
-/// Checks e-mail address and password and starts a session; gives the value of the `Set-Cookie` header.
-pub(crate) async fn sign_in(
+/// What comes of the right password.
+pub(crate) enum Entered {
+    /// They are in: values of `Set-Cookie` headers.
+    In(Vec<String>),
+    /// A code has to follow; what the form carries on.
+    CodeNeeded(String),
+}
+
+/// Asks the `Auth` object whether a password fits. Failures at the account of somebody who is here go on record, as done
+/// by `actor`.
+async fn verify(
     state: &AppState,
     headers: &HeaderMap,
     email: &str,
     password: &str,
-) -> Result<String, ApiError> {
-    let email = email.trim();
+    (actor, action): (&str, &str),
+) -> Result<users::UserRow, ApiError> {
     let user: Option<users::UserRow> = if email.len() <= 254 {
         state.db.first(users::by_email(email)).await?
     } else {
@@ -165,67 +176,99 @@ pub(crate) async fn sign_in(
     let asked = Ask::Verify {
         account: email.chars().take(254).collect(),
         address: place::address(headers),
+        device: user
+            .as_ref()
+            .and_then(|user| device::known(state, headers, &user.id)),
         password: password.chars().take(PASSWORD_MAX + 1).collect(),
         stored: user.as_ref().map(|user| user.password_hash.clone()),
     };
     match (ask(state, &asked).await?, user) {
-        (Reply::Verified { ok: true }, Some(user)) => start_session(state, headers, &user.id).await,
+        (Reply::Right, Some(user)) => Ok(user),
         (Reply::Wait { seconds }, _) => Err(ApiError::RateLimited(seconds)),
-        _ => Err(ApiError::Unauthenticated(
-            "wrong_credentials",
-            "E-mail address or password are wrong.".to_owned(),
-        )),
+        (
+            Reply::Wrong {
+                recorded: Some(count),
+            },
+            Some(user),
+        ) => {
+            let detail = format!("{count} within 15 min");
+            let record = activity::record(platform::now(), actor, action, user.id.as_str(), &detail);
+            state.db.run(record).await?;
+            Err(wrong_credentials())
+        }
+        _ => Err(wrong_credentials()),
     }
 }
 
-/// Checks the password again and gives the session a new token, so that whoever held the old one is out; gives the
-/// value of the `Set-Cookie` header.
+fn wrong_credentials() -> ApiError {
+    ApiError::Unauthenticated(
+        "wrong_credentials",
+        "E-mail address or password are wrong.".to_owned(),
+    )
+}
+
+/// Checks e-mail address and password, and starts a session where no code has to follow.
+pub(crate) async fn sign_in(
+    state: &AppState,
+    headers: &HeaderMap,
+    email: &str,
+    password: &str,
+) -> Result<Entered, ApiError> {
+    let user = verify(
+        state,
+        headers,
+        email.trim(),
+        password,
+        (activity::STRANGER, "session.refused"),
+    )
+    .await?;
+    if user.has_factor != 0 {
+        return Ok(Entered::CodeNeeded(second::begin(state, &user)?));
+    }
+    Ok(Entered::In(start_session(state, headers, &user.id).await?))
+}
+
+/// What somebody gives to say again who they are.
+pub(crate) enum Proof<'a> {
+    Password(&'a str),
+    /// A code of the app, or a recovery code.
+    Code(&'a str),
+}
+
+/// Checks password or code again and gives the session a new token, so that whoever held the old one is out; gives
+/// the value of the `Set-Cookie` header.
 pub(crate) async fn prove(
     state: &AppState,
     headers: &HeaderMap,
     signed_in: &SignedIn,
-    password: &str,
+    proof: Proof<'_>,
 ) -> Result<String, ApiError> {
-    let user: Option<users::UserRow> = state.db.first(users::by_email(&signed_in.email)).await?;
-    let asked = Ask::Verify {
-        account: signed_in.email.clone(),
-        address: place::address(headers),
-        password: password.chars().take(PASSWORD_MAX + 1).collect(),
-        stored: user.map(|user| user.password_hash),
-    };
-    let now = platform::now();
-    match ask(state, &asked).await? {
-        Reply::Verified { ok: true } => {}
-        Reply::Wait { seconds } => return Err(ApiError::RateLimited(seconds)),
-        _ => {
-            let refused = activity::record(
-                now,
-                signed_in.user.as_str(),
-                "session.proof_refused",
-                &signed_in.login,
-                "",
-            );
-            state.db.run(refused).await?;
-            return Err(ApiError::Unauthenticated(
-                "wrong_password",
-                "The password is wrong.".to_owned(),
-            ));
+    match proof {
+        Proof::Password(password) => {
+            let checked = verify(
+                state,
+                headers,
+                &signed_in.email,
+                password,
+                (signed_in.user.as_str(), "session.proof_refused"),
+            )
+            .await;
+            checked.map_err(|error| match error {
+                ApiError::Unauthenticated(..) => {
+                    ApiError::Unauthenticated("wrong_password", "The password is wrong.".to_owned())
+                }
+                other => other,
+            })?;
         }
+        Proof::Code(code) => second::check(state, &signed_in.user, code).await?,
     }
-    let token = crypt::token(platform::entropy());
-    state
-        .db
-        .batch(vec![
-            users::rotate_session(&signed_in.token_hash, &crypt::token_hash(&token), now),
-            activity::record(
-                now,
-                signed_in.user.as_str(),
-                "session.prove",
-                &signed_in.login,
-                "",
-            ),
-        ])
-        .await?;
+    let (now, token) = (platform::now(), crypt::token(platform::entropy()));
+    let user = signed_in.user.as_str();
+    let batch = vec![
+        users::rotate_session(&signed_in.token_hash, &crypt::token_hash(&token), now),
+        activity::record(now, user, "session.prove", &signed_in.login, ""),
+    ];
+    state.db.batch(batch).await?;
     Ok(cookie(&token))
 }
 
@@ -234,7 +277,12 @@ fn cookie(token: &str) -> String {
     format!("{COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={max_age}")
 }
 
-async fn start_session(state: &AppState, headers: &HeaderMap, user: &UserId) -> Result<String, ApiError> {
+/// Starts a session; gives the values of the `Set-Cookie` headers: the session's, and the mark of the device.
+pub(crate) async fn start_session(
+    state: &AppState,
+    headers: &HeaderMap,
+    user: &UserId,
+) -> Result<Vec<String>, ApiError> {
     let (now, login) = (platform::now(), platform::new_id(LoginId::new));
     let (token, place) = (crypt::token(platform::entropy()), place::of(headers));
     let personal = Personal {
@@ -251,7 +299,7 @@ async fn start_session(state: &AppState, headers: &HeaderMap, user: &UserId) -> 
     let told = activity::record_of_person(now, user, "session.start", login.as_str(), &personal);
     batch.extend(told);
     state.db.batch(batch).await?;
-    Ok(cookie(&token))
+    Ok(vec![cookie(&token), device::mark(state, headers, user)])
 }
 
 /// Ends a session; gives the value of the `Set-Cookie` header.

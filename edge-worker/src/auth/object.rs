@@ -1,8 +1,9 @@
 //! The Durable Object that computes password hashes: an object has 30 s of CPU, where a request of the free plan has
 //! 10 ms. It also counts failed attempts, in memory: a lock that ends early with the object does little harm.
 
-use super::password::{self, Attempts};
+use super::password;
 use crate::platform;
+use devflow_domain::attempts::{self, Attempts, Counter};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
@@ -18,18 +19,33 @@ pub(super) enum Ask {
     Verify {
         account: String,
         address: String,
+        /// The mark of a device that the account knows.
+        device: Option<String>,
         password: String,
         stored: Option<String>,
     },
+    /// Counts an attempt at a second factor; it is forgotten when it succeeds.
+    TryCode { user: String },
+    /// The attempt succeeded.
+    CodeFitted { user: String },
 }
 
 /// What it answers.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub(super) enum Reply {
-    Hash { hash: String },
-    Verified { ok: bool },
-    Wait { seconds: i64 },
+    Hash {
+        hash: String,
+    },
+    Right,
+    /// The password is wrong; `recorded` where this goes on record, with how many failures it was.
+    Wrong {
+        recorded: Option<usize>,
+    },
+    Wait {
+        seconds: i64,
+    },
+    Done,
 }
 
 #[durable_object]
@@ -52,19 +68,28 @@ impl DurableObject for Auth {
             Ask::Verify {
                 account,
                 address,
+                device,
                 password,
                 stored,
-            } => self.verify(&account.to_lowercase(), &address, &password, stored.as_deref()),
+            } => {
+                let counters = attempts::of_password(&account, &address, device.as_deref());
+                self.verify(&counters, &password, stored.as_deref())
+            }
+            Ask::TryCode { user } => self.try_code(&user),
+            Ask::CodeFitted { user } => {
+                self.attempts.borrow_mut().succeeded(&attempts::of_code(&user));
+                Reply::Done
+            }
         };
         Response::from_json(&reply)
     }
 }
 
 impl Auth {
-    fn verify(&self, account: &str, address: &str, password: &str, stored: Option<&str>) -> Reply {
+    fn verify(&self, counters: &[Counter], password: &str, stored: Option<&str>) -> Reply {
         let now = platform::now();
         let mut attempts = self.attempts.borrow_mut();
-        if let Some(seconds) = attempts.wait_s(account, address, now) {
+        if let Some(seconds) = attempts.wait_s(counters, now) {
             return Reply::Wait { seconds };
         }
         let ok = if let Some(stored) = stored {
@@ -74,10 +99,23 @@ impl Auth {
             false
         };
         if ok {
-            attempts.succeeded(account, address);
-        } else {
-            attempts.failed(account, address, now);
+            attempts.succeeded(counters);
+            return Reply::Right;
         }
-        Reply::Verified { ok }
+        let count = attempts.failed(counters, now);
+        Reply::Wrong {
+            recorded: Some(count).filter(|count| attempts::is_recorded(*count)),
+        }
+    }
+
+    /// Counts first and compares later, so that a thousand at once are not all let through.
+    fn try_code(&self, user: &str) -> Reply {
+        let (now, counters) = (platform::now(), attempts::of_code(user));
+        let mut attempts = self.attempts.borrow_mut();
+        if let Some(seconds) = attempts.wait_s(&counters, now) {
+            return Reply::Wait { seconds };
+        }
+        attempts.failed(&counters, now);
+        Reply::Done
     }
 }

@@ -1,9 +1,7 @@
-//! Passwords: Argon2id (RFC 9106) in the PHC string format, and how often one may be tried.
+//! Passwords: Argon2id (RFC 9106) in the PHC string format.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-use devflow_protocol::UnixMillis;
-use std::collections::HashMap;
 use subtle::ConstantTimeEq as _;
 
 /// OWASP's recommendation for Argon2id: 19 MiB, two passes, one lane.
@@ -47,68 +45,6 @@ pub(super) fn verify(password: &str, stored: &str) -> bool {
     compute(password, &salt, memory, passes).is_some_and(|out| bool::from(out.as_slice().ct_eq(&expected)))
 }
 
-/// Failed attempts are counted over this time, in milliseconds.
-const WINDOW_MS: i64 = 15 * 60_000;
-/// Failures from one address on one account within the window.
-const PER_ACCOUNT: usize = 10;
-/// Failures from one address within the window.
-const PER_ADDRESS: usize = 50;
-
-/// Recent failed attempts, by whom they came from.
-#[derive(Default)]
-pub(super) struct Attempts(HashMap<String, Vec<UnixMillis>>);
-
-impl Attempts {
-    fn recent(&mut self, key: &str, now: UnixMillis) -> Vec<UnixMillis> {
-        let entry = self.0.entry(key.to_owned()).or_default();
-        entry.retain(|at| now.since(*at) < WINDOW_MS);
-        let recent = entry.clone();
-        if recent.is_empty() {
-            self.0.remove(key);
-        }
-        recent
-    }
-
-    /// Seconds until another attempt is allowed; None when it is now. An account is only locked for the address
-    /// that failed, so that nobody can lock another person out.
-    pub(super) fn wait_s(&mut self, account: &str, address: &str, now: UnixMillis) -> Option<i64> {
-        [
-            (format!("{address} {account}"), PER_ACCOUNT),
-            (address.to_owned(), PER_ADDRESS),
-        ]
-        .iter()
-        .filter_map(|(key, limit)| {
-            let recent = self.recent(key, now);
-            let oldest = recent
-                .len()
-                .checked_sub(*limit)
-                .and_then(|index| recent.get(index))?;
-            Some((WINDOW_MS - now.since(*oldest)).div_euclid(1000) + 1)
-        })
-        .max()
-    }
-
-    /// Counts a failure.
-    pub(super) fn failed(&mut self, account: &str, address: &str, now: UnixMillis) {
-        if self.0.len() > 10_000 {
-            self.0
-                .retain(|_, times| times.iter().any(|at| now.since(*at) < WINDOW_MS));
-        }
-        for key in [format!("{address} {account}"), address.to_owned()] {
-            let times = self.0.entry(key).or_default();
-            times.push(now);
-            if times.len() > PER_ADDRESS {
-                times.remove(0);
-            }
-        }
-    }
-
-    /// A success ends the count for the account.
-    pub(super) fn succeeded(&mut self, account: &str, address: &str) {
-        self.0.remove(&format!("{address} {account}"));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,26 +65,5 @@ mod tests {
         // `printf password | argon2 somesalt -id -t 2 -m 16 -p 1 -l 32 -e` of the reference implementation.
         let stored = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
         assert!(verify("password", stored));
-    }
-
-    #[test]
-    fn attempts_lock_only_the_address_that_failed() {
-        let mut attempts = Attempts::default();
-        for second in 0..10 {
-            assert_eq!(
-                attempts.wait_s("a@b.test", "1.1.1.1", UnixMillis(second * 1000)),
-                None
-            );
-            attempts.failed("a@b.test", "1.1.1.1", UnixMillis(second * 1000));
-        }
-        assert_eq!(
-            attempts.wait_s("a@b.test", "1.1.1.1", UnixMillis(10_000)),
-            Some(891)
-        );
-        assert_eq!(attempts.wait_s("a@b.test", "2.2.2.2", UnixMillis(10_000)), None);
-        assert_eq!(
-            attempts.wait_s("a@b.test", "1.1.1.1", UnixMillis(WINDOW_MS + 1)),
-            None
-        );
     }
 }

@@ -10,7 +10,7 @@ use crate::extract::Query;
 use crate::platform;
 use crate::service::FLEET;
 use crate::store::dashboard::{self, FEED_LOOKED_THROUGH, FeedEnd, FeedFilter, FeedRow};
-use crate::store::{InBatch as _, Page};
+use crate::store::{InBatch as _, Page, activity};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -79,6 +79,14 @@ fn sentence(action: &str) -> String {
         "user.delete" => "Deleted a person",
         "session.start" => "Signed in",
         "session.end" => "Signed out",
+        "session.refused" => "Gave a wrong password for",
+        "second_factor.set_up" => "Set up a second factor",
+        "second_factor.codes" => "Made new recovery codes for",
+        "second_factor.recovery" => "Used a recovery code of",
+        "second_factor.refused" => "Gave a wrong code for",
+        "second_factor.remove" => "Took away the second factor of",
+        "second_factor.require" => "Made a second factor required of all",
+        "second_factor.allow_none" => "Made a second factor everybody's own choice",
         "session.prove" => "Said again who they are",
         "session.revoke" => "Ended a session of theirs",
         "session.revoke_others" => "Ended all other sessions of theirs",
@@ -137,6 +145,9 @@ fn link(row: &FeedRow) -> Option<String> {
 
 fn actor(row: &FeedRow) -> String {
     let name = row.actor_name.clone();
+    if row.actor == activity::STRANGER {
+        return "somebody who is not known".to_owned();
+    }
     match row.actor.split('_').next() {
         Some("key") => name.map_or_else(
             || "an API key that is gone".to_owned(),

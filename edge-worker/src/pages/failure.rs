@@ -75,11 +75,10 @@ pub(crate) async fn as_pages(request: Request, next: Next) -> Response {
         .await
         .ok()
         .and_then(|bytes| serde_json::from_slice::<Problem>(&bytes).ok());
-    if problem
-        .as_ref()
-        .is_some_and(|problem| problem.code == "proof_needed")
-    {
-        return web::go(&web::query("/prove", &[("next", &back)]));
+    match problem.as_ref().map(|problem| problem.code.as_str()) {
+        Some("proof_needed") => return web::go(&web::query("/prove", &[("next", &back)])),
+        Some("second_factor_needed") => return web::go("/account/second-factor"),
+        _ => {}
     }
     let mut shown = page(
         parts.status,

@@ -5,7 +5,7 @@ use super::project::actions::Press;
 use super::shell::Theme;
 use super::web;
 use crate::app::AppState;
-use crate::auth::{self, SignedIn};
+use crate::auth::{self, Entered, SignedIn};
 use crate::error::ApiError;
 use crate::extract::{CsrfForm, Query, form};
 use askama::Template;
@@ -21,6 +21,17 @@ pub(crate) struct SignInPage {
     pub(crate) problem: Option<String>,
     pub(crate) email: String,
     /// Where to go after signing in: a path of this site.
+    pub(crate) next: String,
+}
+
+/// Asks for the code that follows the password.
+#[derive(Template)]
+#[template(path = "sign_in_code.html")]
+pub(crate) struct CodePage {
+    pub(crate) theme: Theme,
+    pub(crate) problem: Option<String>,
+    /// That the password was right, sealed.
+    pub(crate) step: String,
     pub(crate) next: String,
 }
 
@@ -81,7 +92,16 @@ pub(crate) async fn enter(State(state): State<AppState>, request: Request) -> Re
     let (headers, credentials): (HeaderMap, Credentials) = form(request).await?;
     let next = web::back_or(credentials.next.as_deref(), "/");
     let error = match auth::sign_in(&state, &headers, &credentials.email, &credentials.password).await {
-        Ok(cookie) => return web::go_with_cookie(&next, &cookie),
+        Ok(Entered::In(cookies)) => return web::enter(&next, &cookies),
+        Ok(Entered::CodeNeeded(step)) => {
+            let page = CodePage {
+                theme: web::theme(&headers),
+                problem: None,
+                step,
+                next,
+            };
+            return web::html(StatusCode::OK, &page);
+        }
         Err(error @ (ApiError::Unauthenticated(..) | ApiError::RateLimited(_))) => error,
         Err(error) => return Err(error),
     };
@@ -89,6 +109,36 @@ pub(crate) async fn enter(State(state): State<AppState>, request: Request) -> Re
         theme: web::theme(&headers),
         problem: Some(error.detail()),
         email: credentials.email,
+        next,
+    };
+    web::html(error.status(), &page)
+}
+
+/// What follows the password.
+#[derive(Deserialize)]
+struct SecondStep {
+    step: String,
+    code: String,
+    next: Option<String>,
+}
+
+/// `POST /sign-in/code`
+#[worker::send]
+pub(crate) async fn enter_code(
+    State(state): State<AppState>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (headers, form): (HeaderMap, SecondStep) = form(request).await?;
+    let next = web::back_or(form.next.as_deref(), "/");
+    let error = match auth::second::finish(&state, &headers, &form.step, &form.code).await {
+        Ok(cookies) => return web::enter(&next, &cookies),
+        Err(error @ (ApiError::Unauthenticated(..) | ApiError::RateLimited(_))) => error,
+        Err(error) => return Err(error),
+    };
+    let page = CodePage {
+        theme: web::theme(&headers),
+        problem: Some(error.detail()),
+        step: form.step,
         next,
     };
     web::html(error.status(), &page)
@@ -149,7 +199,7 @@ pub(crate) async fn make_owner(
         }
         Err(error) => return Err(error),
     };
-    let cookie = auth::sign_in(&state, &headers, &made.email, &setup.password).await?;
+    let cookies = auth::start_session(&state, &headers, &made.user).await?;
     let mut response = web::html(
         StatusCode::CREATED,
         &SetUpDonePage {
@@ -157,7 +207,9 @@ pub(crate) async fn make_owner(
             key: made.api_key,
         },
     )?;
-    web::set_cookie(&mut response, &cookie)?;
+    for cookie in &cookies {
+        web::set_cookie(&mut response, cookie)?;
+    }
     Ok(response)
 }
 

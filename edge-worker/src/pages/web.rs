@@ -3,7 +3,7 @@
 
 use super::shell::{CsrfField, Mood, Notice, Section, Shell, Theme};
 use crate::app::AppState;
-use crate::auth::SignedIn;
+use crate::auth::{SignedIn, request_cookie};
 use crate::error::ApiError;
 use askama::Template;
 use axum::extract::FromRequestParts;
@@ -45,7 +45,7 @@ impl Visitor {
         Self {
             signed_in,
             theme: theme(headers),
-            notice: cookie(headers, NOTICE_COOKIE)
+            notice: request_cookie(headers, NOTICE_COOKIE)
                 .filter(|_| !refresh)
                 .and_then(|value| read_notice(&value)),
             path: path.to_owned(),
@@ -97,7 +97,7 @@ pub(crate) fn refused(page: &impl Template) -> Result<Response, ApiError> {
 
 /// The theme that a browser has chosen.
 pub(crate) fn theme(headers: &HeaderMap) -> Theme {
-    cookie(headers, THEME_COOKIE)
+    request_cookie(headers, THEME_COOKIE)
         .and_then(|name| Theme::from_name(&name))
         .unwrap_or_default()
 }
@@ -105,17 +105,6 @@ pub(crate) fn theme(headers: &HeaderMap) -> Theme {
 /// The `Set-Cookie` header that keeps a theme for a year.
 pub(crate) fn theme_cookie(theme: Theme) -> String {
     format!("{THEME_COOKIE}={theme}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly; Secure")
-}
-
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(found, _)| *found == name)
-        .map(|(_, value)| value.to_owned())
 }
 
 fn notice_cookie(notice: &Notice) -> String {
@@ -146,6 +135,15 @@ pub(crate) fn go(path: &str) -> Response {
 pub(crate) fn go_with_cookie(path: &str, cookie: &str) -> Result<Response, ApiError> {
     let mut response = go(path);
     set_cookie(&mut response, cookie)?;
+    Ok(response)
+}
+
+/// Sends somebody on who has just come in, with the cookies that say so.
+pub(crate) fn enter(path: &str, cookies: &[String]) -> Result<Response, ApiError> {
+    let mut response = go(path);
+    for cookie in cookies {
+        set_cookie(&mut response, cookie)?;
+    }
     Ok(response)
 }
 

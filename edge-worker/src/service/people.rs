@@ -5,9 +5,10 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::platform;
 use crate::store::people::{self, ChoiceRow, LoginRow, PersonRow};
-use crate::store::{Statement, StoreError, activity};
+use crate::store::users::{self, UserRow};
+use crate::store::{Statement, StoreError, activity, second_factors};
 use devflow_domain::access::Role;
-use devflow_domain::people::{Change, PROJECT_ROLES, Person, decide};
+use devflow_domain::people::{Change, PROJECT_ROLES, Person, Refusal, decide};
 use devflow_protocol::{ProjectId, UserId};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -65,6 +66,8 @@ pub(crate) struct Edit {
     /// Roles of single projects to give (or to take, with None); the others stay.
     pub(crate) projects: BTreeMap<ProjectId, Option<Role>>,
     pub(crate) disabled: Option<bool>,
+    /// Take the second factor away, of somebody who lost theirs.
+    pub(crate) drop_factor: bool,
 }
 
 /// What one edit comes to.
@@ -151,6 +154,10 @@ pub(crate) async fn edit(
         }
         None => {}
     }
+    if edit.drop_factor && person.has_factor != 0 {
+        check(caller, &person, Change::DropFactor)?;
+        work.add(second_factors::delete(id), "second_factor.remove", String::new());
+    }
     work.run(state, caller, id).await
 }
 
@@ -173,6 +180,29 @@ async fn add_project_roles(
         work.add([people::set_project_role(id, project, *role)], action, detail);
     }
     Ok(())
+}
+
+/// Gives somebody who is here a role of a project, or takes it: for those who decide about the project alone.
+pub(crate) async fn set_member(
+    state: &AppState,
+    caller: &Caller,
+    project: &ProjectId,
+    email: &str,
+    role: Option<Role>,
+) -> Result<(), ApiError> {
+    let found: Option<UserRow> = state.db.first(users::with_email(email)).await?;
+    let user = found.map(|user| user.id).ok_or_else(|| {
+        ApiError::invalid(
+            "email",
+            "nobody here has that address; an admin of all projects can invite them",
+        )
+    })?;
+    if user == caller.user {
+        return Err(ApiError::Forbidden("not_allowed", Refusal::Yourself.to_string()));
+    }
+    let mut work = Work::default();
+    add_project_roles(state, &user, &[(project.clone(), role)].into(), &mut work).await?;
+    work.run(state, caller, &user).await
 }
 
 /// Deletes somebody with all that is known of them. What they did stays on record, under an id that names nobody.

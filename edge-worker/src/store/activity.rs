@@ -4,6 +4,9 @@ use super::{Statement, statement};
 use devflow_protocol::audit::Personal;
 use devflow_protocol::{UnixMillis, UserId};
 
+/// The actor of what somebody did who is not known.
+pub(crate) const STRANGER: &str = "stranger";
+
 /// Adds a row.
 pub(crate) fn record(at: UnixMillis, actor: &str, action: &str, subject: &str, detail: &str) -> Statement {
     statement!(

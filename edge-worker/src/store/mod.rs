@@ -24,6 +24,7 @@ pub(crate) mod outbox;
 pub(crate) mod people;
 pub(crate) mod projects;
 pub(crate) mod retention;
+pub(crate) mod second_factors;
 pub(crate) mod servers;
 pub(crate) mod users;
 

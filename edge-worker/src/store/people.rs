@@ -21,6 +21,8 @@ pub(crate) struct PersonRow {
     pub(crate) created_at: UnixMillis,
     /// Last use of a session that is still there.
     pub(crate) seen_at: Option<UnixMillis>,
+    /// 1 where signing in asks for a second factor.
+    pub(crate) has_factor: u8,
     /// JSON object of roles by project.
     projects: String,
 }
@@ -43,7 +45,8 @@ pub(crate) fn list(after: &str) -> Statement {
         "-- people_list
         SELECT u.id, u.email, u.role, u.disabled_at, u.created_at,
           (SELECT max(s.seen_at) FROM sessions s WHERE s.user = u.id) AS seen_at,
-          (SELECT json_group_object(r.project, r.role) FROM project_roles r WHERE r.user = u.id) AS projects
+          (SELECT json_group_object(r.project, r.role) FROM project_roles r WHERE r.user = u.id) AS projects,
+          EXISTS (SELECT 1 FROM second_factors f WHERE f.user = u.id AND f.confirmed_at IS NOT NULL) AS has_factor
         FROM users u WHERE u.email > ?1 ORDER BY u.email LIMIT 51",
         after
     )
@@ -55,7 +58,8 @@ pub(crate) fn by_id(id: &UserId) -> Statement {
         "-- people_by_id
         SELECT u.id, u.email, u.role, u.disabled_at, u.created_at,
           (SELECT max(s.seen_at) FROM sessions s WHERE s.user = u.id) AS seen_at,
-          (SELECT json_group_object(r.project, r.role) FROM project_roles r WHERE r.user = u.id) AS projects
+          (SELECT json_group_object(r.project, r.role) FROM project_roles r WHERE r.user = u.id) AS projects,
+          EXISTS (SELECT 1 FROM second_factors f WHERE f.user = u.id AND f.confirmed_at IS NOT NULL) AS has_factor
         FROM users u WHERE u.id = ?1",
         id
     )
@@ -76,6 +80,24 @@ pub(crate) fn project_roles(user: &UserId) -> Statement {
         SELECT r.project, p.name, r.role FROM project_roles r JOIN projects p ON p.id = r.project
         WHERE r.user = ?1 ORDER BY r.project LIMIT 200",
         user
+    )
+}
+
+/// Somebody with a role in a project.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct MemberRow {
+    pub(crate) user: UserId,
+    pub(crate) email: String,
+    pub(crate) role: Role,
+}
+
+/// Who has a role in a project.
+pub(crate) fn members(project: &ProjectId) -> Statement {
+    statement!(
+        "-- people_members
+        SELECT r.user, u.email, r.role FROM project_roles r JOIN users u ON u.id = r.user
+        WHERE r.project = ?1 ORDER BY u.email LIMIT 200",
+        project
     )
 }
 

@@ -20,6 +20,9 @@ pub(crate) const PROOF_MS: i64 = 15 * 60_000;
 pub(crate) struct UserRow {
     pub(crate) id: UserId,
     pub(crate) password_hash: String,
+    /// 1 where a second factor is asked for.
+    #[serde(default)]
+    pub(crate) has_factor: u8,
 }
 
 /// Who a session or key belongs to, with what they were given.
@@ -54,6 +57,27 @@ impl CallerRow {
             fleet: self.role,
             projects,
             through,
+        })
+    }
+}
+
+/// A session with what is known of its person's second factor.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct SessionCallerRow {
+    #[serde(flatten)]
+    pub(crate) caller: CallerRow,
+    pub(crate) has_factor: u8,
+    /// All must have one.
+    factor_required: u8,
+}
+
+impl SessionCallerRow {
+    /// What the session may be used for at `now`.
+    pub(crate) fn grants(&self, now: UnixMillis) -> Result<Grants, StoreError> {
+        let proved = self.caller.proved_at;
+        self.caller.grants(Through::Session {
+            proven: proved.is_some_and(|at| now.since(at) < PROOF_MS),
+            lacks_factor: self.factor_required != 0 && self.has_factor == 0,
         })
     }
 }
@@ -131,8 +155,19 @@ pub(crate) fn with_email(email: &str) -> Statement {
 /// The person with that address who may come in.
 pub(crate) fn by_email(email: &str) -> Statement {
     statement!(
-        "-- users_by_email\nSELECT id, password_hash FROM users WHERE email = ?1 AND disabled_at IS NULL",
+        "-- users_by_email
+        SELECT id, password_hash, EXISTS (SELECT 1 FROM second_factors f WHERE f.user = users.id
+          AND f.confirmed_at IS NOT NULL) AS has_factor
+        FROM users WHERE email = ?1 AND disabled_at IS NULL",
         email
+    )
+}
+
+/// The person of an id who may come in.
+pub(crate) fn by_id(id: &UserId) -> Statement {
+    statement!(
+        "-- users_by_id\nSELECT id, password_hash FROM users WHERE id = ?1 AND disabled_at IS NULL",
+        id
     )
 }
 
@@ -177,7 +212,9 @@ pub(crate) fn session(token_hash: &str, now: UnixMillis) -> Statement {
     statement!(
         "-- sessions_by_token
         SELECT s.id, s.user, u.email, s.seen_at, s.proved_at, s.expires_at, u.role,
-          (SELECT json_group_object(r.project, r.role) FROM project_roles r WHERE r.user = u.id) AS projects
+          (SELECT json_group_object(r.project, r.role) FROM project_roles r WHERE r.user = u.id) AS projects,
+          EXISTS (SELECT 1 FROM second_factors f WHERE f.user = u.id AND f.confirmed_at IS NOT NULL) AS has_factor,
+          EXISTS (SELECT 1 FROM settings WHERE name = 'second_factor_required') AS factor_required
         FROM sessions s JOIN users u ON u.id = s.user
         WHERE s.token_hash = ?1 AND s.expires_at > ?2 AND s.seen_at > ?3 AND u.disabled_at IS NULL",
         token_hash,

@@ -1,6 +1,8 @@
-//! One's own account: where one is signed in, and the password.
+//! One's own account: where one is signed in, the password, the second factor.
 
 pub(crate) mod password;
+pub(crate) mod qr;
+pub(crate) mod second;
 pub(crate) mod sessions;
 
 use crate::access::{Needs, Routes};
@@ -29,5 +31,30 @@ pub(crate) fn router() -> Routes {
             "/account/password",
             Needs::may(Action::ChangeAccount),
             password::change,
+        )
+        .get(
+            "/account/second-factor",
+            Needs::may(Action::ChangeAccount),
+            second::show,
+        )
+        .post(
+            "/account/second-factor/begin",
+            Needs::may(Action::ChangeAccount),
+            second::begin,
+        )
+        .post(
+            "/account/second-factor/confirm",
+            Needs::may(Action::ChangeAccount),
+            second::confirm,
+        )
+        .post(
+            "/account/second-factor/codes",
+            Needs::may(Action::ChangeAccount),
+            second::codes,
+        )
+        .post(
+            "/account/second-factor/remove",
+            Needs::may(Action::ChangeAccount),
+            second::remove,
         )
 }

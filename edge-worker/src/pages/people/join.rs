@@ -58,7 +58,7 @@ struct Accept {
 pub(crate) async fn accept(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let (headers, accept): (HeaderMap, Accept) = form(request).await?;
     match auth::join(&state, &headers, &accept.token, &accept.password).await {
-        Ok(cookie) => web::go_with_cookie("/", &cookie),
+        Ok(cookies) => web::enter("/", &cookies),
         Err(error @ ApiError::Invalid(_)) => {
             let invitation = auth::invitation(&state, &accept.token).await?;
             web::refused(&JoinPage {

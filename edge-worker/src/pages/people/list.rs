@@ -2,8 +2,9 @@
 
 use super::name;
 use crate::app::AppState;
+use crate::auth::second;
 use crate::error::ApiError;
-use crate::extract::{Paging, Query};
+use crate::extract::{CsrfForm, Paging, Query};
 use crate::pages::look::{Badge, Tone};
 use crate::pages::moment::Moment;
 use crate::pages::shell::{Section, Shell};
@@ -11,12 +12,13 @@ use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon, moment};
 use crate::platform;
 use crate::store::people::{self, InvitationRow, PersonRow};
-use crate::store::{InBatch as _, Page, StoreError};
+use crate::store::{InBatch as _, Page, StoreError, second_factors};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use devflow_domain::access::Role;
+use devflow_domain::access::{Action, Role};
 use devflow_protocol::{UnixMillis, UserId};
+use serde::Deserialize;
 
 /// A person.
 pub(crate) struct Row {
@@ -26,6 +28,7 @@ pub(crate) struct Row {
     pub(crate) badge: Badge,
     /// Such as `Admin`, or `2 projects`.
     pub(crate) role: String,
+    pub(crate) has_factor: bool,
     pub(crate) seen: Option<Moment>,
 }
 
@@ -43,6 +46,10 @@ pub(crate) struct PeoplePage {
     pub(crate) shell: Shell,
     pub(crate) rows: Vec<Row>,
     pub(crate) invited: Vec<Invited>,
+    /// All must have a second factor.
+    pub(crate) factor_required: bool,
+    /// True where the visitor decides about that.
+    pub(crate) may_require: bool,
     pub(crate) next: Option<String>,
 }
 
@@ -73,6 +80,7 @@ fn row(person: &PersonRow, me: &UserId, now: UnixMillis) -> Result<Row, StoreErr
         yourself: person.id == *me,
         badge: badge(person.disabled_at.is_some()),
         role: role_words(person.role, person.projects()?.len()),
+        has_factor: person.has_factor != 0,
         seen: person.seen_at.map(|at| Moment::new(at, now)),
     })
 }
@@ -97,10 +105,15 @@ pub(crate) async fn show(
     let after = paging.cursor.as_deref().unwrap_or_default();
     let answers = state
         .db
-        .batch(vec![people::list(after), people::invitations(now)])
+        .batch(vec![
+            people::list(after),
+            people::invitations(now),
+            second_factors::required(),
+        ])
         .await?;
     let rows: Vec<PersonRow> = answers.first().rows()?;
     let open: Vec<InvitationRow> = answers.get(1).rows()?;
+    let required: Option<serde_json::Value> = answers.get(2).first_row()?;
     let page = Page::new(rows, |row| row.email.clone());
     let me = &visitor.signed_in.user;
     let rows = page.items.iter().map(|person| row(person, me, now));
@@ -108,6 +121,32 @@ pub(crate) async fn show(
         shell: visitor.shell("People", Section::People, None),
         rows: rows.collect::<Result<_, _>>()?,
         invited: open.iter().map(invited).collect::<Result<_, _>>()?,
+        factor_required: required.is_some(),
+        may_require: visitor.signed_in.access.may(Action::ManageSecurity, None),
         next: page.next.map(|next| web::query("/people", &[("cursor", &next)])),
+    })
+}
+
+/// Whether all must have a second factor.
+#[derive(Deserialize)]
+pub(crate) struct Rule {
+    #[serde(default)]
+    required: String,
+}
+
+/// `POST /people/second-factor`
+#[worker::send]
+pub(crate) async fn require_factor(
+    State(state): State<AppState>,
+    form: CsrfForm<Rule>,
+) -> Result<Response, ApiError> {
+    let required = form.form.required == "1";
+    let done = second::require(&state, &form.signed_in, required).await;
+    web::done(done, "/people", |()| {
+        if required {
+            "Whoever has no second factor sets one up before anything else.".to_owned()
+        } else {
+            "A second factor is everybody's own choice.".to_owned()
+        }
     })
 }

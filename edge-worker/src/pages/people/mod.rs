@@ -14,6 +14,11 @@ pub(crate) fn router() -> Routes {
     Routes::new()
         .get("/people", Needs::may(Action::SeePeople), list::show)
         .post("/people", Needs::may(Action::ManagePeople), invite::create)
+        .post(
+            "/people/second-factor",
+            Needs::may(Action::ManageSecurity),
+            list::require_factor,
+        )
         .get("/people/new", Needs::may(Action::ManagePeople), invite::new)
         .post(
             "/people/invitations/{id}/revoke",
@@ -30,6 +35,11 @@ pub(crate) fn router() -> Routes {
             "/people/{id}/projects",
             Needs::may(Action::ManagePeople),
             person::set_project_role,
+        )
+        .post(
+            "/people/{id}/second-factor/remove",
+            Needs::may(Action::ManagePeople),
+            person::drop_factor,
         )
         .post(
             "/people/{id}/disable",
@@ -97,7 +107,7 @@ pub(crate) fn project_choices(chosen: Option<Role>) -> Vec<Choice> {
 }
 
 /// A role that a form named; None where it named none.
-fn read_role(text: &str) -> Result<Option<Role>, crate::error::ApiError> {
+pub(crate) fn read_role(text: &str) -> Result<Option<Role>, crate::error::ApiError> {
     if text.is_empty() {
         return Ok(None);
     }

@@ -31,6 +31,10 @@ pub(crate) struct ProjectRole {
 
 #[derive(Template)]
 #[template(path = "people/person.html")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that the template shows or not"
+)]
 pub(crate) struct PersonPage {
     pub(crate) shell: Shell,
     pub(crate) id: String,
@@ -38,6 +42,7 @@ pub(crate) struct PersonPage {
     pub(crate) yourself: bool,
     pub(crate) badge: Badge,
     pub(crate) disabled: bool,
+    pub(crate) has_factor: bool,
     pub(crate) joined: Moment,
     pub(crate) seen: Option<Moment>,
     /// What they are for all projects.
@@ -86,6 +91,7 @@ fn view(
         yourself: person.id == visitor.signed_in.user,
         badge: badge(person.disabled_at.is_some()),
         disabled: person.disabled_at.is_some(),
+        has_factor: person.has_factor != 0,
         joined: Moment::new(person.created_at, now),
         seen: person.seen_at.map(|at| Moment::new(at, now)),
         role: person.role.map_or("None", name),
@@ -201,6 +207,21 @@ pub(crate) async fn enable(
         ..Edit::default()
     };
     change(&state, &id, &form.signed_in, edit, "They can sign in again.").await
+}
+
+/// `POST /people/{id}/second-factor/remove`
+#[worker::send]
+pub(crate) async fn drop_factor(
+    State(state): State<AppState>,
+    Id(id): Id<UserId>,
+    form: CsrfForm<Press>,
+) -> Result<Response, ApiError> {
+    let edit = Edit {
+        drop_factor: true,
+        ..Edit::default()
+    };
+    let text = "Their password alone signs them in, until they set up another second factor.";
+    change(&state, &id, &form.signed_in, edit, text).await
 }
 
 /// What has to be typed.

@@ -6,6 +6,7 @@ pub(crate) mod environment;
 pub(crate) mod fields;
 pub(crate) mod form;
 pub(crate) mod hook;
+pub(crate) mod members;
 pub(crate) mod pipeline;
 
 pub(crate) mod actions;
@@ -25,6 +26,7 @@ use devflow_protocol::project::Framework;
 /// The pages of projects and what their forms are sent to.
 pub(crate) fn router() -> Routes {
     Routes::new()
+        .merge(members::router())
         .post("/projects", Needs::may(Action::CreateProject), settings::create)
         .get("/projects/new", Needs::may(Action::CreateProject), settings::new)
         .get(
@@ -148,6 +150,8 @@ pub(crate) struct Head {
     pub(crate) can_deploy: bool,
     /// True where there is a release to start and stop, for somebody who may.
     pub(crate) can_run: bool,
+    /// They decide who has a role in it.
+    pub(crate) can_share: bool,
     pub(crate) stopped: bool,
     pub(crate) removing: bool,
     /// None on a card.
@@ -194,6 +198,7 @@ impl Head {
             server_missing: card.server_state == ServerState::Missing,
             can_deploy: may(Action::Deploy),
             can_run: card.project.live_deployment.is_some() && may(Action::Operate),
+            can_share: may(Action::ManageMembers),
             stopped: card.project.state == ProjectState::Stopped,
             removing: card.project.state == ProjectState::Removing,
             tab,

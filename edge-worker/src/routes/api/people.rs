@@ -7,7 +7,7 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::extract::{Id, Json as Body, Paging, Query};
 use crate::service::{invitations, people};
-use crate::store::people::{self as store, InvitationRow, PersonRow};
+use crate::store::people::{self as store, InvitationRow, MemberRow, PersonRow};
 use crate::store::{Page, StoreError};
 use axum::Json;
 use axum::extract::State;
@@ -68,6 +68,20 @@ pub(super) fn router() -> Routes {
             "Take an invitation back",
             revoke,
         )
+        .api(
+            Method::GET,
+            "/api/v1/projects/{id}/people",
+            Needs::project(Action::ManageMembers),
+            "List who has a role in a project alone",
+            list_members,
+        )
+        .api(
+            Method::PATCH,
+            "/api/v1/projects/{id}/people",
+            Needs::project(Action::ManageMembers),
+            "Give somebody a role in a project, or take it",
+            edit_member,
+        )
 }
 
 /// A person.
@@ -100,6 +114,22 @@ impl TryFrom<PersonRow> for Person {
             seen_at: row.seen_at,
         })
     }
+}
+
+/// Somebody with a role in a project.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Member {
+    user: UserId,
+    email: String,
+    role: Role,
+}
+
+/// All with a role in a project alone.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Members {
+    items: Vec<Member>,
 }
 
 /// An open invitation.
@@ -187,6 +217,9 @@ struct Edit {
     #[serde(default)]
     projects: BTreeMap<ProjectId, Option<Role>>,
     disabled: Option<bool>,
+    /// True takes the second factor away.
+    #[serde(default)]
+    drop_second_factor: bool,
 }
 
 #[worker::send]
@@ -200,6 +233,7 @@ async fn edit(
         role: edit.role,
         projects: edit.projects,
         disabled: edit.disabled,
+        drop_factor: edit.drop_second_factor,
     };
     people::edit(&state, &caller, &id, &edit).await?;
     Ok(Json(people::get(&state, &id).await?.try_into()?))
@@ -260,4 +294,47 @@ async fn revoke(
 ) -> Result<Done, ApiError> {
     invitations::revoke(&state, &caller, &id).await?;
     Ok(Done)
+}
+
+async fn members(state: &AppState, project: &ProjectId) -> Result<Json<Members>, ApiError> {
+    let rows: Vec<MemberRow> = state.db.all(store::members(project)).await?;
+    let items = rows.into_iter().map(|row| Member {
+        user: row.user,
+        email: row.email,
+        role: row.role,
+    });
+    Ok(Json(Members {
+        items: items.collect(),
+    }))
+}
+
+#[worker::send]
+async fn list_members(
+    State(state): State<AppState>,
+    _caller: Caller,
+    Id(id): Id<ProjectId>,
+) -> Result<Json<Members>, ApiError> {
+    members(&state, &id).await
+}
+
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct NewMember {
+    /// Of somebody who is here.
+    email: String,
+    /// Null takes the role.
+    #[serde(deserialize_with = "Option::deserialize")]
+    role: Option<Role>,
+}
+
+#[worker::send]
+async fn edit_member(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<ProjectId>,
+    Body(new): Body<NewMember>,
+) -> Result<Json<Members>, ApiError> {
+    people::set_member(&state, &caller, &id, new.email.trim(), new.role).await?;
+    members(&state, &id).await
 }

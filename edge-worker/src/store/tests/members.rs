@@ -2,9 +2,11 @@
 
 use crate::store::people::{self, InvitationRow, NewInvitation, PersonRow};
 use crate::store::testing::{TestDb, id, project};
-use crate::store::users::{self, CallerRow, KeyCallerRow, NewKey, NewOwner, NewSession, Place, UserRow};
+use crate::store::users::{
+    self, KeyCallerRow, NewKey, NewOwner, NewSession, Place, SessionCallerRow, UserRow,
+};
 use crate::store::{Statement, activity};
-use devflow_domain::access::{Action, Grants, Role, Scope, Through, Verdict, decide};
+use devflow_domain::access::{Action, Grants, Role, Scope, Verdict, decide};
 use devflow_protocol::{ProjectId, UnixMillis, UserId};
 use std::collections::BTreeMap;
 
@@ -74,8 +76,8 @@ fn session(user: &UserId, token_hash: &str) -> Statement {
 }
 
 fn grants(db: &TestDb, token_hash: &str) -> Option<Grants> {
-    let row: Option<CallerRow> = db.first(users::session(token_hash, NOW));
-    row.map(|row| row.grants(Through::Session { proven: true }).unwrap())
+    let row: Option<SessionCallerRow> = db.first(users::session(token_hash, NOW));
+    row.map(|row| row.grants(NOW).unwrap())
 }
 
 #[test]

@@ -12,4 +12,5 @@ mod people;
 mod plans;
 mod projects;
 mod reports;
+mod second_factors;
 mod servers;

@@ -77,6 +77,7 @@ fn hot_statements() -> Vec<Statement> {
         people::by_id(&id!(UserId, 1)),
         people::project_roles(&id!(UserId, 1)),
         people::logins(&id!(UserId, 1)),
+        people::members(&project()),
         people::invitation("h", now),
         people::list(""),
         idempotency::by_key("k"),

@@ -1,11 +1,11 @@
 //! What belongs to people: keys, sessions, activity, signing in.
 
 use super::{ago, badge, shell};
-use crate::pages::account::{password, sessions};
+use crate::pages::account::{password, qr::Qr, second, sessions};
 use crate::pages::look::Tone;
 use crate::pages::reference::ReferencePage;
 use crate::pages::shell::{Notice, Section, Theme};
-use crate::pages::{activity, keys, sign_in};
+use crate::pages::{activity, keys, prove, sign_in};
 use askama::Template;
 
 pub(in crate::pages::tests) fn keys(theme: Theme, name: &str) -> String {
@@ -63,6 +63,53 @@ pub(in crate::pages::tests) fn sign_in(theme: Theme, email: &str) -> String {
         problem: Some("The e-mail address or the password is not right.".to_owned()),
         email: email.to_owned(),
         next: "/".to_owned(),
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn sign_in_code(theme: Theme, step: &str) -> String {
+    let page = sign_in::CodePage {
+        theme,
+        problem: Some("The code is wrong.".to_owned()),
+        step: step.to_owned(),
+        next: "/".to_owned(),
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn prove(theme: Theme, email: &str) -> String {
+    let page = prove::ProvePage {
+        theme,
+        csrf: shell("", Section::Account, theme).csrf,
+        problem: None,
+        email: email.to_owned(),
+        has_factor: true,
+        next: "/people".to_owned(),
+    };
+    page.render().unwrap()
+}
+
+/// `stage`: nothing there, begun, there.
+pub(in crate::pages::tests) fn second(theme: Theme, stage: u8) -> String {
+    let page = second::SecondPage {
+        shell: shell("Second factor", Section::Account, theme),
+        required: stage == 1,
+        secret: (stage == 1).then(|| second::Shown {
+            qr: Qr::new(
+                "otpauth://totp/DevFlow%20Pro:owner%40example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
+            ),
+            text: "GEZD-GNBV-GY3T-QOJQ-GEZD-GNBV-GY3T-QOJQ".to_owned(),
+        }),
+        there: (stage == 2).then(|| (ago(90_000), 3)),
+        problem: (stage == 1).then(|| "the six digits that the app shows".to_owned()),
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn codes(theme: Theme) -> String {
+    let page = second::CodesPage {
+        shell: shell("Recovery codes", Section::Account, theme),
+        codes: vec!["a4dq-obyh-a4dq-obyh".to_owned(); 10],
     };
     page.render().unwrap()
 }

@@ -14,6 +14,7 @@ fn card(name: &str, badge: Badge, subject: Option<&str>) -> overview::Card {
             id: format!("prj_{id}"),
             badge,
             can_run: subject.is_some(),
+            can_share: false,
             stopped: badge.word == "Stopped",
             tab: None,
             ..project::head(name, Tab::Deployments)

@@ -27,6 +27,7 @@ pub(in crate::pages::tests) fn list(theme: Theme, email: &str) -> String {
             badge(Tone::Good, "Active")
         },
         role: role.to_owned(),
+        has_factor: n == 1,
         seen: (n < 3).then(|| ago(n * 4_000)),
     };
     let page = list::PeoplePage {
@@ -42,6 +43,8 @@ pub(in crate::pages::tests) fn list(theme: Theme, email: &str) -> String {
             role: "Viewer".to_owned(),
             until: "2026-11-30 06:30:00 UTC".to_owned(),
         }],
+        factor_required: false,
+        may_require: true,
         next: None,
     };
     page.render().unwrap()
@@ -55,6 +58,7 @@ pub(in crate::pages::tests) fn person(theme: Theme, text: &str) -> String {
         yourself: false,
         badge: badge(Tone::Good, "Active"),
         disabled: false,
+        has_factor: true,
         joined: ago(900_000),
         seen: Some(ago(4_000)),
         role: "None",

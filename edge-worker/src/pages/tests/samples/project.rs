@@ -3,9 +3,11 @@
 use super::{ago, badge, shell};
 use crate::pages::look::{Badge, Tone};
 use crate::pages::moment::Length;
-use crate::pages::project::{Head, Tab, deliveries, deployments, environment, form, hook, pipeline};
+use crate::pages::people::project_choices;
+use crate::pages::project::{Head, Tab, deliveries, deployments, environment, form, hook, members, pipeline};
 use crate::pages::shell::{Section, Theme};
 use askama::Template;
+use devflow_domain::access::Role;
 use devflow_domain::settings::ProjectSettings;
 use devflow_domain::webhook::Provider;
 use serde_json::json;
@@ -22,6 +24,7 @@ pub(in crate::pages::tests) fn head(name: &str, tab: Tab) -> Head {
         server_missing: false,
         can_deploy: true,
         can_run: true,
+        can_share: true,
         stopped: false,
         removing: false,
         tab: Some(tab),
@@ -215,6 +218,21 @@ pub(in crate::pages::tests) fn project_form() -> form::ProjectForm {
         observe_s: "10".to_owned(),
         ..form::ProjectForm::default()
     }
+}
+
+pub(in crate::pages::tests) fn members(theme: Theme, email: &str) -> String {
+    let row = |email: &str, yourself| members::Member {
+        email: email.to_owned(),
+        yourself,
+        choices: project_choices(Some(Role::Maintainer)),
+    };
+    let page = members::MembersPage {
+        shell: shell("People", Section::Projects, theme),
+        project: head(email, Tab::Settings),
+        rows: vec![row("owner@example.com", true), row(email, false)],
+        new_roles: project_choices(None),
+    };
+    page.render().unwrap()
 }
 
 pub(in crate::pages::tests) fn new_project(theme: Theme, form: form::ProjectForm) -> String {

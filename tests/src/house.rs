@@ -1,0 +1,98 @@
+//! An edge with several people, and projects that none of them shares with all.
+
+use crate::api::{Api, Project, text};
+use crate::browser::Browser;
+use crate::edge::{EMAIL, Edge};
+use crate::places::Scratch;
+use crate::plain::Plain;
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The password of everybody who was invited.
+pub const PASSWORD: &str = "Jane waters the ficus";
+
+/// An edge with its owner and two projects, whose server has not been connected.
+#[derive(Debug)]
+pub struct House {
+    /// The edge.
+    pub edge: Edge,
+    /// The owner's API key.
+    pub api: Api,
+    /// The owner's password.
+    pub password: String,
+    /// A project.
+    pub flowers: Project,
+    /// Another.
+    pub blog: Project,
+    _scratch: Scratch,
+}
+
+impl House {
+    /// Starts it.
+    pub fn build() -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let edge = Edge::start(&scratch.path().join("e"))?;
+        let (api, password) = edge.set_up()?;
+        let (server, _) = api.add_server("web-1")?;
+        let project = |name: &str| {
+            api.add_project(&json!({
+                "name": name, "framework": "php", "provider": "github", "server": server,
+                "repository": format!("https://git.example.com/{name}.git"), "domains": [format!("{name}.example.com")],
+            }))
+        };
+        let (flowers, blog) = (project("flowers")?, project("blog")?);
+        Ok(Self {
+            edge,
+            api,
+            password,
+            flowers,
+            blog,
+            _scratch: scratch,
+        })
+    }
+
+    /// The owner's pages.
+    pub fn owner(&self) -> Result<Plain> {
+        Plain::sign_in(self.edge.url(), EMAIL, &self.password)
+    }
+
+    /// A browser in which the owner has signed in.
+    pub fn browse(&self) -> Result<Browser> {
+        let browser = Browser::start()?;
+        browser.open(&format!("{}/sign-in", self.edge.url()))?;
+        browser.fill("#email", EMAIL)?;
+        browser.fill("#password", &self.password)?;
+        browser.click("form button")?;
+        browser.shows("Projects", Duration::from_secs(20))?;
+        Ok(browser)
+    }
+
+    /// Invites by the API; gives the path of the link.
+    pub fn invite(&self, body: &Value) -> Result<String> {
+        let made = self.api.post("/invitations", body, 201)?;
+        let link = text(&made, "/link")?;
+        let path = link.strip_prefix(self.edge.url());
+        Ok(path.context("a link to elsewhere")?.to_owned())
+    }
+
+    /// Invites somebody who comes in.
+    pub fn add(&self, email: &str, body: &Value) -> Result<(Plain, String)> {
+        let mut body = body.clone();
+        body["email"] = json!(email);
+        let link = self.invite(&body)?;
+        let plain = self.accept(&link)?;
+        let people = self.api.get("/people")?;
+        let found = people["items"].as_array().context("no items")?;
+        let person = found.iter().find(|person| person["email"] == email);
+        Ok((plain, text(person.context("nobody came")?, "/id")?))
+    }
+
+    /// Accepts an invitation.
+    pub fn accept(&self, link: &str) -> Result<Plain> {
+        let token = link.split("token=").nth(1).context("no token")?;
+        let mut plain = Plain::new(self.edge.url());
+        plain.enter("/join", &format!("token={token}&password={PASSWORD}"))?;
+        Ok(plain)
+    }
+}
