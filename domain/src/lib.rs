@@ -18,6 +18,7 @@ pub mod idempotency;
 pub mod load;
 pub mod migrations;
 pub mod moment;
+pub mod packages;
 pub mod people;
 pub mod pipeline;
 pub mod plan;
