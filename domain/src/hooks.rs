@@ -82,6 +82,7 @@ impl Hook {
             phase: self.at.phase(),
             argv: self.argv.clone(),
             needs: vec![],
+            gates: vec![],
             cache: None,
             timeout_s: self.timeout_s,
             beside: false,

@@ -20,6 +20,7 @@ pub mod load;
 pub mod migrations;
 pub mod moment;
 pub mod outgoing;
+pub mod packages;
 pub mod people;
 pub mod pipeline;
 pub mod plan;

@@ -2,6 +2,8 @@
 //!
 //! Sources: Laravel's deployment documentation (<https://laravel.com/docs/deployment>), Composer's and npm's manuals.
 
+mod shopware;
+
 use devflow_protocol::project::{
     Framework, Phase, Process, ProcessKind, SharedKind, SharedPath, Step, StepCache,
 };
@@ -31,6 +33,7 @@ pub fn defaults(framework: Framework) -> Defaults {
     match framework {
         Framework::Laravel => laravel(),
         Framework::Php => plain_php(),
+        Framework::Shopware => shopware::defaults(),
     }
 }
 
@@ -175,6 +178,7 @@ fn step(step_name: &str, phase: Phase, argv: &[&str], timeout_s: u32) -> Step {
         phase,
         argv: words(argv),
         needs: vec![],
+        gates: vec![],
         cache: None,
         timeout_s,
         beside: false,
@@ -206,15 +210,20 @@ mod tests {
     use super::*;
     use std::fmt::Write as _;
 
+    use crate::packages::describe;
+
     #[test]
     fn pipelines_read_as_documented() {
         let mut text = String::new();
-        for framework in [Framework::Laravel, Framework::Php] {
+        for framework in [Framework::Laravel, Framework::Php, Framework::Shopware] {
             let defaults = defaults(framework);
             writeln!(text, "{framework:?}").expect("writes to a string");
             for step in &defaults.steps {
                 writeln!(text, "  {:?} {}: {}", step.phase, step.name, step.argv.join(" "))
                     .expect("writes to a string");
+                for gate in &step.gates {
+                    writeln!(text, "    if {}", describe(gate)).expect("writes to a string");
+                }
             }
             for process in &defaults.processes {
                 writeln!(text, "  {:?}: {}", process.kind, process.argv.join(" "))
@@ -226,7 +235,7 @@ mod tests {
 
     #[test]
     fn steps_are_in_the_order_of_their_phases() {
-        for framework in [Framework::Laravel, Framework::Php] {
+        for framework in [Framework::Laravel, Framework::Php, Framework::Shopware] {
             assert!(defaults(framework).steps.is_sorted_by_key(|step| step.phase));
         }
     }

@@ -1,6 +1,9 @@
 //! What a runner has to know of a project to deploy and keep it: pipeline, processes, limits, web, services.
 
-use crate::text::{EnvName, Fqdn, ImageRef, PhpVersion, RelPath, RepositoryUrl, Slug, StepName, UrlPath};
+use crate::text::{
+    EnvName, Fqdn, ImageRef, PackageName, PackageVersion, PhpVersion, RelPath, RepositoryUrl, Slug, StepName,
+    UrlPath,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -13,6 +16,8 @@ pub enum Framework {
     Laravel,
     /// Plain PHP behind one front controller or scripts.
     Php,
+    /// Shopware 6.
+    Shopware,
 }
 
 /// Everything about a project that a deployment, a restart or the reconcile loop needs.
@@ -111,6 +116,9 @@ pub struct Step {
     /// Files that must all be in the release, else the step is skipped.
     #[serde(default)]
     pub needs: Vec<RelPath>,
+    /// Conditions on the release's Composer packages; where one does not hold, the step is skipped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
     /// The tree that this step makes and that may be taken from the cache first.
     #[serde(default)]
     pub cache: Option<StepCache>,
@@ -119,6 +127,42 @@ pub struct Step {
     /// True when it may run at the same time as the step before it in its phase.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beside: bool,
+}
+
+/// A condition on the packages that the release's `composer.lock` names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Gate {
+    /// The package is there.
+    Present {
+        /// Such as `shopware/storefront`.
+        package: PackageName,
+    },
+    /// The package is not there.
+    Absent {
+        /// Such as `shopware/deployment-helper`.
+        package: PackageName,
+    },
+    /// The package is there in this version or a later one.
+    AtLeast {
+        /// Such as `shopware/core`.
+        package: PackageName,
+        /// Such as `6.6.6`.
+        version: PackageVersion,
+    },
+    /// The package is there in an earlier version.
+    Below {
+        /// Such as `shopware/core`.
+        package: PackageName,
+        /// Such as `6.5`.
+        version: PackageVersion,
+    },
+    /// The release that serves has another version of the package, or there is none.
+    Changed {
+        /// Such as `shopware/core`.
+        package: PackageName,
+    },
 }
 
 /// A tree that is kept between deployments.

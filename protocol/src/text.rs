@@ -144,6 +144,18 @@ texts! {
             matches!(major, "7" | "8" | "9") && (1..=2).contains(&minor.len()) && minor.bytes().all(|b| b.is_ascii_digit())
         })
     };
+    /// A Composer package, `vendor/name`.
+    PackageName, "a package such as shopware/core", |text| {
+        (3..=128).contains(&text.len())
+            && text.split_once('/').is_some_and(|(vendor, name)| !vendor.is_empty() && !name.is_empty())
+            && text.matches('/').count() == 1
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"/._-".contains(&b))
+    };
+    /// A version of a package: one to four numbers with dots between.
+    PackageVersion, "a version such as 6.6.6", |text| {
+        (1..=4).contains(&text.split('.').count())
+            && text.split('.').all(|part| (1..=6).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit()))
+    };
     /// Names a step or a process: 1 to 40 lower-case letters, digits, hyphens and colons.
     StepName, "a name of 1 to 40 lower-case letters, digits, hyphens and colons", |text| {
         (1..=40).contains(&text.len())
@@ -261,6 +273,16 @@ mod tests {
             ["", "-x", "a b", "a$b"]
         );
         cases!(PhpVersion, ["8.4", "8.10"], ["8", "8.", "84", "8.4.1", "x.y"]);
+        cases!(
+            PackageName,
+            ["shopware/core", "a/b_c.d-e"],
+            ["", "a", "a/", "/b", "a/b/c", "A/b"]
+        );
+        cases!(
+            PackageVersion,
+            ["6", "6.6.10.3"],
+            ["", "6.", "v6", "6.6.6.6.6", "6-RC1"]
+        );
         cases!(EnvName, ["APP_KEY", "_x1"], ["", "1A", "A-B", "A B", "A=B"]);
         cases!(UrlPath, ["/", "/up?x=1"], ["", "up", "/a b", "/\"", "/\n"]);
     }

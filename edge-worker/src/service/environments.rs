@@ -15,7 +15,6 @@ use devflow_protocol::limits::ENVIRONMENT_BYTES;
 use devflow_protocol::project::{Environment, Framework};
 use devflow_protocol::text::EnvName;
 use devflow_protocol::{ProjectId, UnixMillis};
-use std::collections::BTreeMap;
 
 /// The names of a project's variables, without their values, and since when.
 pub(crate) struct Names {
@@ -110,18 +109,20 @@ pub(crate) fn seal(
 
 /// What a new project starts with.
 pub(crate) fn initial(framework: Framework) -> Environment {
-    let mut values = BTreeMap::new();
-    if framework == Framework::Laravel {
-        values.insert(
-            app_key_name(),
-            format!("base64:{}", STANDARD.encode(platform::entropy::<32>())),
-        );
-    }
-    Environment(values)
+    let made = own_key(framework).map(|(name, value)| (name, value()));
+    Environment(made.into_iter().collect())
 }
 
-fn app_key_name() -> EnvName {
-    "APP_KEY".parse().expect("APP_KEY is a name")
+/// The key that an application signs and encrypts with, and how it is made. It never changes by itself.
+fn own_key(framework: Framework) -> Option<(EnvName, fn() -> String)> {
+    let (name, value): (&str, fn() -> String) = match framework {
+        Framework::Laravel => ("APP_KEY", || {
+            format!("base64:{}", STANDARD.encode(platform::entropy::<32>()))
+        }),
+        Framework::Shopware => ("APP_SECRET", || hex::encode(platform::entropy::<32>())),
+        Framework::Php => return None,
+    };
+    Some((name.parse().expect("it is a variable's name"), value))
 }
 
 fn check(values: &Environment) -> Result<(), ApiError> {
@@ -222,15 +223,11 @@ async fn write(
     let project = &row.id;
     let old = before.as_ref().map(|row| open(state, project, row)).transpose()?;
     let old = old.unwrap_or_default();
-    if row.settings()?.framework == Framework::Laravel && !values.0.contains_key(&app_key_name()) {
-        let kept = old.0.get(&app_key_name()).cloned();
-        let generated = || {
-            initial(Framework::Laravel)
-                .0
-                .remove(&app_key_name())
-                .unwrap_or_default()
-        };
-        values.0.insert(app_key_name(), kept.unwrap_or_else(generated));
+    if let Some((key, make)) = own_key(row.settings()?.framework)
+        && !values.0.contains_key(&key)
+    {
+        let value = old.0.get(&key).cloned().unwrap_or_else(make);
+        values.0.insert(key, value);
     }
     let (now, version) = (platform::now(), version(before.as_ref()) + 1);
     let (sealed, names) = seal(state, project, version, &values);

@@ -46,6 +46,9 @@ pub(crate) fn compose(
         values.insert(name("DB_CONNECTION"), "sqlite".into());
         values.insert(name("DB_DATABASE"), file.to_string_lossy().into_owned());
     }
+    if spec.framework == Framework::Shopware {
+        values.insert(name("APP_ENV"), "prod".into());
+    }
     values.extend(own.0.clone());
     values.insert(name("DEVFLOW_RELEASE"), release.id.to_string());
     let all = Environment(values);
@@ -114,7 +117,7 @@ fn refuse_lost_database(spec: &ProjectSpec, layout: &Layout, all: &Environment) 
     Ok(())
 }
 
-/// The variables of the project's containers. Plain PHP reads the whole environment there, byte for byte; Laravel has
+/// The variables of the project's containers. Plain PHP and Shopware read the whole environment there, byte for byte; Laravel has
 /// its `.env` and must not find the values twice, because a cached configuration would then differ from what it says.
 pub(crate) fn for_containers(spec: &ProjectSpec, release: &ReleaseDir, all: &Environment) -> Vec<String> {
     let mut list = vec![
@@ -122,7 +125,7 @@ pub(crate) fn for_containers(spec: &ProjectSpec, release: &ReleaseDir, all: &Env
         format!("DEVFLOW_RELEASE={}", release.id),
         "HOME=/tmp".to_owned(),
     ];
-    if spec.framework == Framework::Php {
+    if spec.framework != Framework::Laravel {
         list.extend(all.0.iter().map(|(name, value)| format!("{name}={value}")));
     }
     list

@@ -24,6 +24,7 @@ mod containers;
 mod control;
 mod engine;
 mod environment;
+mod gates;
 mod layout;
 mod live;
 mod migrations;

@@ -74,6 +74,10 @@ impl Run<'_> {
             self.note(&step.name, &format!("skipped: the repository has no `{missing}`"));
             return Ok(((), StepOutcome::Skipped));
         }
+        if let Some(why) = self.unmet(step)? {
+            self.note(&step.name, &format!("skipped: {why}"));
+            return Ok(((), StepOutcome::Skipped));
+        }
         let Some(cache) = &step.cache else {
             let first = self.command(step, container, cancel).await;
             if first.is_err() && grouped && !cancel.is_cancelled() {

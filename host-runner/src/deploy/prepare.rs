@@ -168,7 +168,7 @@ impl Run<'_> {
             Framework::Laravel => {
                 Some(render_dotenv(&environment).map_err(|error| HostError::new(error.to_string()))?)
             }
-            Framework::Php => None,
+            Framework::Php | Framework::Shopware => None,
         };
         let sqlite = uses_shared_sqlite(&self.layout, &self.environment);
         let (layout, app, uid, shared) = (

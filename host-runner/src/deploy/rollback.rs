@@ -66,7 +66,12 @@ impl Run<'_> {
         let begun = async {
             self.state(DeploymentState::Preparing);
             let between = self
-                .step("schema", async { self.destructive_between(&manifest) })
+                .step("schema", async {
+                    match self.destructive_between(&manifest)? {
+                        None => self.update_between(&manifest),
+                        found => Ok(found),
+                    }
+                })
                 .await?;
             if let Some((migration, why)) = between.filter(|_| !work.force) {
                 return Err(Failure::Other(format!(

@@ -6,7 +6,7 @@ use super::error::{Doing, HostError, Result};
 use super::process::run;
 use super::{Host, redis};
 use crate::config::{MariadbConfig, RedisConfig};
-use devflow_protocol::project::{Environment, ProjectSpec};
+use devflow_protocol::project::{Environment, Framework, ProjectSpec};
 use devflow_protocol::text::{EnvName, Slug};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -65,6 +65,11 @@ pub(crate) async fn ensure(host: &Host, project_dir: &Path, spec: &ProjectSpec) 
             ("DB_PASSWORD", &password),
         ] {
             values.insert(env_name(name), value.to_owned());
+        }
+        if spec.framework == Framework::Shopware {
+            let socket = config.socket.to_string_lossy();
+            let url = format!("mysql://{account}:{password}@localhost/{account}?unix_socket={socket}");
+            values.insert(env_name("DATABASE_URL"), url);
         }
     }
     if let Some(password) = passwords.redis.filter(|_| need_redis) {

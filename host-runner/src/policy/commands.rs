@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn judge_takes_the_built_in_pipelines_and_no_command_beside_them() {
         const CLOSED: &str = "[allow]\nown_commands = false\n[projects.blog]\nown_commands = true";
-        for framework in [Framework::Laravel, Framework::Php] {
+        for framework in [Framework::Laravel, Framework::Php, Framework::Shopware] {
             assert_eq!(judged(CLOSED, built_in(framework)), Ok(()));
         }
         let mut hooked = built_in(Framework::Laravel);

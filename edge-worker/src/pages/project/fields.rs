@@ -85,6 +85,7 @@ impl ProjectForm {
             framework: match settings.framework {
                 Framework::Laravel => "laravel".to_owned(),
                 Framework::Php => "php".to_owned(),
+                Framework::Shopware => "shopware".to_owned(),
             },
             php: settings.php.to_string(),
             path_filter: settings.path_filter.join("\n"),

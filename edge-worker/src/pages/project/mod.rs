@@ -163,6 +163,7 @@ pub(crate) fn kind(settings: &ProjectSettings) -> String {
     let framework = match settings.framework {
         Framework::Laravel => "Laravel",
         Framework::Php => "Plain PHP",
+        Framework::Shopware => "Shopware",
     };
     format!("{framework}, PHP {}", settings.php)
 }

@@ -7,6 +7,7 @@ use crate::error::ApiError;
 use crate::extract::Id;
 use crate::service::projects;
 use axum::extract::State;
+use devflow_domain::packages::describe;
 use devflow_domain::plan::{Planned, What, plan};
 use devflow_protocol::ProjectId;
 use devflow_protocol::event::DeploymentState;
@@ -54,6 +55,9 @@ struct PlannedStep {
     /// Files without which a command is skipped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     needs: Vec<String>,
+    /// What else a command is skipped without, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    only_where: Vec<String>,
 }
 
 impl From<&Planned<'_>> for PlannedStep {
@@ -72,6 +76,9 @@ impl From<&Planned<'_>> for PlannedStep {
             timeout_s: command.map(|command| command.timeout_s),
             needs: command
                 .map(|command| command.needs.iter().map(ToString::to_string).collect())
+                .unwrap_or_default(),
+            only_where: command
+                .map(|command| command.gates.iter().map(describe).collect())
                 .unwrap_or_default(),
         }
     }

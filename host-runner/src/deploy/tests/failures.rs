@@ -23,6 +23,7 @@ fn step(name: &str, phase: Phase, script: &str) -> Step {
         phase,
         argv: ["sh", "-c", script].map(str::to_owned).into(),
         needs: vec![],
+        gates: vec![],
         cache: None,
         timeout_s: 20,
         beside: false,

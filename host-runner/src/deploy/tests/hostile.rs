@@ -90,6 +90,7 @@ async fn commands_of_a_project_see_neither_docker_nor_root_nor_others() {
         phase: Phase::Build,
         argv: vec!["sh".into(), "-c".into(), format!("{{ {script} ; }} 2>&1 || true")],
         needs: vec![],
+        gates: vec![],
         cache: None,
         timeout_s: 60,
         beside: false,

@@ -11,5 +11,6 @@ mod load;
 mod plain;
 mod recovery;
 mod services;
+mod shopware;
 
 use lab::Lab;

@@ -17,6 +17,7 @@ use axum::response::Response;
 use devflow_domain::access::Action;
 use devflow_domain::command_line;
 use devflow_domain::hooks::{self, Hook, HookPoint};
+use devflow_domain::packages;
 use devflow_domain::plan::{Planned, What, plan};
 use devflow_domain::settings::ProjectSettings;
 use devflow_protocol::ProjectId;
@@ -154,6 +155,11 @@ fn notes(step: &Step) -> String {
         let needs: Vec<&str> = step.needs.iter().map(RelPath::as_str).collect();
         notes.push(format!("only where the release has {}", needs.join(" and ")));
     }
+    notes.extend(
+        step.gates
+            .iter()
+            .map(|gate| format!("only where {}", packages::describe(gate))),
+    );
     if let Some(cache) = &step.cache {
         notes.push(format!("{} is kept for the next deployment", cache.path));
     }

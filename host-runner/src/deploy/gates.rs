@@ -1,0 +1,76 @@
+//! The conditions that a step puts on the Composer packages of its release.
+
+use super::layout::ReleaseDir;
+use super::prepare::rel;
+use super::record::load_previous;
+use super::run::Run;
+use crate::host::tree::Tree;
+use crate::host::{Doing, Result};
+use devflow_domain::packages::Packages;
+use devflow_protocol::DeploymentId;
+use devflow_protocol::outcome::Manifest;
+use devflow_protocol::project::{Framework, Gate, Step};
+
+/// The packages of a release; none where it has no lock file.
+fn packages(release: &ReleaseDir, uid: u32) -> Result<Packages> {
+    let lock = Tree::open(&release.app(), uid)?.read(&rel("composer.lock"))?;
+    lock.map_or(Ok(Packages::default()), |text| {
+        Packages::read(&text).doing(|| "read `composer.lock` of the release")
+    })
+}
+
+impl Run<'_> {
+    /// Why a step is not for this release; None where all its gates hold.
+    ///
+    /// # Errors
+    /// The lock file cannot be read.
+    pub(crate) fn unmet(&self, step: &Step) -> Result<Option<String>> {
+        if step.gates.is_empty() {
+            return Ok(None);
+        }
+        let has = packages(&self.release, self.uid)?;
+        let before = self
+            .before()?
+            .map(|id| self.layout.release(&id))
+            // It may be pruned where a restarted runner goes on behind the switch.
+            .filter(|before| before.app().is_dir())
+            .map(|before| packages(&before, self.uid))
+            .transpose()?;
+        Ok(step
+            .gates
+            .iter()
+            .find_map(|gate| has.unmet(gate, before.as_ref())))
+    }
+
+    /// The release that served before this one, also behind the switch.
+    fn before(&self) -> Result<Option<DeploymentId>> {
+        match self.layout.live()? {
+            Some(live) if live == self.release.id => load_previous(&self.release),
+            live => Ok(live),
+        }
+    }
+
+    /// Why going back to a Shopware release may meet a database that its code does not know: an update lies between.
+    ///
+    /// # Errors
+    /// A lock file cannot be read.
+    pub(crate) fn update_between(&self, target: &Manifest) -> Result<Option<(String, String)>> {
+        let Some(live) = self
+            .layout
+            .live()?
+            .filter(|_| self.spec.framework == Framework::Shopware)
+        else {
+            return Ok(None);
+        };
+        let core = "shopware/core".parse().expect("it is a package's name");
+        let now = packages(&self.layout.release(&live), self.uid)?;
+        let then = packages(&self.layout.release(&target.release), self.uid)?;
+        let same = now.unmet(&Gate::Changed { package: core }, Some(&then)).is_some();
+        Ok((!same).then(|| {
+            (
+                "system:update:finish".to_owned(),
+                "it belongs to another version of shopware/core".to_owned(),
+            )
+        }))
+    }
+}
