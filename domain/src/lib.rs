@@ -16,6 +16,7 @@ pub mod environment;
 pub mod etag;
 pub mod hooks;
 pub mod idempotency;
+pub mod inspection;
 pub mod load;
 pub mod migrations;
 pub mod moment;

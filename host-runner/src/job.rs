@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::deploy;
 use crate::host::Host;
 use crate::identity::Identity;
+use crate::inspect;
 use crate::journal::{JobKey, Journal, JournalError};
 use crate::mask::{self, Mask};
 use devflow_protocol::event::{DeploymentState, Happening, StepOutcome, Stream};
@@ -248,6 +249,7 @@ pub(crate) async fn dispatch(context: &JobContext, identity: &Identity) -> Outco
         Work::Stop(work) => deploy::stop(context, work).await,
         Work::Restart(work) => deploy::restart(context, work).await,
         Work::RemoveProject(work) => deploy::remove(context, work).await,
+        Work::Inspect(work) => inspect::inspect(context, work).await,
     }
 }
 
@@ -269,7 +271,7 @@ pub(crate) fn report(host: &Host, work: &Work) -> Option<ProjectReport> {
         Work::Rollback(work) => &work.spec.slug,
         Work::Stop(work) | Work::Restart(work) => &work.slug,
         Work::RemoveProject(work) => &work.slug,
-        Work::Cancel(_) | Work::Ping(_) => return None,
+        Work::Cancel(_) | Work::Ping(_) | Work::Inspect(_) => return None,
     };
     match deploy::report(host, slug) {
         Ok(report) => Some(report),
@@ -284,6 +286,7 @@ pub(crate) fn report(host: &Host, work: &Work) -> Option<ProjectReport> {
 pub(crate) fn outcome_name(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Succeeded { .. } => "succeeded",
+        Outcome::Inspected { .. } => "inspected",
         Outcome::Failed { .. } => "failed",
         Outcome::RolledBack { .. } => "rolled_back",
         Outcome::Cancelled => "cancelled",

@@ -16,6 +16,7 @@ mod fault;
 mod files;
 mod host;
 mod identity;
+mod inspect;
 mod job;
 mod journal;
 mod mask;

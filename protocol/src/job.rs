@@ -5,7 +5,7 @@ use crate::dsse::{Envelope, EnvelopeError};
 use crate::id::{DeploymentId, JobId, ProjectId, ServerId};
 use crate::project::ProjectSpec;
 use crate::seal::Sealed;
-use crate::text::{GitSha, RefName, Slug};
+use crate::text::{GitSha, RefName, RepositoryUrl, Slug};
 use crate::time::UnixMillis;
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,8 @@ pub enum Work {
     RemoveProject(RemoveProject),
     /// Answer; shows that the way to the runner works.
     Ping(Ping),
+    /// Look what a repository is, without running anything of it.
+    Inspect(Inspect),
 }
 
 impl Work {
@@ -75,6 +77,7 @@ impl Work {
             Self::Restart(_) => "restart",
             Self::RemoveProject(_) => "remove_project",
             Self::Ping(_) => "ping",
+            Self::Inspect(_) => "inspect",
         }
     }
 }
@@ -171,6 +174,16 @@ pub struct RemoveProject {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ping {}
+
+/// Arguments of [`Work::Inspect`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inspect {
+    /// Where the code comes from.
+    pub repository: RepositoryUrl,
+    /// The ref whose tip is looked at.
+    pub ref_name: RefName,
+}
 
 /// Why a job is not accepted.
 #[derive(Debug, thiserror::Error)]

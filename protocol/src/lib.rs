@@ -10,6 +10,7 @@ pub mod dsse;
 pub mod enrol;
 pub mod event;
 pub mod id;
+pub mod inspection;
 pub mod job;
 pub mod limits;
 pub mod outcome;

@@ -1,6 +1,7 @@
 //! How a job ended, as the runner reports it.
 
 use crate::id::DeploymentId;
+use crate::inspection::Inspection;
 use crate::text::{GitSha, StepName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -14,6 +15,11 @@ pub enum Outcome {
     Succeeded {
         /// What the release is made of; None for other jobs.
         manifest: Option<Manifest>,
+    },
+    /// A repository was looked at.
+    Inspected {
+        /// What was found.
+        inspection: Inspection,
     },
     /// It failed, and nothing changed for visitors.
     Failed {

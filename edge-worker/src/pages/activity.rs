@@ -120,6 +120,7 @@ fn sentence(action: &str) -> String {
         "server.drain" => "Began to drain the server",
         "server.undrain" => "Ended draining the server",
         "server.remove" => "Removed the server",
+        "server.inspect" => "Had a repository looked at by",
         "server.ping" => "Tested the connection of",
         "audit.export" => "Exported the audit trail",
         "key.create" => "Made an API key",

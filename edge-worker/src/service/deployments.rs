@@ -208,7 +208,7 @@ async fn ask_runner_to_cancel(
     };
     let arguments = serde_json::to_string(&Arguments {
         job: Some(job.id),
-        purge: false,
+        ..Arguments::default()
     })
     .expect("arguments are plain");
     let cancel = platform::new_id(JobId::new);

@@ -7,7 +7,7 @@ use crate::store::projects::read_settings;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_protocol::dsse::Envelope;
 use devflow_protocol::job::{
-    Cancel, Deploy, Job, Ping, ProjectOnly, RemoveProject, Rollback, SealedEnvironment, Work,
+    Cancel, Deploy, Inspect, Job, Ping, ProjectOnly, RemoveProject, Rollback, SealedEnvironment, Work,
     environment_context,
 };
 use devflow_protocol::limits::ENVELOPE_BYTES;
@@ -90,6 +90,10 @@ fn work(materials: &Materials, seal: &Seal<'_>) -> Result<Work, BuildError> {
             purge: arguments.purge,
         }),
         "ping" => Work::Ping(Ping {}),
+        "inspect" => Work::Inspect(Inspect {
+            repository: arguments.repository.ok_or(BuildError::Missing("repository"))?,
+            ref_name: arguments.ref_name.ok_or(BuildError::Missing("ref"))?,
+        }),
         other => return Err(BuildError::Stored(format!("unknown verb {other}"))),
     })
 }

@@ -7,6 +7,7 @@ pub(crate) mod endpoints;
 pub(crate) mod envelope;
 pub(crate) mod environments;
 pub(crate) mod host_names;
+pub(crate) mod inspections;
 pub(crate) mod invitations;
 pub(crate) mod keys;
 pub(crate) mod outgoing;

@@ -4,7 +4,7 @@
 use super::deployments::Kind;
 use super::{Statement, statement};
 use devflow_protocol::job::Trigger;
-use devflow_protocol::text::{GitSha, RefName, Slug};
+use devflow_protocol::text::{GitSha, RefName, RepositoryUrl, Slug};
 use devflow_protocol::{DeploymentId, JobId, ProjectId, ServerId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,11 @@ pub(crate) struct Arguments {
     /// Also remove shared files and database.
     #[serde(default)]
     pub(crate) purge: bool,
+    /// The repository to look at, and where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) repository: Option<RepositoryUrl>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ref_name: Option<RefName>,
 }
 
 /// Who asks, and what a new lease is to be.

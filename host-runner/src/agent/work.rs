@@ -261,7 +261,7 @@ fn shortened(mut outcome: Outcome) -> Outcome {
         | Outcome::Refused { reason } => {
             reason.truncate(reason.floor_char_boundary(REASON_BYTES));
         }
-        Outcome::Succeeded { .. } | Outcome::Cancelled => {}
+        Outcome::Succeeded { .. } | Outcome::Inspected { .. } | Outcome::Cancelled => {}
     }
     outcome
 }

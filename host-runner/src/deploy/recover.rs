@@ -30,6 +30,7 @@ pub(crate) async fn recover(job: &JobContext) -> Outcome {
         Work::Restart(work) => super::restart(job, work).await,
         Work::RemoveProject(work) => super::remove(job, work).await,
         Work::Cancel(_) | Work::Ping(_) => Outcome::Succeeded { manifest: None },
+        Work::Inspect(work) => crate::inspect::inspect(job, work).await,
     }
 }
 

@@ -284,7 +284,7 @@ pub(crate) fn slug_of(work: &Work) -> Option<&str> {
         Work::Rollback(rollback) => Some(rollback.spec.slug.as_str()),
         Work::Stop(only) | Work::Restart(only) => Some(only.slug.as_str()),
         Work::RemoveProject(remove) => Some(remove.slug.as_str()),
-        Work::Cancel(_) | Work::Ping(_) => None,
+        Work::Cancel(_) | Work::Ping(_) | Work::Inspect(_) => None,
     }
 }
 

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Every verb that a policy can name.
-pub(crate) const VERBS: [&str; 7] = [
+pub(crate) const VERBS: [&str; 8] = [
     "deploy",
     "rollback",
     "cancel",
@@ -25,6 +25,7 @@ pub(crate) const VERBS: [&str; 7] = [
     "restart",
     "remove_project",
     "ping",
+    "inspect",
 ];
 
 /// What is allowed.
@@ -162,6 +163,8 @@ impl Policy {
         }
         match work {
             Work::Deploy(deploy) => judge_spec(rules, &deploy.spec, pin),
+            // It belongs to no project yet, so what holds for all of them does.
+            Work::Inspect(inspect) => judge_repository(rules, inspect.repository.as_str()),
             // A kept release is on the server already; nothing is fetched for it.
             Work::Rollback(rollback) => {
                 judge_image(rules, &rollback.spec)?;
@@ -176,11 +179,7 @@ impl Policy {
 
 fn judge_spec(rules: &Rules, spec: &ProjectSpec, pin: Option<&str>) -> Result<(), String> {
     let repository = spec.repository.as_str();
-    if !fits_repository(rules, repository) {
-        return Err(format!(
-            "this server's policy does not allow the repository {repository}; see `repositories` in its policy.toml"
-        ));
-    }
+    judge_repository(rules, repository)?;
     judge_image(rules, spec)?;
     if !rules.own_commands {
         commands::judge(spec)?;
@@ -194,6 +193,15 @@ fn judge_spec(rules: &Rules, spec: &ProjectSpec, pin: Option<&str>) -> Result<()
         )),
         _ => Ok(()),
     }
+}
+
+fn judge_repository(rules: &Rules, repository: &str) -> Result<(), String> {
+    if fits_repository(rules, repository) {
+        return Ok(());
+    }
+    Err(format!(
+        "this server's policy does not allow the repository {repository}; see `repositories` in its policy.toml"
+    ))
 }
 
 fn fits_repository(rules: &Rules, repository: &str) -> bool {

@@ -2,8 +2,10 @@
 
 use super::form::ProjectForm;
 use crate::store::projects::ProjectRow;
+use devflow_domain::dotenv;
+use devflow_domain::inspection::Proposal;
 use devflow_domain::settings::ProjectSettings;
-use devflow_protocol::project::{Framework, Limits, ReleasePolicy};
+use devflow_protocol::project::{Environment, Framework, Limits, ReleasePolicy};
 use devflow_protocol::text::{Fqdn, PhpVersion, RefName, RepositoryUrl, Slug, UrlPath};
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -112,6 +114,33 @@ impl ProjectForm {
             observe_s: release.observe_s.to_string(),
             ..self
         }
+    }
+
+    /// The form with what is proposed for a repository.
+    pub(crate) fn proposed(self, proposal: &Proposal) -> Self {
+        let names = proposal.env_names.iter().map(|name| format!("{name}=\n"));
+        Self {
+            framework: match proposal.framework {
+                Framework::Laravel => "laravel".to_owned(),
+                Framework::Php => "php".to_owned(),
+            },
+            php: proposal.php.to_string(),
+            mariadb: proposal.mariadb,
+            redis: proposal.redis,
+            variables: names.collect(),
+            ..self
+        }
+    }
+
+    /// The variables that were given a value.
+    pub(crate) fn variables(&self) -> Result<Environment, Vec<(String, String)>> {
+        let read = dotenv::parse(&self.variables.replace("\r\n", "\n"));
+        let mut read = read.map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            vec![("variables".to_owned(), lines.join("; "))]
+        })?;
+        read.0.retain(|_, value| !value.is_empty());
+        Ok(read)
     }
 
     /// The fields of the API for a new project.
@@ -253,6 +282,25 @@ mod tests {
                 "slug"
             ]
         );
+    }
+
+    #[test]
+    fn variables_without_a_value_are_not_set() {
+        let variables = |text: &str| ProjectForm {
+            variables: text.to_owned(),
+            ..ProjectForm::new()
+        };
+        let read = variables("APP_NAME=\r\nMAIL_FROM=a@example.com\r\n")
+            .variables()
+            .unwrap();
+        let read: Vec<(&str, &str)> = read
+            .0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        assert_eq!(read, [("MAIL_FROM", "a@example.com")]);
+        let problems = variables("nonsense").variables().unwrap_err();
+        assert_eq!(problems[0].0, "variables");
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(crate) struct ProjectForm {
     pub(crate) body_mib: String,
     pub(crate) keep: String,
     pub(crate) observe_s: String,
+    /// Lines of a `.env` file; on the form of a new project only.
+    pub(crate) variables: String,
     /// Field and what is wrong with it; a field that is not on the form speaks above it.
     #[serde(skip)]
     pub(crate) problems: Vec<(String, String)>,
@@ -67,7 +69,7 @@ impl fmt::Display for FieldProblem<'_> {
 
 impl HtmlSafe for FieldProblem<'_> {}
 
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 18] = [
     "name",
     "slug",
     "server",
@@ -85,6 +87,7 @@ const FIELDS: [&str; 17] = [
     "release.keep",
     "release.observe_s",
     "provider",
+    "variables",
 ];
 
 impl ProjectForm {
@@ -182,6 +185,8 @@ pub(crate) struct NewProjectPage {
     pub(crate) shell: Shell,
     /// Id and name of each server that can take a project.
     pub(crate) servers: Vec<(String, String)>,
+    /// Why the form is filled in as it is, after a look at the repository.
+    pub(crate) reasons: Vec<String>,
     pub(crate) form: ProjectForm,
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod pipeline;
 
 pub(crate) mod actions;
 pub(crate) mod settings;
+pub(crate) mod wizard;
 
 use super::look::{self, Badge, ProjectFacts};
 use crate::access::{Access, Needs, Routes};
@@ -28,7 +29,12 @@ pub(crate) fn router() -> Routes {
     Routes::new()
         .merge(members::router())
         .post("/projects", Needs::may(Action::CreateProject), settings::create)
-        .get("/projects/new", Needs::may(Action::CreateProject), settings::new)
+        .get("/projects/new", Needs::may(Action::CreateProject), wizard::new)
+        .post(
+            "/projects/inspect",
+            Needs::may(Action::CreateProject),
+            wizard::look,
+        )
         .get(
             "/projects/{id}",
             Needs::project(Action::SeeProject),

@@ -3,48 +3,37 @@
 use super::form::{NewProjectPage, ProjectForm, SettingsPage};
 use super::{Head, Tab};
 use crate::app::AppState;
+use crate::auth::Actor;
 use crate::error::ApiError;
-use crate::extract::{CsrfForm, Id, Query};
+use crate::extract::{CsrfForm, Id};
 use crate::pages::shell::Section;
 use crate::pages::web::{self, Visitor};
-use crate::service::projects;
+use crate::service::{environments, projects};
 use crate::store::servers::{self, ServerRow, ServerState};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use devflow_domain::settings::ProjectSettings;
 use devflow_protocol::ProjectId;
-use serde::Deserialize;
 
-/// The server that a new project is to have.
-#[derive(Deserialize)]
-pub(crate) struct Wanted {
-    #[serde(default)]
-    server: String,
-}
-
-/// `GET /projects/new`
-#[worker::send]
-pub(crate) async fn new(
-    State(state): State<AppState>,
-    visitor: Visitor,
-    Query(wanted): Query<Wanted>,
-) -> Result<Response, ApiError> {
-    let form = ProjectForm {
-        server: wanted.server,
-        ..ProjectForm::new()
-    };
-    let page = new_page(&state, &visitor, form).await?;
-    visitor.page(&page)
-}
-
-async fn new_page(
+/// The whole form of a new project.
+pub(super) async fn new_page(
     state: &AppState,
     visitor: &Visitor,
     form: ProjectForm,
 ) -> Result<NewProjectPage, ApiError> {
+    Ok(NewProjectPage {
+        shell: visitor.shell("New project", Section::Projects, None),
+        servers: server_choices(state).await?,
+        reasons: vec![],
+        form,
+    })
+}
+
+/// Id and name of each server, with what speaks against it.
+pub(super) async fn server_choices(state: &AppState) -> Result<Vec<(String, String)>, ApiError> {
     let rows: Vec<ServerRow> = state.db.all(servers::list("")).await?;
-    let servers = rows
+    let choices = rows
         .into_iter()
         .map(|row| {
             let note = match row.state {
@@ -56,11 +45,7 @@ async fn new_page(
             (row.id.to_string(), format!("{}{note}", row.name))
         })
         .collect();
-    Ok(NewProjectPage {
-        shell: visitor.shell("New project", Section::Projects, None),
-        servers,
-        form,
-    })
+    Ok(choices)
 }
 
 /// `POST /projects`
@@ -71,10 +56,7 @@ pub(crate) async fn create(
     form: CsrfForm<ProjectForm>,
 ) -> Result<Response, ApiError> {
     let CsrfForm { signed_in, mut form } = form;
-    let made = match form.new_project() {
-        Ok(fields) => projects::create(&state, &signed_in.actor(), fields).await,
-        Err(problems) => Err(ApiError::Invalid(problems)),
-    };
+    let made = make(&state, &signed_in.actor(), &form).await;
     match made {
         Ok(made) => {
             let path = format!("/projects/{}/hook?reveal=1", made.project.id);
@@ -92,6 +74,20 @@ pub(crate) async fn create(
             web::refused(&page)
         }
     }
+}
+
+/// Makes the project, and then a version of its environment with the variables that were given a value.
+async fn make(state: &AppState, actor: &Actor, form: &ProjectForm) -> Result<projects::Created, ApiError> {
+    let read = form
+        .variables()
+        .and_then(|variables| Ok((variables, form.new_project()?)));
+    let (variables, fields) = read.map_err(ApiError::Invalid)?;
+    let made = projects::create(state, actor, fields).await?;
+    if !variables.0.is_empty() {
+        let changes = variables.0.into_iter().map(|(name, value)| (name, Some(value)));
+        environments::change(state, actor, &made.project.id, |_| Ok(()), changes).await?;
+    }
+    Ok(made)
 }
 
 /// The problems that a person can mend on the form; other errors stay errors.

@@ -300,6 +300,7 @@ fn job_row(job: &OpenJob, now: UnixMillis) -> JobRow {
         "restart" => "Restart",
         "remove_project" => "Removal",
         "ping" => "Connection test",
+        "inspect" => "Look at a repository",
         other => other,
     };
     JobRow {

@@ -7,7 +7,7 @@ use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::extract::{Id, Json as Body, Paging, Query};
-use crate::service::servers;
+use crate::service::{inspections, servers};
 use crate::store::jobs::{self, JobRow};
 use crate::store::servers as store;
 use crate::store::{Page, servers::ServerRow};
@@ -15,6 +15,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Method;
 use devflow_domain::access::Action;
+use devflow_protocol::text::{RefName, RepositoryUrl};
 use devflow_protocol::{JobId, ServerId};
 use serde::Deserialize;
 
@@ -61,6 +62,13 @@ pub(super) fn router() -> Routes {
             Needs::may(Action::ManageServers),
             "Make a new token to enrol a server; the one before ends",
             invite,
+        )
+        .api(
+            Method::POST,
+            "/api/v1/servers/{id}/inspections",
+            Needs::may(Action::CreateProject),
+            "Let a server look what a repository is; the job's outcome says what was found",
+            inspect,
         )
         .api(
             Method::POST,
@@ -187,6 +195,29 @@ async fn job(state: &AppState, id: &JobId) -> Result<JobRow, ApiError> {
         .first(jobs::by_id(id))
         .await?
         .ok_or_else(|| ApiError::no_such("job"))
+}
+
+/// What to look at: the tip of a branch.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct NewInspection {
+    repository: RepositoryUrl,
+    /// A whole ref, such as `refs/heads/main`.
+    ref_name: RefName,
+}
+
+#[worker::send]
+async fn inspect(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<ServerId>,
+    Body(new): Body<NewInspection>,
+) -> Result<Accepted<JobAsked>, ApiError> {
+    let id = inspections::start(&state, &caller.actor, &id, new.repository, new.ref_name).await?;
+    Ok(Accepted(JobAsked {
+        job: job(&state, &id).await?.into(),
+    }))
 }
 
 #[worker::send]

@@ -283,7 +283,11 @@ pub(crate) async fn remove(
         None
     } else {
         let job = platform::new_id(JobId::new);
-        let arguments = serde_json::to_string(&Arguments { job: None, purge }).expect("arguments are plain");
+        let arguments = serde_json::to_string(&Arguments {
+            purge,
+            ..Arguments::default()
+        })
+        .expect("arguments are plain");
         let new = jobs::NewJob {
             id: &job,
             server: &row.server,

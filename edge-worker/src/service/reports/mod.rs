@@ -59,7 +59,8 @@ pub(crate) async fn acknowledge(
 /// How a deployment ends by a job's outcome, and the sentence that is kept.
 fn end_of(outcome: &Outcome) -> (End, Option<String>) {
     match outcome {
-        Outcome::Succeeded { .. } => (End::Live, None),
+        // Of a deployment there is no look.
+        Outcome::Succeeded { .. } | Outcome::Inspected { .. } => (End::Live, None),
         Outcome::Failed {
             step: Some(step),
             reason,

@@ -163,7 +163,7 @@ fn cancel_passes_by_the_project_s_running_job_and_reaches_a_paused_runner() {
     db.queue(11, 1, Trigger::Manual);
     let arguments = Arguments {
         job: Some(id!(JobId, 10)),
-        purge: false,
+        ..Arguments::default()
     };
     db.run(jobs::insert(&jobs::NewJob {
         id: &id!(JobId, 20),

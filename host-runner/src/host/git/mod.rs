@@ -3,6 +3,7 @@
 //! Git runs by argument vector, without the system's and the user's configuration, without prompts, and with the
 //! protocols https, http, ssh and file only.
 
+mod glance;
 mod head;
 mod locks;
 mod refusals;
@@ -21,6 +22,18 @@ use tokio_util::sync::CancellationToken;
 const KNOWN_HOSTS: &str = include_str!("known_hosts");
 /// Longest fetch.
 const FETCH_LIMIT: Duration = Duration::from_mins(10);
+/// How much is fetched, and how long that may take.
+#[derive(Clone, Copy)]
+struct Extent {
+    depth: Option<&'static str>,
+    limit: Duration,
+}
+
+/// All of a ref's history.
+const WHOLE: Extent = Extent {
+    depth: None,
+    limit: FETCH_LIMIT,
+};
 /// Longest local operation.
 const LOCAL_LIMIT: Duration = Duration::from_mins(2);
 
@@ -115,7 +128,7 @@ impl Git {
         }
         remove_stale_locks(mirror);
         let refspec = format!("+{ref_name}:{ref_name}");
-        self.fetch_one(mirror, url, &refspec, cancel)
+        self.fetch_one(mirror, url, &refspec, WHOLE, cancel)
             .await
             .map_err(|done| fetch_error(url, ref_name.short(), &done))?;
         let tip = self
@@ -126,7 +139,7 @@ impl Git {
         };
         if !self.has(mirror, wanted, cancel).await? {
             // The ref was moved by force since; most servers still hand out the commit by its id.
-            self.fetch_one(mirror, url, wanted.as_str(), cancel)
+            self.fetch_one(mirror, url, wanted.as_str(), WHOLE, cancel)
                 .await
                 .map_err(|done| fetch_error(url, wanted.short(), &done))?;
         }
@@ -152,6 +165,7 @@ impl Git {
         mirror: &Path,
         url: &RepositoryUrl,
         what: &str,
+        extent: Extent,
         cancel: &CancellationToken,
     ) -> std::result::Result<(), String> {
         let mut command = self.command(mirror);
@@ -170,10 +184,9 @@ impl Git {
             "--no-tags",
             "--no-recurse-submodules",
             "--no-write-fetch-head",
-            "--",
         ]);
-        command.args([url.as_str(), what]);
-        let done = run(command, &[], FETCH_LIMIT, cancel)
+        command.args(extent.depth).args(["--", url.as_str(), what]);
+        let done = run(command, &[], extent.limit, cancel)
             .await
             .map_err(|error| error.to_string())?;
         if done.status.success() {

@@ -10,6 +10,7 @@ pub(super) mod servers;
 
 use crate::pages::look::{Badge, Tone};
 use crate::pages::moment::Moment;
+use crate::pages::project::wizard::Stage;
 use crate::pages::shell::{CsrfField, Mood, Section, Shell, Theme};
 use devflow_protocol::time::UnixMillis;
 
@@ -69,6 +70,12 @@ pub(super) fn all(theme: Theme, text: &str) -> Vec<(&'static str, String)> {
         ("pipeline", project::pipeline(theme, text)),
         ("members", project::members(theme, text)),
         ("new", project::new_project(theme, form.clone())),
+        ("start", project::start(theme, Stage::Ask, text)),
+        ("look", project::start(theme, Stage::Look, text)),
+        (
+            "look-failed",
+            project::start(theme, Stage::Failed(text.to_owned()), text),
+        ),
         ("settings", project::settings(theme, form)),
         ("deployment", deployment::deployment(theme, false, text)),
         ("deployment-failed", deployment::deployment(theme, true, text)),

@@ -4,7 +4,9 @@ use super::{ago, badge, shell};
 use crate::pages::look::{Badge, Tone};
 use crate::pages::moment::Length;
 use crate::pages::people::project_choices;
-use crate::pages::project::{Head, Tab, deliveries, deployments, environment, form, hook, members, pipeline};
+use crate::pages::project::{
+    Head, Tab, deliveries, deployments, environment, form, hook, members, pipeline, wizard,
+};
 use crate::pages::shell::{Section, Theme};
 use askama::Template;
 use devflow_domain::access::Role;
@@ -242,7 +244,25 @@ pub(in crate::pages::tests) fn new_project(theme: Theme, form: form::ProjectForm
             ("srv_1".to_owned(), "web-1".to_owned()),
             ("srv_2".to_owned(), "web-2".to_owned()),
         ],
+        reasons: vec![format!("It requires PHP {}: 8.4.", form.name)],
         form,
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn start(theme: Theme, stage: wizard::Stage, text: &str) -> String {
+    let page = wizard::StartPage {
+        shell: shell("New project", Section::Projects, theme),
+        servers: vec![("srv_1".to_owned(), text.to_owned())],
+        asked: wizard::Asked {
+            server: "srv_1".to_owned(),
+            repository: text.to_owned(),
+            branch: text.to_owned(),
+            ..wizard::Asked::default()
+        },
+        stage,
+        problem: Some(("branch", text.to_owned())),
+        key: Some(("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA devflow".to_owned(), "there")),
     };
     page.render().unwrap()
 }

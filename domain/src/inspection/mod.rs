@@ -1,0 +1,148 @@
+//! Looking at a repository before it becomes a project: what its files say ([`read`], in the runner), and the settings
+//! that follow from it ([`propose`], on the edge).
+
+mod read;
+mod versions;
+
+pub use read::read;
+
+use crate::webhook::Provider;
+use devflow_protocol::inspection::{ENV_EXAMPLE, Inspection};
+use devflow_protocol::project::Framework;
+use devflow_protocol::text::{EnvName, PhpVersion};
+
+/// PHP versions, the one that is preferred first.
+const PHP_VERSIONS: [&str; 7] = ["8.4", "8.3", "8.2", "8.5", "8.1", "8.0", "7.4"];
+
+/// Settings for a person to look at, with the reasons.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// The kind of application.
+    pub framework: Framework,
+    /// The preferred PHP version that `composer.json` allows.
+    pub php: PhpVersion,
+    /// A database is made.
+    pub mariadb: bool,
+    /// Redis is given.
+    pub redis: bool,
+    /// Variables that want a value: those of `.env.example` but for what is set for the project anyway.
+    pub env_names: Vec<EnvName>,
+    /// What was found and what follows, one sentence each.
+    pub reasons: Vec<String>,
+}
+
+/// Proposes settings for what was found.
+pub fn propose(found: &Inspection) -> Proposal {
+    let mut reasons = Vec::new();
+    let framework = framework(found, &mut reasons);
+    let php = php(found, &mut reasons);
+    let mariadb = framework == Framework::Laravel && names(found, "DB_DATABASE");
+    if mariadb {
+        reasons.push("Its .env.example names a database, so one is made for it.".to_owned());
+    }
+    let redis = ["predis/predis", "ext-redis", "laravel/horizon"]
+        .into_iter()
+        .find(|package| found.requires.contains_key(*package));
+    if let Some(package) = redis {
+        reasons.push(format!("It requires {package}, so it is given Redis."));
+    }
+    if found.builds_assets {
+        reasons.push("Its package.json has a build script, which each deployment runs.".to_owned());
+    }
+    reasons.extend(found.unreadable.iter().cloned());
+    Proposal {
+        framework,
+        php,
+        mariadb,
+        redis: redis.is_some(),
+        env_names: wanted(found, framework, mariadb, redis.is_some()),
+        reasons,
+    }
+}
+
+fn names(found: &Inspection, name: &str) -> bool {
+    found.env_names.iter().any(|known| known.as_str() == name)
+}
+
+fn framework(found: &Inspection, reasons: &mut Vec<String>) -> Framework {
+    let requires = |package| found.requires.get(package);
+    if let Some(version) = requires("laravel/framework").filter(|_| found.has("artisan")) {
+        reasons.push(format!(
+            "It has artisan and requires laravel/framework {version}: Laravel, with a queue worker and the scheduler."
+        ));
+        return Framework::Laravel;
+    }
+    let other = [
+        ("shopware/core", "Shopware"),
+        ("symfony/framework-bundle", "a Symfony application"),
+    ];
+    let console = other
+        .into_iter()
+        .find(|(package, _)| requires(*package).is_some() && found.has("bin/console"));
+    reasons.push(match console {
+        Some((package, name)) => format!(
+            "It requires {package}: {name}. There is no pipeline for that, so plain PHP is proposed; add its commands as \
+             steps through the API."
+        ),
+        None if found.has("composer.json") => "It has a composer.json and no framework that is known here: plain PHP.".to_owned(),
+        None if found.has("index.php") || found.has("public/index.php") => "It has an index.php: plain PHP.".to_owned(),
+        None => "Nothing says that this is a PHP application; look whether the branch is right.".to_owned(),
+    });
+    Framework::Php
+}
+
+fn php(found: &Inspection, reasons: &mut Vec<String>) -> PhpVersion {
+    let preferred = || PHP_VERSIONS[0].parse().expect("a version");
+    let Some(constraint) = found.requires.get("php") else {
+        return preferred();
+    };
+    let fits = |version: &&str| versions::allows(constraint, version);
+    if let Some(version) = PHP_VERSIONS.into_iter().find(|version| fits(version)) {
+        reasons.push(format!("It requires PHP {constraint}: {version}."));
+        return version.parse().expect("a version");
+    }
+    reasons.push(format!(
+        "It requires PHP {constraint}, which none of the known versions is; choose one."
+    ));
+    preferred()
+}
+
+/// What is set for a project without anybody's doing, by the beginnings of names.
+fn wanted(found: &Inspection, framework: Framework, mariadb: bool, redis: bool) -> Vec<EnvName> {
+    let set = |name: &str| {
+        (framework == Framework::Laravel && ["APP_KEY", "APP_ENV", "APP_DEBUG", "APP_URL"].contains(&name))
+            || (mariadb && name.starts_with("DB_"))
+            || (redis && name.starts_with("REDIS_"))
+    };
+    let names = found.env_names.iter().filter(|_| found.has(ENV_EXAMPLE));
+    names.filter(|name| !set(name.as_str())).cloned().collect()
+}
+
+/// The provider whose address this is, where the host tells.
+pub fn provider_of(repository: &str) -> Option<Provider> {
+    let rest = repository.split_once("://").map_or(repository, |(_, rest)| rest);
+    let host = rest.split(['/', ':']).next()?;
+    match host.rsplit('@').next()? {
+        "github.com" => Some(Provider::Github),
+        "gitlab.com" => Some(Provider::Gitlab),
+        "bitbucket.org" => Some(Provider::Bitbucket),
+        "codeberg.org" => Some(Provider::Gitea),
+        _ => None,
+    }
+}
+
+/// A project's name made of its repository's: `flower-shop.git` is “Flower shop”.
+pub fn name_of(repository: &str) -> String {
+    let last = repository.trim_end_matches('/').rsplit(['/', ':']).next();
+    let last = last.unwrap_or_default();
+    let words = last
+        .strip_suffix(".git")
+        .unwrap_or(last)
+        .replace(['-', '_', '.'], " ");
+    let mut letters = words.trim().chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    first + letters.as_str()
+}
+
+#[cfg(test)]
+mod tests;
