@@ -36,7 +36,11 @@ pub fn propose(found: &Inspection) -> Proposal {
     let mut reasons = Vec::new();
     let framework = framework(found, &mut reasons);
     let php = php(found, &mut reasons);
-    let mariadb = framework == Framework::Laravel && names(found, "DB_DATABASE");
+    let mariadb = match framework {
+        Framework::Laravel => names(found, "DB_DATABASE"),
+        Framework::Shopware => names(found, "DATABASE_URL"),
+        Framework::Php => false,
+    };
     if mariadb {
         reasons.push("Its .env.example names a database, so one is made for it.".to_owned());
     }
@@ -72,18 +76,17 @@ fn framework(found: &Inspection, reasons: &mut Vec<String>) -> Framework {
         ));
         return Framework::Laravel;
     }
-    let other = [
-        ("shopware/core", "Shopware"),
-        ("symfony/framework-bundle", "a Symfony application"),
-    ];
-    let console = other
-        .into_iter()
-        .find(|(package, _)| requires(*package).is_some() && found.has("bin/console"));
-    reasons.push(match console {
-        Some((package, name)) => format!(
-            "It requires {package}: {name}. There is no pipeline for that, so plain PHP is proposed; add its commands as \
-             steps through the API."
-        ),
+    let console = |package| requires(package).filter(|_| found.has("bin/console"));
+    if let Some(version) = console("shopware/core") {
+        reasons.push(format!(
+            "It has bin/console and requires shopware/core {version}: Shopware, with a queue worker and its scheduled tasks."
+        ));
+        return Framework::Shopware;
+    }
+    reasons.push(match console("symfony/framework-bundle") {
+        Some(_) => "It requires symfony/framework-bundle: a Symfony application. There is no pipeline for that, so plain PHP is \
+             proposed; add its commands as hooks."
+            .to_owned(),
         None if found.has("composer.json") => "It has a composer.json and no framework that is known here: plain PHP.".to_owned(),
         None if found.has("index.php") || found.has("public/index.php") => "It has an index.php: plain PHP.".to_owned(),
         None => "Nothing says that this is a PHP application; look whether the branch is right.".to_owned(),
@@ -109,9 +112,14 @@ fn php(found: &Inspection, reasons: &mut Vec<String>) -> PhpVersion {
 
 /// What is set for a project without anybody's doing, by the beginnings of names.
 fn wanted(found: &Inspection, framework: Framework, mariadb: bool, redis: bool) -> Vec<EnvName> {
+    let own: &[&str] = match framework {
+        Framework::Laravel => &["APP_KEY", "APP_ENV", "APP_DEBUG", "APP_URL"],
+        Framework::Shopware => &["APP_SECRET", "APP_ENV"],
+        Framework::Php => &[],
+    };
     let set = |name: &str| {
-        (framework == Framework::Laravel && ["APP_KEY", "APP_ENV", "APP_DEBUG", "APP_URL"].contains(&name))
-            || (mariadb && name.starts_with("DB_"))
+        own.contains(&name)
+            || (mariadb && (name.starts_with("DB_") || name == "DATABASE_URL"))
             || (redis && name.starts_with("REDIS_"))
     };
     let names = found.env_names.iter().filter(|_| found.has(ENV_EXAMPLE));

@@ -74,15 +74,40 @@ fn other_repositories_are_plain_php_with_a_reason() {
             ("bin/console", ""),
             (
                 "composer.json",
-                r#"{"require": {"php": "^9.1", "shopware/core": "6.6"}}"#
+                r#"{"require": {"php": "^9.1", "symfony/framework-bundle": "^7.0"}}"#
             )
         ]),
-        "8.4 It requires shopware/core: Shopware. There is no pipeline for that, so plain PHP is proposed; add its \
-         commands as steps through the API. It requires PHP ^9.1, which none of the known versions is; choose one."
+        "8.4 It requires symfony/framework-bundle: a Symfony application. There is no pipeline for that, so plain PHP is \
+         proposed; add its commands as hooks. It requires PHP ^9.1, which none of the known versions is; choose one."
     );
     assert_eq!(
         proposed(&[]),
         "8.4 Nothing says that this is a PHP application; look whether the branch is right."
+    );
+}
+
+#[test]
+fn shopware_is_proposed_with_its_database_and_without_what_is_set_for_it() {
+    let proposal = propose(&found(&[
+        ("bin/console", ""),
+        ("composer.json", r#"{"require": {"shopware/core": "~6.6.0"}}"#),
+        (
+            ".env.example",
+            "APP_ENV=prod\nAPP_SECRET=\nAPP_URL=http://127.0.0.1:8000\nDATABASE_URL=mysql://a:b@c/d\n",
+        ),
+    ]));
+    let names: Vec<&str> = proposal.env_names.iter().map(EnvName::as_str).collect();
+    assert_eq!(names, ["APP_URL"]);
+    assert_eq!(
+        (proposal.framework, proposal.mariadb),
+        (Framework::Shopware, true)
+    );
+    assert_eq!(
+        proposal.reasons,
+        [
+            "It has bin/console and requires shopware/core ~6.6.0: Shopware, with a queue worker and its scheduled tasks.",
+            "Its .env.example names a database, so one is made for it.",
+        ]
     );
 }
 

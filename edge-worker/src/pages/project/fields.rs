@@ -84,11 +84,7 @@ impl ProjectForm {
                 .strip_prefix("refs/heads/")
                 .unwrap_or(ref_name)
                 .to_owned(),
-            framework: match settings.framework {
-                Framework::Laravel => "laravel".to_owned(),
-                Framework::Php => "php".to_owned(),
-                Framework::Shopware => "shopware".to_owned(),
-            },
+            framework: value_of(settings.framework).to_owned(),
             php: settings.php.to_string(),
             path_filter: settings.path_filter.join("\n"),
             domains: text(&settings.domains),
@@ -120,10 +116,7 @@ impl ProjectForm {
     pub(crate) fn proposed(self, proposal: &Proposal) -> Self {
         let names = proposal.env_names.iter().map(|name| format!("{name}=\n"));
         Self {
-            framework: match proposal.framework {
-                Framework::Laravel => "laravel".to_owned(),
-                Framework::Php => "php".to_owned(),
-            },
+            framework: value_of(proposal.framework).to_owned(),
             php: proposal.php.to_string(),
             mariadb: proposal.mariadb,
             redis: proposal.redis,
@@ -216,6 +209,15 @@ impl ProjectForm {
             Ok(_) => fields.put("branch", json!(branch)),
             Err(_) => fields.wrong("branch", "the name of a branch, such as main".to_owned()),
         }
+    }
+}
+
+/// A framework as the form and the API name it.
+fn value_of(framework: Framework) -> &'static str {
+    match framework {
+        Framework::Laravel => "laravel",
+        Framework::Php => "php",
+        Framework::Shopware => "shopware",
     }
 }
 
