@@ -59,7 +59,7 @@ async fn stop_project(host: &Host, slug: &Slug) -> Result<()> {
     project.stopped = true;
     project.save(&layout)?;
     apply_vhost(host, &layout, &live.record.spec, true).await?;
-    live.retire().await.map(drop)
+    live.retire().await
 }
 
 async fn restart_project(host: &Host, slug: &Slug) -> Result<()> {

@@ -264,8 +264,7 @@ impl Run<'_> {
     pub(crate) async fn finish(&self, build: &str, old: Option<&Old<'_>>) {
         let retire = async {
             if let Some(old) = old.filter(|old| old.release.id != self.release.id) {
-                let cut = old.retire().await?;
-                self.tell_cut(cut, old.record.spec.release.drain_s);
+                old.retire().await?;
             }
             self.host().docker.remove(build).await
         };
@@ -277,21 +276,6 @@ impl Run<'_> {
         });
         for failure in [retired.err(), pruned.await.err()].into_iter().flatten() {
             tracing::warn!(job.id = %self.job.job.id, ?failure, "the release is live, but the old one is not gone yet");
-        }
-    }
-
-    /// Says in the deployment's output how many requests did not end within the old release's drain time.
-    fn tell_cut(&self, cut: usize, drain_s: u16) {
-        if cut > 0 {
-            let requests = if cut == 1 {
-                "1 request"
-            } else {
-                &format!("{cut} requests")
-            };
-            self.note(
-                &step_name("retire"),
-                &format!("{requests} to the old release ran longer than its drain time of {drain_s} s and had to be cut"),
-            );
         }
     }
 

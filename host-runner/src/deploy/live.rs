@@ -143,12 +143,11 @@ impl<'a> Old<'a> {
         join_all(stops).await.into_iter().collect()
     }
 
-    /// Lets PHP-FPM answer all that it has accepted, then removes the release's containers. Its files stay. Gives the
-    /// number of requests that ran longer than the drain time, and were cut.
+    /// Lets PHP-FPM answer all that it has accepted, then removes the release's containers. Its files stay.
     ///
     /// # Errors
     /// The engine does not answer.
-    pub(crate) async fn retire(&self) -> Result<usize> {
+    pub(crate) async fn retire(&self) -> Result<()> {
         let wait = u32::from(self.record.spec.release.drain_s.max(1)) + 5;
         let web = self.of_role(Role::Web).await?;
         if web.iter().any(|found| found.running) {
@@ -158,18 +157,12 @@ impl<'a> Old<'a> {
             let flushed = ping(&self.release, Duration::from_secs(u64::from(wait))).await;
             tracing::debug!(release = %self.release.id, ?flushed, "the old release has taken up its queue");
         }
-        let begun = crate::clock::local();
         join_all(web.iter().map(|found| self.host.docker.stop(&found.id, wait)))
             .await
             .into_iter()
             .collect::<Result<()>>()?;
-        let mut cut = 0;
-        for found in &web {
-            cut += cut_requests(&self.host.docker.lines_since(&found.id, begun).await?);
-        }
         self.stop_workers().await?;
-        self.remove_containers(|role| role != Role::Scheduler).await?;
-        Ok(cut)
+        self.remove_containers(|role| role != Role::Scheduler).await
     }
 
     /// Removes containers of the release.
@@ -256,14 +249,6 @@ impl<'a> Old<'a> {
     }
 }
 
-/// How many requests PHP-FPM cut at its end. An idle child goes by itself at SIGQUIT, a busy one after its request; FPM
-/// kills those that are left after `process_control_timeout`, and says so of each.
-fn cut_requests(log: &[String]) -> usize {
-    log.iter()
-        .filter(|line| line.contains("[pool www] child ") && line.contains(" exited on signal "))
-        .count()
-}
-
 /// Takes away everything of a release that is not live: its containers and its folder.
 ///
 /// # Errors
@@ -282,22 +267,4 @@ pub(crate) async fn remove_containers(host: &Host, layout: &Layout, release: &Re
         host.docker.remove(&found.id).await?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cut_requests_counts_children_that_were_killed() {
-        // As PHP-FPM 8.4 writes them.
-        let log = [
-            "[27-Nov-2026 10:00:00] NOTICE: Terminating ...",
-            "[27-Nov-2026 10:00:01] WARNING: [pool www] child 8 exited on signal 15 (SIGTERM) after 3.01 seconds from start",
-            "[27-Nov-2026 10:00:02] WARNING: [pool www] child 9 exited on signal 9 (SIGKILL) after 4.20 seconds from start",
-            "[27-Nov-2026 10:00:02] WARNING: [pool www] child 10 exited with code 255 after 4.20 seconds from start",
-            "PHP message: the child exited on signal",
-        ];
-        assert_eq!(cut_requests(&log.map(str::to_owned)), 2);
-    }
 }

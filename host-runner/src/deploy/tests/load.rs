@@ -1,7 +1,6 @@
 //! Deployments under load: no request fails, whether short, long, or waiting in a full queue.
 
-use super::lab::{Lab, commit, eventually, version};
-use devflow_protocol::job::Work;
+use super::lab::{Lab, version};
 use devflow_protocol::outcome::Outcome;
 use devflow_protocol::project::{Framework, ProjectSpec};
 use std::path::Path;
@@ -41,50 +40,6 @@ fn assert_none_failed(report: &str) {
         !report.contains("Non-2xx") && !report.contains("Socket errors"),
         "{report}"
     );
-}
-
-#[tokio::test]
-#[ignore = "needs Docker, Nginx and root"]
-async fn requests_longer_than_the_drain_time_are_cut_and_counted() {
-    let lab = Lab::new();
-    let work = lab.repository("php");
-    let mut spec = Lab::spec("drain", Framework::Php, &work);
-    spec.limits.max_children = 4;
-    spec.release.drain_s = 1;
-    // A single long sleep would end at the signal.
-    let busy = "<?php $end = microtime(true) + $_GET['s']; while (microtime(true) < $end) { usleep(50000); } echo 'done';";
-    std::fs::write(work.join("public/busy.php"), busy).expect("a file");
-    commit(&work, "A page that takes long");
-    lab.deploy_live(&spec, &[]).await;
-    for (n, seconds, status, said) in [
-        (
-            2,
-            20.0,
-            502,
-            Some("2 requests to the old release ran longer than its drain time of 1 s"),
-        ),
-        (3, 2.5, 200, None),
-    ] {
-        version(&work, &n.to_string());
-        let context = lab.context(Work::Deploy(Box::new(lab.work(&spec))));
-        let path = format!("/busy.php?s={seconds}");
-        let switched = async {
-            // They begin on the old release and are at work when it is to end.
-            eventually("the release that is to come", async || {
-                lab.transcript(&context).contains("> start")
-            })
-            .await;
-            tokio::join!(lab.get("drain", &path), lab.get("drain", &path))
-        };
-        let (outcome, (one, two)) = tokio::join!(lab.deploy_in(&context, &[]), switched);
-        assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
-        assert_eq!((one.status, two.status), (status, status));
-        let transcript = lab.transcript(&context);
-        match said {
-            Some(said) => assert!(transcript.contains(said), "{transcript}"),
-            None => assert!(!transcript.contains("had to be cut"), "{transcript}"),
-        }
-    }
 }
 
 #[tokio::test]

@@ -16,7 +16,6 @@ use bollard::query_parameters::{
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 use description::{PROJECT, RELEASE, ROLE, ROOT};
-use devflow_protocol::UnixMillis;
 use futures_util::StreamExt;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -273,25 +272,10 @@ impl Docker {
 
     /// The last lines that a container printed.
     pub(crate) async fn last_lines(&self, id: &str, lines: usize) -> Result<Vec<String>> {
-        // Boxed: it is part of large futures.
-        Box::pin(self.log(id, 0, &lines.to_string())).await
-    }
-
-    /// What a container printed from a moment on, to the second, at most its last 1,000 lines.
-    ///
-    /// # Errors
-    /// The engine does not answer.
-    pub(crate) async fn lines_since(&self, id: &str, since: UnixMillis) -> Result<Vec<String>> {
-        let seconds = i32::try_from(since.0 / 1000).unwrap_or(i32::MAX);
-        self.log(id, seconds, "1000").await
-    }
-
-    async fn log(&self, id: &str, since: i32, tail: &str) -> Result<Vec<String>> {
         let options = LogsOptionsBuilder::new()
             .stdout(true)
             .stderr(true)
-            .since(since)
-            .tail(tail)
+            .tail(&lines.to_string())
             .build();
         let mut stream = self.client().await?.logs(id, Some(options));
         let mut text = Vec::new();
