@@ -53,6 +53,17 @@ impl AppState {
         self.env.durable_object("AUTH")?.get_by_name("auth")
     }
 
+    /// What counts requests, where the platform has it.
+    pub(crate) fn rate_limiter(&self, binding: &str) -> Option<worker::RateLimiter> {
+        let found = self.env.rate_limiter(binding);
+        if let Err(error) = &found
+            && !error.to_string().contains("undefined")
+        {
+            platform::log_error(&format!("{binding} does not count: {error}"));
+        }
+        found.ok()
+    }
+
     /// The bucket of large values.
     pub(crate) fn blobs(&self) -> Result<worker::Bucket, worker::Error> {
         self.env.bucket("BLOBS")

@@ -32,6 +32,15 @@ impl Edge {
 
     /// Starts it with further variables.
     pub fn start_with(folder: &Path, variables: &Value) -> Result<Self> {
+        Self::launch(folder, variables, false)
+    }
+
+    /// Starts it with its limits: elsewhere they would only be in the way.
+    pub fn start_limited(folder: &Path) -> Result<Self> {
+        Self::launch(folder, &json!({}), true)
+    }
+
+    fn launch(folder: &Path, variables: &Value, limits: bool) -> Result<Self> {
         fs::create_dir_all(folder)?;
         let port = free_port()?;
         let url = format!("http://127.0.0.1:{port}");
@@ -48,6 +57,7 @@ impl Edge {
             "port": port,
             "persist": folder.join("data"),
             "vars": vars,
+            "limits": limits,
         });
         fs::write(folder.join("edge.json"), config.to_string())
             .context("cannot write the worker's settings")?;

@@ -8,6 +8,7 @@
 //     "port":     0                   0 lets the system choose
 //     "persist":  "/…"                folder for databases, objects and blobs
 //     "vars":     { … }               variables and secrets beside those of wrangler.toml
+//     "limits":   false               count requests as wrangler.toml says
 //     "cron":     true }              run the cron trigger each minute (default: true)
 //
 // Prints one line, {"ready":true,"url":"http://127.0.0.1:PORT"}, on stdout when the Worker answers and its
@@ -48,7 +49,7 @@ async function options() {
   const { workerOptions } = wrangler.unstable_getMiniflareWorkerOptions(
     path.join(config.worktree, "wrangler.toml"),
   );
-  const { modulesRules, ...worker } = workerOptions;
+  const { modulesRules, ratelimits, ...worker } = workerOptions;
   await mkdir(config.persist, { recursive: true });
   await mkdir(path.join(config.worktree, "edge-worker", "dist", "assets"), { recursive: true });
   return convertV4MiniflareOptions({
@@ -64,6 +65,7 @@ async function options() {
     workers: [
       {
         ...worker,
+        ...(config.limits ? { ratelimits } : {}),
         name: worker.name ?? "devflow-edge",
         modules: await modules(),
         modulesRoot: build,

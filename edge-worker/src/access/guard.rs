@@ -1,8 +1,9 @@
 //! The guard: who asks, what the route needs, and whether that fits. A handler behind it runs for nobody else.
 
+use super::limits::Limit;
 use super::{Access, Needs, On, Route};
 use crate::app::AppState;
-use crate::auth::{Caller, SignedIn, check_csrf, header_token, not_signed_in};
+use crate::auth::{Caller, SignedIn, address, check_csrf, header_token, not_signed_in};
 use crate::error::ApiError;
 use crate::idempotency;
 use crate::store::access;
@@ -60,15 +61,25 @@ pub(super) async fn check(State(guard): State<Guard>, mut request: Request, next
         return guard.no_such_method(&path);
     };
     let Needs::May(action, on) = needs else {
-        return next.run(request).await;
+        return match SendFuture::new(count_open(&guard.state, needs, &request)).await {
+            Ok(()) => next.run(request).await,
+            Err(refused) => refused,
+        };
     };
     let id = id_of(&path, request.uri().path());
     let known = SendFuture::new(known(&guard.state, &request)).await;
     let (caller, signed_in) = match known {
         Ok(known) => known,
         Err(ApiError::Unauthenticated(..)) if is_page(&path) => return not_signed_in(&request),
-        Err(error) => return error.into_response(),
+        Err(error) => {
+            let counted = SendFuture::new(count_unknown(&guard.state, &request, &error)).await;
+            return counted.err().unwrap_or_else(|| error.into_response());
+        }
     };
+    let api = !is_page(&path) && path != "/live";
+    if api && let Err(refused) = SendFuture::new(Limit::Api.count(&guard.state, &caller.actor.0)).await {
+        return refused;
+    }
     if let Err(error) = SendFuture::new(allow(&guard.state, &caller.access, action, on, id)).await {
         return error.into_response();
     }
@@ -77,7 +88,29 @@ pub(super) async fn check(State(guard): State<Guard>, mut request: Request, next
     }
     let actor = caller.actor.clone();
     request.extensions_mut().insert(caller);
-    idempotency::run(&guard.state, &actor, request, next).await
+    let response = idempotency::run(&guard.state, &actor, request, next).await;
+    if api { Limit::Api.tell(response) } else { response }
+}
+
+/// Counts a request that needs nobody: deliveries by their hook, attempts to come in by their address.
+async fn count_open(state: &AppState, needs: Needs, request: &Request) -> Result<(), Response> {
+    match Limit::of(needs, request.method()) {
+        Some(Limit::Hook) => {
+            let hook = request.uri().path().rsplit('/').next().unwrap_or_default();
+            Limit::Hook.count(state, hook).await
+        }
+        Some(limit) => limit.count(state, &address(request.headers())).await,
+        None => Ok(()),
+    }
+}
+
+/// Counts a key that is not taken, so that nobody tries many.
+async fn count_unknown(state: &AppState, request: &Request, error: &ApiError) -> Result<(), Response> {
+    let tried = request.headers().contains_key(header::AUTHORIZATION);
+    if tried && matches!(error, ApiError::Unauthenticated(..)) {
+        return Limit::Door.count(state, &address(request.headers())).await;
+    }
+    Ok(())
 }
 
 /// Pages are for people with a session, and send others to sign in.

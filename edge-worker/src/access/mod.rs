@@ -6,6 +6,7 @@
 
 mod grants;
 mod guard;
+mod limits;
 #[cfg(test)]
 mod tests;
 

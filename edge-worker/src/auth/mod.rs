@@ -11,6 +11,7 @@ pub(crate) mod second;
 
 pub(crate) use caller::{Actor, Caller, SignedIn, check_csrf, header_token, not_signed_in, request_cookie};
 pub(crate) use join::{invitation, join};
+pub(crate) use place::address;
 
 use crate::app::AppState;
 use crate::crypt;

@@ -8,7 +8,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// Where a request comes from, as Cloudflare says it.
-pub(super) fn address(headers: &HeaderMap) -> String {
+pub(crate) fn address(headers: &HeaderMap) -> String {
     header(headers, "cf-connecting-ip")
         .unwrap_or("unknown")
         .to_owned()

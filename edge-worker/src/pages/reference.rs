@@ -65,8 +65,9 @@ pub(crate) struct ReferencePage {
     pub(crate) schemas: Vec<Schema>,
 }
 
+/// A text of the document; its marks of code are no use on a page.
 fn text(value: &Value, name: &str) -> String {
-    value[name].as_str().unwrap_or_default().to_owned()
+    value[name].as_str().unwrap_or_default().replace('`', "")
 }
 
 fn plain(text: impl Into<String>) -> Piece {

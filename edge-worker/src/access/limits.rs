@@ -1,0 +1,135 @@
+//! How often somebody may ask. The platform counts, for each of its locations and each minute; where it has no such
+//! binding, as on a machine of one's own, there is no limit.
+
+use super::{Door, Needs};
+use crate::app::AppState;
+use crate::error::ApiError;
+use crate::platform;
+use axum::http::{HeaderName, HeaderValue, Method};
+use axum::response::{IntoResponse as _, Response};
+
+/// Seconds over which is counted.
+const WINDOW_S: u32 = 60;
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const STANDING: HeaderName = HeaderName::from_static("ratelimit");
+
+/// What is counted. `wrangler.toml` has the same numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// Attempts to come in, by address: forms of sign-in, set-up and invitations, and keys that are not taken.
+    Door,
+    /// Deliveries, by hook.
+    Hook,
+    /// Requests to the API, by key or session.
+    Api,
+}
+
+impl Limit {
+    /// What an open route is counted under.
+    pub(super) fn of(needs: Needs, method: &Method) -> Option<Self> {
+        match needs {
+            Needs::Open(Door::Provider) => Some(Self::Hook),
+            Needs::Open(Door::Anybody | Door::Token) if *method == Method::POST => Some(Self::Door),
+            Needs::Open(_) | Needs::May(..) => None,
+        }
+    }
+
+    const fn binding(self) -> &'static str {
+        match self {
+            Self::Door => "DOOR_LIMIT",
+            Self::Hook => "HOOK_LIMIT",
+            Self::Api => "API_LIMIT",
+        }
+    }
+
+    const fn per_window(self) -> u32 {
+        match self {
+            Self::Door => 30,
+            Self::Hook => 300,
+            Self::Api => 600,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Door => "door",
+            Self::Hook => "hook",
+            Self::Api => "api",
+        }
+    }
+
+    /// Tells the limit with an answer, as the IETF's draft of `RateLimit` header fields has it.
+    pub(super) fn tell(self, mut response: Response) -> Response {
+        let policy = format!("\"{}\";q={};w={WINDOW_S}", self.name(), self.per_window());
+        if let Ok(policy) = HeaderValue::from_str(&policy) {
+            response.headers_mut().insert(POLICY, policy);
+        }
+        response
+    }
+
+    /// Counts a request of `key`; the answer to one that is too many.
+    pub(super) async fn count(self, state: &AppState, key: &str) -> Result<(), Response> {
+        let Some(limiter) = state.rate_limiter(self.binding()) else {
+            return Ok(());
+        };
+        match limiter.limit(key.to_owned()).await {
+            Ok(outcome) if outcome.success => Ok(()),
+            Ok(_) => Err(self.too_many()),
+            Err(error) => {
+                // Who may come in is decided elsewhere: a platform that cannot count must not close the door.
+                platform::log_error(&format!("{} cannot be counted: {error}", self.binding()));
+                Ok(())
+            }
+        }
+    }
+
+    fn too_many(self) -> Response {
+        let mut response = self.tell(ApiError::RateLimited(WINDOW_S.into()).into_response());
+        let standing = format!("\"{}\";r=0;t={WINDOW_S}", self.name());
+        if let Ok(standing) = HeaderValue::from_str(&standing) {
+            response.headers_mut().insert(STANDING, standing);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_those_of_the_configuration() {
+        let file = include_str!("../../../wrangler.toml");
+        for limit in [Limit::Door, Limit::Hook, Limit::Api] {
+            let (_, rest) = file
+                .split_once(&format!("name = \"{}\"", limit.binding()))
+                .unwrap_or_else(|| panic!("{limit:?} is not in wrangler.toml"));
+            let section = rest.split("[[").next().unwrap_or_default();
+            let told = format!(
+                "simple = {{ limit = {}, period = {WINDOW_S} }}",
+                limit.per_window()
+            );
+            assert!(section.contains(&told), "{limit:?}: {section}");
+        }
+    }
+
+    #[test]
+    fn open_routes_are_counted_by_what_they_let_in() {
+        let of = |door, method| Limit::of(Needs::Open(door), &method);
+        assert_eq!(of(Door::Anybody, Method::POST), Some(Limit::Door));
+        assert_eq!(of(Door::Token, Method::POST), Some(Limit::Door));
+        assert_eq!(of(Door::Anybody, Method::GET), None);
+        assert_eq!(of(Door::Provider, Method::POST), Some(Limit::Hook));
+        assert_eq!(of(Door::Runner, Method::POST), None);
+    }
+
+    #[test]
+    fn too_many_says_which_limit_and_when_to_come_again() {
+        let response = Limit::Api.too_many();
+        let header = |name: &str| response.headers()[name].to_str().unwrap();
+        assert_eq!(response.status(), 429);
+        assert_eq!(header("ratelimit-policy"), r#""api";q=600;w=60"#);
+        assert_eq!(header("ratelimit"), r#""api";r=0;t=60"#);
+        assert_eq!(header("retry-after"), "60");
+    }
+}
