@@ -357,6 +357,139 @@ fn chat_is_told_of_a_failure_and_of_the_recovery_and_of_nothing_else() -> Result
     here.api.post("/endpoints", &chosen, 422).map(drop)
 }
 
+/// What a provider has to get for a commit: where, with which header, and how it says that it is pending and failed.
+struct Documented {
+    provider: &'static str,
+    path: String,
+    header: (&'static str, &'static str),
+    states: [&'static str; 2],
+    link: &'static str,
+}
+
+fn documented(commit: &str) -> [Documented; 4] {
+    [
+        Documented {
+            provider: "github",
+            path: format!("/repos/acme/shop/statuses/{commit}"),
+            header: ("authorization", "Bearer t0ken-of-acme"),
+            states: ["pending", "error"],
+            link: "/target_url",
+        },
+        Documented {
+            provider: "gitlab",
+            path: format!("/projects/acme%2Fshop/statuses/{commit}"),
+            header: ("private-token", "t0ken-of-acme"),
+            states: ["pending", "canceled"],
+            link: "/target_url",
+        },
+        Documented {
+            provider: "bitbucket",
+            path: format!("/repositories/acme/shop/commit/{commit}/statuses/build"),
+            header: ("authorization", "Bearer t0ken-of-acme"),
+            states: ["INPROGRESS", "STOPPED"],
+            link: "/url",
+        },
+        Documented {
+            provider: "gitea",
+            path: format!("/repos/acme/shop/statuses/{commit}"),
+            header: ("authorization", "token t0ken-of-acme"),
+            states: ["pending", "warning"],
+            link: "/target_url",
+        },
+    ]
+}
+
+#[test]
+fn commit_status_is_set_as_each_provider_documents() -> Result<()> {
+    let here = alone()?;
+    let (server, _) = here.api.add_server("two")?;
+    let commit = "2222222222222222222222222222222222222222";
+    for expected in documented(commit) {
+        let provider = expected.provider;
+        let recorder = Recorder::start()?;
+        let project = here.api.add_project(&json!({
+            "name": provider, "framework": "php", "repository": "https://git.example.com/acme/shop.git",
+            "server": server, "domains": [format!("{provider}.example.com")], "provider": provider,
+        }))?;
+        let path = format!("/projects/{}/endpoints", project.id);
+        let body =
+            json!({"kind": "status", "name": "Status", "token": "t0ken-of-acme", "url": recorder.url("")});
+        let made = here.api.post(&path, &body, 201)?;
+        let endpoint = text(&made, "/endpoint/id")?;
+        ensure!(
+            !here
+                .api
+                .get(&format!("/endpoints/{endpoint}"))?
+                .to_string()
+                .contains("t0ken")
+        );
+        // GitLab says so where the status is what it is to be already.
+        let again = "Cannot transition status via :cancel from :canceled".to_owned();
+        let last = if provider == "gitlab" {
+            Reply::Status(400, vec![], again)
+        } else {
+            Reply::status(201)
+        };
+        recorder.reply([Reply::status(201), last]);
+        let started = json!({"commit": commit});
+        let asked = here
+            .api
+            .post(&format!("/projects/{}/deployments", project.id), &started, 202)?;
+        let deployment = text(&asked, "/deployment/id")?;
+        recorder.wait(1, SOON)?;
+        here.api
+            .post(&format!("/deployments/{deployment}/cancel"), &json!({}), 200)?;
+        let requests = recorder.wait(2, SOON)?;
+        for (request, state) in requests.iter().zip(expected.states) {
+            ensure!(
+                request.method == "POST" && request.path == expected.path,
+                "{request:?}"
+            );
+            ensure!(
+                request.header(expected.header.0) == Some(expected.header.1),
+                "{request:?}"
+            );
+            ensure!(
+                request
+                    .header("user-agent")
+                    .is_some_and(|agent| agent.starts_with("DevFlow-Pro/"))
+            );
+            let told = request.json()?;
+            ensure!(told["state"] == state, "{provider}: {told}");
+            let link = format!("{}/deployments/{deployment}", here.edge.url());
+            ensure!(text(&told, expected.link)? == link, "{provider}: {told}");
+            let name = told["context"].as_str().or(told["name"].as_str());
+            ensure!(
+                name == Some(&format!("devflow/{}", project.slug)),
+                "{provider}: {told}"
+            );
+        }
+        wait_for("both to be taken", SOON, || {
+            let taken = messages(&here.api, &endpoint)?;
+            Ok(taken
+                .iter()
+                .all(|message| message["state"] == "delivered")
+                .then_some(()))
+        })?;
+    }
+    let path = format!("/projects/{}/endpoints", here.project.id);
+    for body in [
+        json!({"kind": "status", "name": "Status"}),
+        json!({"kind": "status", "name": "Status", "token": "with a space"}),
+        json!({"kind": "status", "name": "Status", "token": "t0ken-of-acme", "url": "http://example.com"}),
+        json!({"kind": "webhook", "name": "CI", "url": "https://example.com/", "token": "t0ken-of-acme"}),
+    ] {
+        here.api.post(&path, &body, 422)?;
+    }
+    here.api
+        .post(
+            "/endpoints",
+            &json!({"kind": "status", "name": "x", "token": "t0ken-of-acme"}),
+            422,
+        )
+        .map(drop)
+}
+
 #[test]
 fn endpoint_with_an_address_that_is_not_public_is_refused() -> Result<()> {
     let here = alone()?;

@@ -1,11 +1,12 @@
 //! What leaves an installation: which events an endpoint can be told, where one may be ([`address`]), how a message
-//! reads for a program ([`message`]) and in a chat ([`notice`]), how it is signed ([`signature`]) and when it is tried again ([`retry`]).
+//! reads for a program ([`message`]), in a chat ([`notice`]) and beside a commit ([`status`]), how it is signed ([`signature`]) and when it is tried again ([`retry`]).
 
 pub mod address;
 pub mod message;
 pub mod notice;
 pub mod retry;
 pub mod signature;
+pub mod status;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,8 @@ pub enum Kind {
     Webhook,
     /// A notice in a chat, by an incoming webhook of Slack or of one that takes the same.
     Slack,
+    /// The status of a commit at a project's Git provider.
+    Status,
 }
 
 impl Kind {
@@ -31,15 +34,24 @@ impl Kind {
         match self {
             Self::Webhook => "webhook",
             Self::Slack => "slack",
+            Self::Status => "status",
         }
     }
 
     /// What it is told, where that cannot be chosen: people in a chat want to know what is wrong, and when it no longer
-    /// is.
+    /// is, and a commit has one status at a time.
     pub fn fixed_events(self) -> Option<&'static [Event]> {
         match self {
             Self::Webhook => None,
             Self::Slack => Some(&[Event::Failed, Event::RolledBack, Event::Recovered]),
+            Self::Status => Some(&[
+                Event::Queued,
+                Event::Live,
+                Event::Failed,
+                Event::RolledBack,
+                Event::Cancelled,
+                Event::Superseded,
+            ]),
         }
     }
 }
@@ -55,6 +67,8 @@ impl Kind {
 pub enum Event {
     /// A person wants to see whether a message arrives.
     Test,
+    /// A deployment waits for its server.
+    Queued,
     /// A runner has begun a deployment.
     Started,
     /// A release is live.
@@ -89,6 +103,7 @@ impl Event {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Test => "test",
+            Self::Queued => "queued",
             Self::Started => "started",
             Self::Live => "live",
             Self::Failed => "failed",
@@ -111,7 +126,7 @@ mod tests {
 
     #[test]
     fn names_of_events_are_those_of_serde() {
-        for event in Event::CHOICES.into_iter().chain([Event::Test]) {
+        for event in Event::CHOICES.into_iter().chain([Event::Test, Event::Queued]) {
             assert_eq!(serde_json::to_value(event).ok(), Some(event.as_str().into()));
         }
         assert_eq!(Event::from_choice("rolled_back"), Some(Event::RolledBack));

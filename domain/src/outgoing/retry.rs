@@ -47,7 +47,7 @@ pub enum Next {
 pub fn next(kind: Kind, attempts: u32, answer: Answer, random: u32) -> Next {
     let waits = match kind {
         Kind::Webhook => WAITS_S.as_slice(),
-        Kind::Slack => &WAITS_S[..NOTICE_WAITS],
+        Kind::Slack | Kind::Status => &WAITS_S[..NOTICE_WAITS],
     };
     let asked = match answer {
         Answer::Status(200..=299, _) => return Next::Delivered,

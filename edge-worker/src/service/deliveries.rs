@@ -370,6 +370,7 @@ pub(crate) async fn replay(
     ));
     state.db.batch(batch).await?;
     state.signal(Some(&hook.server), topics(Some(&hook.project), Some(&deployment)));
+    state.drain_outbox();
     super::deployments::get(state, &deployment).await
 }
 

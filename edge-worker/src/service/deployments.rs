@@ -74,6 +74,7 @@ async fn queue(
     batch.push(deployments::by_id(&id));
     let answers = state.db.batch(batch).await?;
     state.signal(Some(&project.server), topics(Some(&project.id), Some(&id)));
+    state.drain_outbox();
     let row = answers.last().first_row()?;
     row.ok_or_else(|| ApiError::Internal("a deployment was not there after it was queued".to_owned()))
 }

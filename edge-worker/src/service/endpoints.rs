@@ -10,7 +10,10 @@ use crate::store::endpoints::{EndpointRow, MOST, NewEndpoint};
 use crate::store::outbox::{MessageRow, Which};
 use crate::store::{Statement, StoreError, activity, endpoints, outbox};
 use devflow_domain::outgoing::address::{Address, is_local};
+use devflow_domain::outgoing::status::api_root;
 use devflow_domain::outgoing::{Event, Kind};
+use devflow_domain::repository::place;
+use devflow_domain::webhook::Provider;
 use devflow_protocol::{EndpointId, MessageId, ProjectId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +28,12 @@ pub(crate) struct Sealed {
     /// What messages are signed with; None where they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) secret: Option<String>,
+    /// Whose API it is, of commit statuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) provider: Option<Provider>,
+    /// What may set commit statuses there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<String>,
     /// What they were signed with before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<Previous>,
@@ -75,8 +84,11 @@ pub(crate) struct New {
     #[serde(default)]
     pub(crate) kind: Kind,
     pub(crate) name: String,
-    pub(crate) url: String,
+    /// For commit statuses the root of the provider's API, where that is not the usual one.
+    pub(crate) url: Option<String>,
     pub(crate) events: Option<Vec<String>>,
+    /// For commit statuses, what may set them; never shown again.
+    pub(crate) token: Option<String>,
 }
 
 /// What of an endpoint is to change.
@@ -86,6 +98,7 @@ pub(crate) struct New {
 pub(crate) struct Changes {
     pub(crate) name: Option<String>,
     pub(crate) url: Option<String>,
+    pub(crate) token: Option<String>,
     pub(crate) events: Option<Vec<String>>,
     pub(crate) enabled: Option<bool>,
 }
@@ -174,8 +187,47 @@ fn events_of(kind: Kind, chosen: Option<&[String]>) -> Result<String, ApiError> 
 /// What of an address is shown. A chat's is a secret as a whole: who has it can write there.
 fn shown(kind: Kind, address: &Address) -> String {
     match kind {
-        Kind::Webhook => address.shown(),
+        Kind::Webhook | Kind::Status => address.shown(),
         Kind::Slack => address.host_shown(),
+    }
+}
+
+/// A token of a provider, as a header takes it.
+fn check_token(token: &str) -> Result<String, ApiError> {
+    let token = token.trim();
+    if (8..=500).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(token.to_owned());
+    }
+    Err(ApiError::invalid(
+        "token",
+        "a token that may set commit statuses, as the provider shows it",
+    ))
+}
+
+/// Whose API tells of a project's commits, and its root unless another is given.
+async fn status_place(
+    state: &AppState,
+    project: Option<&ProjectId>,
+    url: Option<String>,
+) -> Result<(Provider, String), ApiError> {
+    let Some(project) = project else {
+        return Err(ApiError::invalid("kind", "commit statuses belong to one project"));
+    };
+    let row = super::projects::get(state, project).await?;
+    let hook = super::projects::hook::of_project(state, project).await?;
+    let provider = hook
+        .map(|hook| hook.provider)
+        .ok_or_else(|| ApiError::no_such("hook"))?;
+    let repository = row.settings()?.repository;
+    let host = place(repository.as_str()).map(|(host, _)| host);
+    let usual = host.and_then(|host| api_root(provider, &host));
+    let root = url.filter(|url| !url.trim().is_empty()).or(usual.clone());
+    match (usual, root) {
+        (Some(_), Some(root)) => Ok((provider, root)),
+        _ => Err(ApiError::invalid(
+            "kind",
+            "the project's provider keeps no commit statuses; GitHub, GitLab, Bitbucket, Gitea and Forgejo do",
+        )),
     }
 }
 
@@ -189,13 +241,28 @@ pub(crate) async fn create(
     if let Some(project) = project {
         super::projects::get(state, project).await?;
     }
-    let (name, address) = (check_name(&new.name)?, check_address(state, &new.url)?);
+    let name = check_name(&new.name)?;
+    let (provider, url) = match new.kind {
+        Kind::Webhook | Kind::Slack => (None, new.url.unwrap_or_default()),
+        Kind::Status => {
+            let (provider, root) = status_place(state, project, new.url).await?;
+            (Some(provider), root)
+        }
+    };
+    let token = match (new.kind, new.token) {
+        (Kind::Status, token) => Some(check_token(&token.unwrap_or_default())?),
+        (_, None) => None,
+        (_, Some(_)) => return Err(ApiError::invalid("token", "is for commit statuses only")),
+    };
+    let address = check_address(state, &url)?;
     let events = events_of(new.kind, new.events.as_deref())?;
     let (now, id) = (platform::now(), platform::new_id(EndpointId::new));
     let secret = (new.kind == Kind::Webhook).then(|| crypt::signing_secret(platform::entropy()));
     let sealed = Sealed {
         address: address.as_str().to_owned(),
         secret: secret.clone(),
+        provider,
+        token,
         previous: None,
     };
     let insert = endpoints::insert(&NewEndpoint {
@@ -267,6 +334,16 @@ pub(crate) async fn update(
         };
         row.sealed = sealed.seal(state, id);
     }
+    if let Some(token) = changes.token {
+        if row.kind != Kind::Status {
+            return Err(ApiError::invalid("token", "is for commit statuses only"));
+        }
+        let sealed = Sealed {
+            token: Some(check_token(&token)?),
+            ..Sealed::open(&state.config.data_key, id, &row.sealed)?
+        };
+        row.sealed = sealed.seal(state, id);
+    }
     match changes.enabled {
         Some(true) => (row.disabled, row.failing_since) = (None, None),
         Some(false) if row.disabled.is_none() => {
@@ -292,7 +369,7 @@ pub(crate) async fn renew_secret(
 ) -> Result<(EndpointRow, String), ApiError> {
     let mut row = get(state, id).await?;
     let before = Sealed::open(&state.config.data_key, id, &row.sealed)?;
-    let Some(old) = before.secret else {
+    let Some(old) = before.secret.clone() else {
         return Err(ApiError::Conflict(
             "no_secret",
             "Messages to this endpoint are not signed; its address is what has to stay secret.".to_owned(),
@@ -300,12 +377,12 @@ pub(crate) async fn renew_secret(
     };
     let secret = crypt::signing_secret(platform::entropy());
     let sealed = Sealed {
-        address: before.address,
         secret: Some(secret.clone()),
         previous: Some(Previous {
             secret: old,
             until: platform::now().plus(ROTATION_MS),
         }),
+        ..before
     };
     row.sealed = sealed.seal(state, id);
     Ok((save(state, actor, row, "endpoint.renew", vec![]).await?, secret))
@@ -333,6 +410,12 @@ pub(crate) async fn remove(
 pub(crate) async fn test(state: &AppState, actor: &Actor, id: &EndpointId) -> Result<MessageRow, ApiError> {
     let row = get(state, id).await?;
     refuse_disabled(&row)?;
+    if row.kind == Kind::Status {
+        return Err(ApiError::Conflict(
+            "no_test",
+            "A status belongs to a commit: deploy one to see whether it is taken.".to_owned(),
+        ));
+    }
     let (now, message) = (platform::now(), platform::new_id(MessageId::new));
     let batch = vec![
         outbox::insert_test(id, &message, now),
@@ -388,6 +471,8 @@ mod tests {
         let sealed = Sealed {
             address: String::new(),
             secret: Some("new".to_owned()),
+            provider: None,
+            token: None,
             previous: Some(Previous {
                 secret: "old".to_owned(),
                 until: UnixMillis(100),

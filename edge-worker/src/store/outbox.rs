@@ -3,6 +3,7 @@
 
 use super::{Statement, statement};
 use devflow_domain::outgoing::{Event, Kind};
+use devflow_protocol::event::DeploymentState;
 use devflow_protocol::text::{GitSha, RefName};
 use devflow_protocol::{DeploymentId, EndpointId, MessageId, ProjectId, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -146,7 +147,7 @@ pub(crate) fn take(
             "-- outbox_taken
             SELECT o.endpoint, o.id, o.event, o.at, o.attempts, e.kind, e.sealed, d.id AS deployment,
               d.kind AS deployment_kind, d.trigger_kind, d.ref_name, d.commit_sha, d.subject, d.author, d.reason,
-              d.queued_at, d.started_at, d.finished_at, p.id AS project, p.slug, p.name AS project_name, d.server,
+              d.queued_at, d.started_at, d.finished_at, d.state AS deployment_state, p.id AS project, p.settings, p.slug, p.name AS project_name, d.server,
               s.name AS server_name, p.live_deployment
             FROM outbox o JOIN endpoints e ON e.id = o.endpoint LEFT JOIN deployments d ON d.id = o.deployment
             LEFT JOIN projects p ON p.id = d.project LEFT JOIN servers s ON s.id = d.server
@@ -190,6 +191,9 @@ pub(crate) struct ToldRow {
     pub(crate) project: ProjectId,
     pub(crate) slug: String,
     pub(crate) project_name: String,
+    pub(crate) deployment_state: DeploymentState,
+    /// JSON of the project's settings.
+    pub(crate) settings: String,
     pub(crate) server: String,
     pub(crate) server_name: Option<String>,
     /// The project's.

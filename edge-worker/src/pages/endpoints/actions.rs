@@ -44,6 +44,7 @@ pub(crate) async fn save(
         name: Some(filled.name.clone()),
         // What is shown of the address may not be all of it: left empty, it stays.
         url: Some(filled.url.clone()).filter(|url| !url.trim().is_empty()),
+        token: filled.token.clone().filter(|token| !token.is_empty()),
         events: Some(filled.events()).filter(|_| filled.chooses()),
         enabled: None,
     };

@@ -5,6 +5,7 @@ use crate::app::AppState;
 use crate::error::ApiError;
 use crate::extract::{CsrfForm, Id};
 use crate::pages::look::Badge;
+use crate::pages::project::hook::guide;
 use crate::pages::project::{Head, Tab, topic};
 use crate::pages::shell::{Section, Shell};
 use crate::pages::web::{self, Visitor};
@@ -17,6 +18,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use devflow_domain::access::Action;
 use devflow_domain::outgoing::{Event, Kind};
+use devflow_domain::webhook::Provider;
 use devflow_protocol::ProjectId;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -37,6 +39,8 @@ pub(crate) struct NewForm {
     pub(crate) name: String,
     pub(crate) url: String,
     pub(crate) choices: Vec<Choice>,
+    /// The project's provider, where commits have statuses there.
+    pub(crate) provider: Option<&'static str>,
     /// What is wrong, with what was filled in for this kind.
     pub(crate) problem: Option<(Kind, String)>,
 }
@@ -48,6 +52,7 @@ impl NewForm {
             name: String::new(),
             url: String::new(),
             choices: choices(&Event::USUAL),
+            provider: None,
             problem: None,
         }
     }
@@ -58,6 +63,7 @@ impl NewForm {
             name: filled.name.clone(),
             url: filled.url.clone(),
             choices: choices(&filled.chosen()),
+            provider: None,
             problem: Some((filled.kind, problem)),
         }
     }
@@ -113,6 +119,7 @@ pub(crate) struct Filled {
     kind: Kind,
     #[serde(default)]
     pub(super) url: String,
+    pub(super) token: Option<String>,
     #[serde(flatten)]
     ticked: BTreeMap<String, String>,
 }
@@ -140,7 +147,8 @@ impl Filled {
         endpoints::New {
             kind: self.kind,
             name: self.name.clone(),
-            url: self.url.clone(),
+            url: Some(self.url.clone()),
+            token: self.token.clone(),
             events: self.kind.fixed_events().is_none().then(|| self.events()),
         }
     }
@@ -166,6 +174,14 @@ async fn of_project(
 ) -> Result<ProjectPage, ApiError> {
     let card = projects::card(state, id).await?;
     let list = endpoints::list(state, Some(id)).await?;
+    let hook = projects::hook::of_project(state, id).await?;
+    let provider = hook
+        .map(|hook| hook.provider)
+        .filter(|provider| *provider != Provider::Generic);
+    let form = NewForm {
+        provider: provider.map(|provider| guide(provider).name),
+        ..form
+    };
     let access = &visitor.signed_in.access;
     let project = Head::new(&card, Some(Tab::Endpoints), access)?;
     Ok(ProjectPage {

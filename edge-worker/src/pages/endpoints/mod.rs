@@ -70,6 +70,7 @@ pub(crate) fn choices(chosen: &[Event]) -> Vec<Choice> {
 pub(crate) fn words(event: Event) -> &'static str {
     match event {
         Event::Test => "Test",
+        Event::Queued => "Queued",
         Event::Started => "Started",
         Event::Live => "Live",
         Event::Failed => "Failed",
@@ -85,6 +86,7 @@ pub(crate) fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Webhook => "Signed webhook",
         Kind::Slack => "Chat",
+        Kind::Status => "Commit status",
     }
 }
 
@@ -109,7 +111,8 @@ pub(crate) struct Message {
     pub(crate) answer: Option<String>,
     pub(crate) detail: Option<String>,
     pub(crate) attempts: u32,
-    pub(crate) next: Option<Moment>,
+    /// How long until it is tried again.
+    pub(crate) next: Option<Length>,
     pub(crate) when: Moment,
 }
 
@@ -119,7 +122,7 @@ fn message(row: &MessageRow, now: UnixMillis) -> Message {
         (MessageState::GivenUp, _) => (Tone::Bad, "Given up"),
         (MessageState::Overtaken, _) => (Tone::Idle, "Overtaken"),
         (MessageState::Waiting, 0) => (Tone::Busy, "Waits"),
-        (MessageState::Waiting, _) => (Tone::Warn, "Tried again"),
+        (MessageState::Waiting, _) => (Tone::Warn, "Tries again"),
     };
     let took = row.ms.map(Length);
     Message {
@@ -137,7 +140,7 @@ fn message(row: &MessageRow, now: UnixMillis) -> Message {
         next: row
             .next_at
             .filter(|_| row.attempts > 0)
-            .map(|at| Moment::new(at, now)),
+            .map(|at| Length(at.since(now))),
         when: Moment::new(row.at, now),
     }
 }
@@ -161,6 +164,10 @@ pub(crate) struct EndpointPage {
     /// The secret that was just made.
     pub(crate) secret: Option<String>,
     pub(crate) may_change: bool,
+    /// True where a test can be sent.
+    pub(crate) may_test: bool,
+    /// When it is told something, where that cannot be chosen.
+    pub(crate) told: &'static str,
 }
 
 /// The page of an endpoint, with the secret that was just made.
@@ -197,6 +204,14 @@ pub(crate) fn page(
         },
         messages: messages.iter().map(|row| message(row, now)).collect(),
         secret,
+        may_test: row.kind != Kind::Status,
+        told: match row.kind {
+            Kind::Webhook => "",
+            Kind::Slack => {
+                "It is told when a deployment fails or is rolled back, and when all is well again."
+            }
+            Kind::Status => "Each commit that is deployed gets a status: pending, then success or failure.",
+        },
         may_change: access.may(Action::ChangeEndpoints, row.project.as_ref()),
     })
 }

@@ -78,8 +78,8 @@ pub(crate) async fn drain_quietly(out: &Outgoing) {
 async fn send(out: &Outgoing, row: &TakenRow, claim: &str) -> Result<(), StoreError> {
     let attempt = match Sealed::open(&out.config.data_key, &row.endpoint, &row.sealed) {
         Ok(sealed) => match request::build(row, &sealed, &out.config.public_origin, platform::now()) {
-            Some(request) => attempt(&request).await,
-            None => return settle_gone(out, row, claim).await,
+            Ok(request) => attempt(&request).await,
+            Err(reason) => return settle_overtaken(out, row, claim, reason).await,
         },
         Err(error) => {
             platform::log_error(&format!("endpoint {}: {error}", row.endpoint));
@@ -118,15 +118,20 @@ async fn attempt(request: &request::Outgoing) -> Attempt {
     }
 }
 
-/// The deployment is no longer there: nothing can be told of it.
-async fn settle_gone(out: &Outgoing, row: &TakenRow, claim: &str) -> Result<(), StoreError> {
+/// There is nothing to tell any more.
+async fn settle_overtaken(
+    out: &Outgoing,
+    row: &TakenRow,
+    claim: &str,
+    reason: &str,
+) -> Result<(), StoreError> {
     let settled = Settled {
-        state: MessageState::GivenUp,
+        state: MessageState::Overtaken,
         next_at: None,
         tried_at: platform::now(),
         status: None,
         ms: 0,
-        detail: Some("The deployment is no longer there."),
+        detail: Some(reason),
     };
     out.db
         .run(outbox::settle(&row.endpoint, &row.id, claim, &settled))

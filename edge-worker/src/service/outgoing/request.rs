@@ -3,9 +3,13 @@
 
 use crate::service::endpoints::Sealed;
 use crate::store::outbox::{TakenRow, ToldRow};
+use crate::store::projects::read_settings;
+use devflow_domain::deployment::is_final;
 use devflow_domain::outgoing::address::{Address, is_local};
 use devflow_domain::outgoing::message::{self, Deployment, Project};
-use devflow_domain::outgoing::{Event, Kind, notice, signature};
+use devflow_domain::outgoing::{Event, Kind, notice, signature, status};
+use devflow_domain::repository::place;
+use devflow_domain::webhook::Provider;
 use devflow_protocol::UnixMillis;
 use devflow_protocol::text::GitSha;
 use futures_util::StreamExt as _;
@@ -24,11 +28,12 @@ const READ_BYTES: usize = 2_048;
 const USER_AGENT: &str = concat!("DevFlow-Pro/", env!("CARGO_PKG_VERSION"));
 
 /// A request to send.
-#[derive(Debug)]
 pub(super) struct Outgoing {
     address: Result<Address, String>,
     headers: Vec<(&'static str, String)>,
     body: String,
+    /// Whose API it is, of a commit's status.
+    provider: Option<Provider>,
 }
 
 /// What was answered.
@@ -40,14 +45,23 @@ pub(super) struct Answered {
     pub(super) said: Option<String>,
 }
 
-/// Makes the request of a message; None where what it tells of is gone.
-pub(super) fn build(row: &TakenRow, sealed: &Sealed, origin: &str, now: UnixMillis) -> Option<Outgoing> {
+/// Makes the request of a message. An error says why there is nothing to tell any more.
+pub(super) fn build(
+    row: &TakenRow,
+    sealed: &Sealed,
+    origin: &str,
+    now: UnixMillis,
+) -> Result<Outgoing, &'static str> {
+    if row.kind == Kind::Status {
+        return commit_status(row, sealed, origin);
+    }
     let body = match (row.kind, row.event, &row.told) {
         (Kind::Webhook, Event::Test, _) => message::test(row.at, row.endpoint.as_str()),
         (Kind::Slack, Event::Test, _) => notice::test(),
         (Kind::Webhook, event, Some(told)) => message::deployment(event, row.at, &deployment(told), origin),
         (Kind::Slack, event, Some(told)) => notice::deployment(event, &deployment(told), origin),
-        (_, _, None) => return None,
+        (_, _, None) => return Err(GONE),
+        (Kind::Status, ..) => return Err("A commit's status is told with the next deployment."),
     };
     let seconds = now.0.div_euclid(1_000);
     let mut headers = vec![
@@ -63,12 +77,46 @@ pub(super) fn build(row: &TakenRow, sealed: &Sealed, origin: &str, now: UnixMill
                 signature::header(&sealed.secrets(now), &row.id, seconds, &body),
             ),
         ]),
-        Kind::Slack => {}
+        Kind::Slack | Kind::Status => {}
     }
-    Some(Outgoing {
+    Ok(Outgoing {
         address: Address::parse(&sealed.address, is_local(origin)).map_err(|refused| refused.to_string()),
         headers,
         body,
+        provider: None,
+    })
+}
+
+const GONE: &str = "The deployment is no longer there.";
+
+/// The request that sets a commit's status.
+fn commit_status(row: &TakenRow, sealed: &Sealed, origin: &str) -> Result<Outgoing, &'static str> {
+    let told = row.told.as_ref().ok_or(GONE)?;
+    if row.event == Event::Queued && is_final(told.deployment_state) {
+        return Err("The deployment was over before this was told.");
+    }
+    let nowhere = "The project's repository has no place at a Git provider.";
+    let settings = read_settings(&told.settings).map_err(|_| nowhere)?;
+    let (_, repository) = place(settings.repository.as_str()).ok_or(nowhere)?;
+    let (provider, token) = sealed.provider.zip(sealed.token.as_deref()).ok_or(nowhere)?;
+    let place = status::Place {
+        provider,
+        root: sealed.address.trim_end_matches('/'),
+        repository: &repository,
+        token,
+    };
+    let request = status::request(row.event, &deployment(told), place, origin)
+        .ok_or("The commit was not known yet.")?;
+    let mut headers = vec![
+        ("content-type", "application/json".to_owned()),
+        ("user-agent", USER_AGENT.to_owned()),
+    ];
+    headers.extend(request.headers);
+    Ok(Outgoing {
+        address: Address::parse(&request.url, is_local(origin)).map_err(|refused| refused.to_string()),
+        headers,
+        body: request.body,
+        provider: Some(provider),
     })
 }
 
@@ -107,7 +155,15 @@ pub(super) async fn send(request: &Outgoing) -> Result<Answered, String> {
             .send_with_signal(&signal)
             .await
             .map_err(|error| format!("No answer: {error}"))?;
-        Ok(read(response).await)
+        let mut answered = read(response).await;
+        let said = answered.said.as_deref().unwrap_or_default();
+        if request
+            .provider
+            .is_some_and(|provider| status::is_set_already(provider, answered.status, said))
+        {
+            answered.status = 200;
+        }
+        Ok(answered)
     };
     let ended = match select(pin!(answered), pin!(Delay::from(TIMEOUT))).await {
         Either::Left((answered, _)) => answered,

@@ -108,6 +108,27 @@ fn deployment_tells_endpoints_of_its_project_and_of_all_what_they_asked_for() {
 }
 
 #[test]
+fn commit_status_is_pending_from_the_queue_on_and_ends_with_the_deployment() {
+    let db = TestDb::with_project();
+    let all = r#"["queued","live","failed","rolled_back","cancelled","superseded"]"#;
+    add(&db, 1, Some(&project()), all);
+    db.queue(10, 1, Trigger::Push);
+    assert_eq!(events(&db, 1), [Event::Queued]);
+    start(&db, 10, 1);
+    end(&db, 10, DeploymentState::Failed);
+    assert_eq!(events(&db, 1), [Event::Queued, Event::Failed]);
+    db.queue(20, 1, Trigger::Push);
+    db.batch(deployments::cancel_unacknowledged(
+        &id!(DeploymentId, 20),
+        UnixMillis(21),
+    ));
+    assert_eq!(
+        events(&db, 1),
+        [Event::Queued, Event::Failed, Event::Queued, Event::Cancelled]
+    );
+}
+
+#[test]
 fn recovery_is_told_only_after_a_failure() {
     let db = with_endpoint(r#"["failed","rolled_back","recovered"]"#);
     let ends = [

@@ -5,6 +5,7 @@ use super::{ago, badge, shell};
 use crate::pages::endpoints::list::{FleetPage, NewForm, ProjectPage, Row};
 use crate::pages::endpoints::{EndpointPage, Message, choices};
 use crate::pages::look::Tone;
+use crate::pages::moment::Length;
 use crate::pages::project::Tab;
 use crate::pages::shell::{Section, Theme};
 use askama::Template;
@@ -16,6 +17,7 @@ fn form(text: &str, problem: Option<(Kind, String)>) -> NewForm {
         name: text.to_owned(),
         url: String::new(),
         choices: choices(&[Event::Live, Event::Failed]),
+        provider: Some("GitHub"),
         problem,
     }
 }
@@ -65,7 +67,7 @@ pub(in crate::pages::tests) fn one(theme: Theme, text: &str) -> String {
         answer: Some("503 in 1.2 s".to_owned()),
         detail: detail.map(str::to_owned),
         attempts: n.into(),
-        next: Some(ago(-3_600)),
+        next: (n > 1).then_some(Length(300_000)),
         when: ago(i64::from(n) * 3_000),
     };
     let page = EndpointPage {
@@ -80,11 +82,13 @@ pub(in crate::pages::tests) fn one(theme: Theme, text: &str) -> String {
         failing: Some(ago(7_300)),
         choices: Some(choices(&[Event::Live, Event::Failed])),
         messages: vec![
-            message(3, badge(Tone::Warn, "Tried again"), "Failed", Some(text)),
+            message(3, badge(Tone::Warn, "Tries again"), "Failed", Some(text)),
             message(1, badge(Tone::Good, "Delivered"), "Live", None),
         ],
         secret: Some("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".to_owned()),
         may_change: true,
+        may_test: true,
+        told: "",
     };
     page.render().unwrap()
 }
