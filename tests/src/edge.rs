@@ -1,7 +1,7 @@
 //! The built worker in workerd, with databases and blobs in a folder of its own.
 
 use crate::api::Api;
-use crate::http::{Answer, Client};
+use crate::http::Client;
 use crate::places;
 use crate::process::{Process, free_port, wait_for};
 use anyhow::{Context, Result, ensure};
@@ -133,11 +133,16 @@ impl Edge {
     }
 
     /// Runs the cron trigger now.
-    pub fn cron(&self) -> Result<Answer> {
-        Client::default().get(
-            &format!("{}/cdn-cgi/handler/scheduled?cron=*+*+*+*+*", self.url),
-            &[],
-        )
+    pub fn cron(&self) -> Result<()> {
+        let url = format!("{}/cdn-cgi/local/scheduled?cron=*+*+*+*+*", self.url);
+        let answer = Client::default().get(&url, &[])?;
+        ensure!(
+            answer.status == 200,
+            "the cron trigger answers {}: {:.300}",
+            answer.status,
+            answer.text()
+        );
+        Ok(())
     }
 }
 

@@ -185,7 +185,7 @@ fn message_survives_a_worker_that_is_killed_while_it_sends() -> Result<()> {
     recorder.reply([Reply::Never]);
     let deployment = here.api.deploy(&here.project)?;
     here.api
-        .post(&format!("/deployments/{deployment}/cancel"), &json!({}), 200)?;
+        .post(&format!("/deployments/{deployment}/cancel"), &json!({}), 202)?;
     let first = recorder.wait(1, SOON)?.remove(0);
     here.edge.go_away();
     here.edge.come_back()?;
@@ -438,7 +438,7 @@ fn commit_status_is_set_as_each_provider_documents() -> Result<()> {
         let deployment = text(&asked, "/deployment/id")?;
         recorder.wait(1, SOON)?;
         here.api
-            .post(&format!("/deployments/{deployment}/cancel"), &json!({}), 200)?;
+            .post(&format!("/deployments/{deployment}/cancel"), &json!({}), 202)?;
         let requests = recorder.wait(2, SOON)?;
         for (request, state) in requests.iter().zip(expected.states) {
             ensure!(

@@ -56,18 +56,19 @@ impl Address {
             return Err(Refused::Unreadable);
         }
         let mut url = Url::parse(text).map_err(|_| Refused::Unreadable)?;
-        if url.scheme() != "https" && !(local && url.scheme() == "http") {
+        let here = local && url.host().is_some_and(|host| is_this_machine(&host));
+        if url.scheme() != "https" && !(here && url.scheme() == "http") {
             return Err(Refused::NotHttps);
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Refused::Credentials);
         }
         let public = match url.host().ok_or(Refused::Unreadable)? {
-            Host::Domain(name) => is_public_name(name) || (local && name == "localhost"),
-            Host::Ipv4(ip) => is_public_v4(ip) || (local && ip.is_loopback()),
-            Host::Ipv6(ip) => is_public_v6(ip) || (local && ip.is_loopback()),
+            Host::Domain(name) => is_public_name(name),
+            Host::Ipv4(ip) => is_public_v4(ip),
+            Host::Ipv6(ip) => is_public_v6(ip),
         };
-        if !public {
+        if !public && !here {
             return Err(Refused::Private);
         }
         url.set_fragment(None);
@@ -102,12 +103,16 @@ impl fmt::Debug for Address {
 
 /// True where the installation is a development one on this machine.
 pub fn is_local(public_origin: &str) -> bool {
-    let local = |host: Host<&str>| match host {
-        Host::Domain(name) => name == "localhost",
+    Url::parse(public_origin)
+        .is_ok_and(|url| url.scheme() == "http" && url.host().is_some_and(|host| is_this_machine(&host)))
+}
+
+fn is_this_machine(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost",
         Host::Ipv4(ip) => ip.is_loopback(),
         Host::Ipv6(ip) => ip.is_loopback(),
-    };
-    Url::parse(public_origin).is_ok_and(|url| url.scheme() == "http" && url.host().is_some_and(local))
+    }
 }
 
 fn is_public_name(name: &str) -> bool {
@@ -240,7 +245,12 @@ mod tests {
         }
         assert!(Address::parse("http://127.0.0.1:4000/hooks", true).is_ok());
         assert!(Address::parse("http://[::1]:4000/", true).is_ok());
-        assert_eq!(Address::parse("http://10.0.0.1/", true), Err(Refused::Private));
+        assert_eq!(Address::parse("https://10.0.0.1/", true), Err(Refused::Private));
+        assert_eq!(Address::parse("http://10.0.0.1/", true), Err(Refused::NotHttps));
+        assert_eq!(
+            Address::parse("http://example.com/", true),
+            Err(Refused::NotHttps)
+        );
     }
 
     #[test]
