@@ -122,6 +122,7 @@ fn webhook_tells_of_deployments_and_is_tried_again_until_it_is_taken() -> Result
     ensure!(fourth.header("webhook-id") == first[0].header("webhook-id"));
 
     // A failure and the recovery after it, each once.
+    let composer = site.repository.read("composer.json")?;
     site.repository.write("composer.json", "{ this is not json")?;
     let (_, broken) = site.push("Broken")?;
     here.api.finished(&broken, Duration::from_mins(2))?;
@@ -134,7 +135,7 @@ fn webhook_tells_of_deployments_and_is_tried_again_until_it_is_taken() -> Result
         told["type"] == "deployment.failed" && reason.contains("composer"),
         "{told}"
     );
-    site.repository.git(&["rm", "-q", "composer.json"])?;
+    site.repository.write("composer.json", &composer)?;
     site.push_live("Mended")?;
     let all = recorder.wait(9, SOON)?;
     let types: Vec<String> = all[6..]
@@ -315,6 +316,7 @@ fn chat_is_told_of_a_failure_and_of_the_recovery_and_of_nothing_else() -> Result
     );
     let id = text(&made, "/endpoint/id")?;
     let first = site.push_live("First version")?;
+    let composer = site.repository.read("composer.json")?;
     site.repository.write("composer.json", "{ this is not json")?;
     let (push, broken) = site.push("Broken <!channel>")?;
     here.api.finished(&broken, Duration::from_mins(2))?;
@@ -331,7 +333,7 @@ fn chat_is_told_of_a_failure_and_of_the_recovery_and_of_nothing_else() -> Result
     );
     ensure!(said.contains("The release before serves on."), "{said}");
     ensure!(told.path == "/services/T0/B0/secret" && told.header("webhook-id").is_none());
-    site.repository.git(&["rm", "-q", "composer.json"])?;
+    site.repository.write("composer.json", &composer)?;
     site.push_live("Mended")?;
     site.push_live("One more")?;
     here.edge.cron()?;

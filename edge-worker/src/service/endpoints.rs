@@ -148,40 +148,34 @@ fn check_address(state: &AppState, url: &str) -> Result<Address, ApiError> {
         .map_err(|refused| ApiError::invalid("url", refused.to_string()))
 }
 
-/// Chosen events as they are stored: each once, in the order of their list.
-fn check_events(names: &[String]) -> Result<String, ApiError> {
+/// Chosen events, each once, in the order of their list.
+fn check_events(names: &[String]) -> Result<Vec<Event>, ApiError> {
     if let Some(name) = names.iter().find(|name| Event::from_choice(name).is_none()) {
         let choices: Vec<&str> = Event::CHOICES.iter().map(|event| event.as_str()).collect();
         let message = format!("{name} is none of {}", choices.join(", "));
         return Err(ApiError::invalid("events", message));
     }
-    let chosen: Vec<&str> = Event::CHOICES
-        .iter()
-        .map(|event| event.as_str())
-        .filter(|choice| names.iter().any(|name| name == choice))
+    let chosen: Vec<Event> = Event::CHOICES
+        .into_iter()
+        .filter(|choice| names.iter().any(|name| name == choice.as_str()))
         .collect();
     if chosen.is_empty() {
         return Err(ApiError::invalid("events", "choose at least one"));
     }
-    Ok(serde_json::to_string(&chosen).expect("names are texts"))
+    Ok(chosen)
 }
 
 /// What an endpoint of a kind is told, as it is stored.
 fn events_of(kind: Kind, chosen: Option<&[String]>) -> Result<String, ApiError> {
-    let names = |events: &[Event]| {
-        events
-            .iter()
-            .map(|event| event.as_str().to_owned())
-            .collect::<Vec<_>>()
+    let events = match (kind.fixed_events(), chosen) {
+        (Some(fixed), None) => fixed.to_vec(),
+        (Some(_), Some(_)) => {
+            return Err(ApiError::invalid("events", "cannot be chosen for this kind"));
+        }
+        (None, Some(names)) => check_events(names)?,
+        (None, None) => Event::USUAL.to_vec(),
     };
-    match (kind.fixed_events(), chosen) {
-        (Some(fixed), None) => check_events(&names(fixed)),
-        (Some(_), Some(_)) => Err(ApiError::invalid(
-            "events",
-            "cannot be chosen for this kind: it is told of failures, and when all is well again",
-        )),
-        (None, chosen) => check_events(chosen.unwrap_or(&names(&Event::USUAL))),
-    }
+    Ok(serde_json::to_string(&events).expect("names are texts"))
 }
 
 /// What of an address is shown. A chat's is a secret as a whole: who has it can write there.
@@ -486,11 +480,14 @@ mod tests {
     fn events_are_stored_once_and_in_order() {
         let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         assert_eq!(
-            check_events(&names(&["failed", "started", "failed"])).unwrap(),
+            events_of(Kind::Webhook, Some(&names(&["failed", "started", "failed"]))).unwrap(),
             r#"["started","failed"]"#
         );
         for refused in [&["queued"][..], &["test"], &["live", "x"], &[]] {
             assert!(check_events(&names(refused)).is_err(), "{refused:?}");
         }
+        let of_status = events_of(Kind::Status, None).unwrap();
+        assert!(of_status.starts_with(r#"["queued","live""#), "{of_status}");
+        assert!(events_of(Kind::Status, Some(&names(&["live"]))).is_err());
     }
 }
