@@ -425,6 +425,11 @@ fn commit_status_is_set_as_each_provider_documents() -> Result<()> {
                 .to_string()
                 .contains("t0ken")
         );
+        // The token goes to no other host than it was given for.
+        let elsewhere = json!({"url": recorder.url("/elsewhere")});
+        here.api
+            .call("PATCH", &format!("/endpoints/{endpoint}"), Some(&elsewhere))?
+            .expect(422)?;
         // GitLab says so where the status is what it is to be already.
         let again = "Cannot transition status via :cancel from :canceled".to_owned();
         let last = if provider == "gitlab" {

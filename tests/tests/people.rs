@@ -233,7 +233,9 @@ fn person_shut_out_loses_sessions_and_keys_and_one_deleted_leaves_no_name() -> R
     let house = House::build()?;
     let owner = house.owner()?;
     let (jane, id) = house.add("jane@example.com", &json!({"role": "maintainer"}))?;
-    let made = jane.post("/keys", "/keys", "name=CI&scope=deploy&days=30&projects=")?.text();
+    let made = jane
+        .post("/keys", "/keys", "name=CI&scope=deploy&days=30&projects=")?
+        .text();
     let key = made
         .split("<code>")
         .nth(1)

@@ -87,7 +87,9 @@ fn table() -> String {
             Needs::Open(Door::Anybody) => "open |  |  | ".to_owned(),
             Needs::Open(Door::Token) => "open: one-time token |  |  | ".to_owned(),
             Needs::Open(Door::Provider) => "open: the provider's signature |  |  | ".to_owned(),
-            Needs::Open(Door::Runner) => "open: the runner's signature |  |  | ".to_owned(),
+            Needs::Open(Door::Runner) => {
+                "open: a signature of the runner, or of its enrolment token |  |  | ".to_owned()
+            }
             Needs::May(action, _) => {
                 let page = !route.path.starts_with("/api/");
                 let scope = action

@@ -32,17 +32,16 @@ pub(crate) async fn seal_more(db: &Db, key: &SigningKey, now: UnixMillis) -> Res
     }
 }
 
-/// Lines of an export after row `after`, and where the next page begins; None on the last. That somebody began one is
-/// recorded.
+/// Lines of an export after row `after`, and where the next page begins; None on the last. Each page is recorded.
 pub(crate) async fn export(
     state: &AppState,
     actor: &Actor,
     after: i64,
 ) -> Result<(Vec<Line>, Option<i64>), ApiError> {
+    let told = activity::record(platform::now(), &actor.0, "audit.export", "", &after.to_string());
+    state.db.run(told).await?;
     let mut lines = Vec::new();
     if after == 0 {
-        let told = activity::record(platform::now(), &actor.0, "audit.export", "", "");
-        state.db.run(told).await?;
         let key = state.config.job_key().verifying_key();
         lines.push(Line::Head {
             version: 1,

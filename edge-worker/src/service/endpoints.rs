@@ -321,10 +321,18 @@ pub(crate) async fn update(
     }
     if let Some(url) = changes.url {
         let address = check_address(state, &url)?;
+        let old = Sealed::open(&state.config.data_key, id, &row.sealed)?;
+        // Or whoever may change the address could have the token sent to a host of theirs.
+        if row.kind == Kind::Status && old.address != address.as_str() && changes.token.is_none() {
+            return Err(ApiError::invalid(
+                "token",
+                "give the token again, because it would be sent to another address",
+            ));
+        }
         row.address = shown(row.kind, &address);
         let sealed = Sealed {
             address: address.as_str().to_owned(),
-            ..Sealed::open(&state.config.data_key, id, &row.sealed)?
+            ..old
         };
         row.sealed = sealed.seal(state, id);
     }

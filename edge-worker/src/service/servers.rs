@@ -269,16 +269,6 @@ pub(crate) async fn enrol(state: &AppState, request: &EnrolRequest) -> Result<En
                 .to_owned(),
         ));
     };
-    state
-        .db
-        .run(activity::record(
-            now,
-            enrolled.id.as_str(),
-            "server.enrol",
-            enrolled.id.as_str(),
-            "",
-        ))
-        .await?;
     state.signal(None, vec![FLEET.to_owned()]);
     Ok(EnrolAnswer {
         server: enrolled.id,

@@ -116,7 +116,7 @@ pub(crate) enum Which<'a> {
 }
 
 /// Takes due messages for this drain alone, and reads what they are made of. Of one deployment an endpoint is told one
-/// thing after the other. A drain that is cut short lets go of them at `claimed_until`.
+/// thing after the other, unless one waits to be tried again. A drain that is cut short lets go of them at `claimed_until`.
 pub(crate) fn take(
     which: Which<'_>,
     claim: &str,
@@ -147,8 +147,8 @@ pub(crate) fn take(
             "-- outbox_taken
             SELECT o.endpoint, o.id, o.event, o.at, o.attempts, e.kind, e.sealed, d.id AS deployment,
               d.kind AS deployment_kind, d.trigger_kind, d.ref_name, d.commit_sha, d.subject, d.author, d.reason,
-              d.queued_at, d.started_at, d.finished_at, d.state AS deployment_state, p.id AS project, p.settings, p.slug, p.name AS project_name, d.server,
-              s.name AS server_name, p.live_deployment
+              d.queued_at, d.started_at, d.finished_at, d.state AS deployment_state, p.id AS project, p.settings, p.slug,
+              p.name AS project_name, d.server, s.name AS server_name, p.live_deployment
             FROM outbox o JOIN endpoints e ON e.id = o.endpoint LEFT JOIN deployments d ON d.id = o.deployment
             LEFT JOIN projects p ON p.id = d.project LEFT JOIN servers s ON s.id = d.server
             WHERE o.next_at <= ?2 AND o.claim = ?1",
@@ -230,11 +230,12 @@ pub(crate) fn settle(endpoint: &EndpointId, id: &str, claim: &str, settled: &Set
     )
 }
 
-/// Gives up all that waits for an endpoint that is disabled.
+/// Gives up all that waits for an endpoint that is disabled; what comes of an attempt that is under way is not noted.
 pub(crate) fn give_up_of_disabled(endpoint: &EndpointId) -> Statement {
     statement!(
         "-- outbox_give_up_of_disabled
-        UPDATE outbox SET state = 'given_up', next_at = NULL, detail = coalesce(detail, 'The endpoint was turned off.')
+        UPDATE outbox SET state = 'given_up', next_at = NULL, claim = NULL, claimed_until = 0,
+          detail = coalesce(detail, 'The endpoint was turned off.')
         WHERE endpoint = ?1 AND next_at IS NOT NULL
           AND EXISTS (SELECT 1 FROM endpoints WHERE id = ?1 AND disabled IS NOT NULL)",
         endpoint

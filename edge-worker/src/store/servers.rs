@@ -145,10 +145,10 @@ pub(crate) struct Enrolment<'a> {
     pub(crate) now: UnixMillis,
 }
 
-/// Spends a token and gives its server the runner's keys. The last statement tells which server it was, and no
+/// Spends a token, gives its server the runner's keys and records it. The second statement tells which server it was, and no
 /// row where the token is unknown, spent or too old. A new enrolment ends the sessions of the runner before. The
 /// server is online when it polls.
-pub(crate) fn enrol(enrolment: &Enrolment<'_>) -> [Statement; 3] {
+pub(crate) fn enrol(enrolment: &Enrolment<'_>) -> [Statement; 4] {
     [
         statement!(
             "-- servers_enrol
@@ -166,6 +166,13 @@ pub(crate) fn enrol(enrolment: &Enrolment<'_>) -> [Statement; 3] {
             SELECT s.id, (SELECT value FROM settings WHERE name = 'edge_id') AS edge_id
             FROM enrolments e JOIN servers s ON s.id = e.server
             WHERE e.token_hash = ?1 AND e.used_at IS NULL AND e.expires_at > ?2",
+            enrolment.token,
+            enrolment.now
+        ),
+        statement!(
+            "-- enrolments_record
+            INSERT INTO activity_logs (at, actor, action, subject, detail) SELECT ?2, server, 'server.enrol', server, ''
+            FROM enrolments WHERE token_hash = ?1 AND used_at IS NULL AND expires_at > ?2",
             enrolment.token,
             enrolment.now
         ),

@@ -286,6 +286,7 @@ fn one_message_is_taken_alone_and_sent_again_from_the_beginning() {
 fn endpoint_that_is_turned_off_has_nothing_waiting_and_one_that_is_removed_nothing_at_all() {
     let db = with_endpoint(USUAL);
     begin(&db, 10);
+    let under_way = take(&db, "zero", 20).remove(0);
     assert_eq!(db.run(outbox::give_up_of_disabled(&endpoint())), 0);
     db.run(endpoints::note_failure(&endpoint(), UnixMillis(30)));
     db.run(endpoints::note_failure(&endpoint(), UnixMillis(40)));
@@ -299,6 +300,10 @@ fn endpoint_that_is_turned_off_has_nothing_waiting_and_one_that_is_removed_nothi
         1
     );
     assert_eq!(db.run(outbox::give_up_of_disabled(&endpoint())), 1);
+    assert_eq!(
+        settle(&db, &under_way, "zero", MessageState::Waiting, Some(60)),
+        0
+    );
     assert!(take(&db, "one", 1_000).is_empty());
     db.run(endpoints::delete(&endpoint()));
     assert_eq!(db.text("SELECT cast(count(*) AS TEXT) FROM outbox"), "0");

@@ -8,7 +8,7 @@ use crate::store::testing::{TestDb, hook, id, project, server};
 use devflow_protocol::UnixMillis;
 
 fn enrol(db: &TestDb, token: &str, now: i64) -> Option<Enrolled> {
-    let [keys, enrolled, spend] = servers::enrol(&Enrolment {
+    let [keys, enrolled, record, spend] = servers::enrol(&Enrolment {
         token,
         signing_key: "a2V5",
         sealing_key: "a2V5",
@@ -17,6 +17,8 @@ fn enrol(db: &TestDb, token: &str, now: i64) -> Option<Enrolled> {
     });
     db.run(keys);
     let row = db.first(enrolled);
+    let records = db.run(record);
+    assert_eq!(records, usize::from(row.is_some()));
     db.run(spend);
     row
 }
