@@ -5,6 +5,7 @@
 //! are kept.
 
 use devflow_protocol::UnixMillis;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// Failures are counted over this time, in milliseconds.
@@ -50,12 +51,28 @@ pub fn of_password(account: &str, address: &str, device: Option<&str>) -> Vec<Co
     ]
 }
 
-/// The counter of a second factor: only who knows the password gets as far.
-pub fn of_code(user: &str) -> Vec<Counter> {
-    vec![Counter {
-        key: format!("code {user}"),
-        limit: PER_ACCOUNT,
-    }]
+/// Recent attempts at the second factor of one person, as they are stored: only who knows the password gets as far, so
+/// the count outlives whatever holds it in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CodeAttempts(Vec<UnixMillis>);
+
+impl CodeAttempts {
+    /// Under which name those of `user` are stored.
+    pub fn key(user: &str) -> String {
+        format!("code {user}")
+    }
+
+    /// With one more at `now`, to be stored before the code is compared, so that a thousand at once are not all let
+    /// through. The error is how many seconds to wait: then there is nothing to store.
+    pub fn tried(mut self, now: UnixMillis) -> Result<Self, i64> {
+        self.0.retain(|at| now.since(*at) < WINDOW_MS);
+        if let Some(index) = self.0.len().checked_sub(PER_ACCOUNT) {
+            return Err((WINDOW_MS - now.since(self.0[index])).div_euclid(1_000) + 1);
+        }
+        self.0.push(now);
+        Ok(self)
+    }
 }
 
 /// Recent failures.
@@ -196,13 +213,30 @@ mod tests {
             10,
             "the address and the account still count"
         );
-        let counts: Vec<usize> = (0..3)
-            .map(|_| attempts.failed(&of_code("usr_1"), UnixMillis(0)))
-            .collect();
-        assert_eq!(counts, [1, 2, 3]);
         assert_eq!(
             [1, 2, 10, 50, 100].map(is_recorded),
             [true, false, true, true, false]
         );
+    }
+
+    #[test]
+    fn code_attempts_that_are_stored_end_after_ten_until_the_first_is_over() {
+        let mut stored = "[]".to_owned();
+        // Nothing stays in memory between two attempts.
+        let mut attempt = |at: i64| {
+            let before: CodeAttempts = serde_json::from_str(&stored).unwrap();
+            before.tried(UnixMillis(at)).map(|after| {
+                stored = serde_json::to_string(&after).unwrap();
+            })
+        };
+        for second in 0..10 {
+            assert_eq!(attempt(second * 1_000), Ok(()), "{second}");
+        }
+        assert_eq!(attempt(10_000), Err(891));
+        assert_eq!(attempt(WINDOW_MS - 1), Err(1), "a refused one does not count");
+        assert_eq!(attempt(WINDOW_MS), Ok(()));
+        assert_eq!(attempt(WINDOW_MS), Err(2));
+        assert_eq!(attempt(WINDOW_MS + 1_000), Ok(()));
+        assert_eq!(CodeAttempts::key("usr_1"), "code usr_1");
     }
 }

@@ -31,7 +31,7 @@ pub enum Change {
     Role(Option<Role>),
     /// Roles of single projects.
     ProjectRoles,
-    /// Their second factor is taken away; one's own goes another way, with a proof.
+    /// The second factor of somebody else is taken away; one's own goes another way, with a proof.
     DropFactor,
     /// They cannot come in any more.
     Disable,
@@ -47,8 +47,8 @@ pub enum Refusal {
     /// The person, or what they would become, is above who acts.
     #[error("You cannot change somebody whose role is above yours, or give a role above yours.")]
     Above,
-    /// Who acts would shut themselves out.
-    #[error("You cannot shut yourself out; ask somebody else who may.")]
+    /// It is nothing that one does to oneself.
+    #[error("You cannot do that to yourself; ask somebody else who may.")]
     Yourself,
 }
 
@@ -64,7 +64,9 @@ pub fn decide(actor: Person<'_>, person: Person<'_>, change: Change) -> Result<(
         return Err(Refusal::Above);
     }
     match change {
-        Change::Disable | Change::Delete if actor.id == person.id => Err(Refusal::Yourself),
+        Change::DropFactor | Change::Disable | Change::Delete if actor.id == person.id => {
+            Err(Refusal::Yourself)
+        }
         _ => Ok(()),
     }
 }
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn decide_refuses_what_is_above_and_shutting_oneself_out() {
+    fn decide_refuses_what_is_above_and_what_nobody_does_to_themselves() {
         let (me, other) = (user(1), user(2));
         let case = |actor: Option<Role>, id: &UserId, role: Option<Role>, change: Change| {
             let person = Person { id, role };
@@ -221,8 +223,15 @@ mod tests {
         );
         assert_eq!(case(admin, &me, admin, Change::Role(owner)), Err(Refusal::Above));
         assert_eq!(case(admin, &me, admin, Change::Role(viewer)), Ok(()));
-        assert_eq!(case(owner, &me, owner, Change::Disable), Err(Refusal::Yourself));
-        assert_eq!(case(owner, &me, owner, Change::Delete), Err(Refusal::Yourself));
+        for change in [Change::DropFactor, Change::Disable, Change::Delete] {
+            for role in [admin, owner] {
+                assert_eq!(
+                    case(role, &me, role, change),
+                    Err(Refusal::Yourself),
+                    "{change:?}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub(crate) async fn check_setup(state: &AppState, token: &str) -> Result<(), Api
     if !expected.is_some_and(|expected| crypt::same(expected, token)) {
         return Err(ApiError::NotFound("There is nothing at this address.".to_owned()));
     }
-    match state.db.first::<users::UserRow>(users::owner()).await? {
+    match state.db.first::<users::IdRow>(users::owner()).await? {
         None => Ok(()),
         Some(_) => Err(ApiError::NotFound("There is nothing at this address.".to_owned())),
     }
@@ -261,7 +261,7 @@ pub(crate) async fn prove(
                 other => other,
             })?;
         }
-        Proof::Code(code) => second::check(state, &signed_in.user, code).await?,
+        Proof::Code(code) => second::check(state, &signed_in.user, signed_in.user.as_str(), code).await?,
     }
     let (now, token) = (platform::now(), crypt::token(platform::entropy()));
     let user = signed_in.user.as_str();

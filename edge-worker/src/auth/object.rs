@@ -1,9 +1,10 @@
 //! The Durable Object that computes password hashes: an object has 30 s of CPU, where a request of the free plan has
-//! 10 ms. It also counts failed attempts, in memory: a lock that ends early with the object does little harm.
+//! 10 ms. It also counts failed attempts: those at passwords in memory, for a lock that ends early with the object does
+//! little harm there; those at codes in its storage, for a million codes are few and an idle object forgets.
 
 use super::password;
 use crate::platform;
-use devflow_domain::attempts::{self, Attempts, Counter};
+use devflow_domain::attempts::{self, Attempts, CodeAttempts, Counter};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
@@ -50,12 +51,14 @@ pub(super) enum Reply {
 
 #[durable_object]
 pub struct Auth {
+    state: State,
     attempts: RefCell<Attempts>,
 }
 
 impl DurableObject for Auth {
-    fn new(_state: State, _env: Env) -> Self {
+    fn new(state: State, _env: Env) -> Self {
         Self {
+            state,
             attempts: RefCell::default(),
         }
     }
@@ -75,9 +78,9 @@ impl DurableObject for Auth {
                 let counters = attempts::of_password(&account, &address, device.as_deref());
                 self.verify(&counters, &password, stored.as_deref())
             }
-            Ask::TryCode { user } => self.try_code(&user),
+            Ask::TryCode { user } => self.try_code(&user).await?,
             Ask::CodeFitted { user } => {
-                self.attempts.borrow_mut().succeeded(&attempts::of_code(&user));
+                self.state.storage().delete(&CodeAttempts::key(&user)).await?;
                 Reply::Done
             }
         };
@@ -108,14 +111,14 @@ impl Auth {
         }
     }
 
-    /// Counts first and compares later, so that a thousand at once are not all let through.
-    fn try_code(&self, user: &str) -> Reply {
-        let (now, counters) = (platform::now(), attempts::of_code(user));
-        let mut attempts = self.attempts.borrow_mut();
-        if let Some(seconds) = attempts.wait_s(&counters, now) {
-            return Reply::Wait { seconds };
+    /// Counts in the storage before the code is compared. Nobody comes between reading and writing: while an object
+    /// waits for its storage, the runtime hands it no other request.
+    async fn try_code(&self, user: &str) -> Result<Reply> {
+        let (storage, key) = (self.state.storage(), CodeAttempts::key(user));
+        let before: CodeAttempts = storage.get(&key).await?.unwrap_or_default();
+        match before.tried(platform::now()) {
+            Ok(after) => storage.put(&key, after).await.map(|()| Reply::Done),
+            Err(seconds) => Ok(Reply::Wait { seconds }),
         }
-        attempts.failed(&counters, now);
-        Reply::Done
     }
 }

@@ -71,7 +71,7 @@ pub(crate) async fn finish(
     if platform::now().since(step.at) > STEP_MS {
         return Err(too_late());
     }
-    check(state, &user.id, code).await?;
+    check(state, &user.id, activity::STRANGER, code).await?;
     start_session(state, headers, &user.id).await
 }
 
@@ -82,8 +82,9 @@ fn wrong() -> ApiError {
     )
 }
 
-/// Checks a code of the app or a recovery code, and spends it.
-pub(super) async fn check(state: &AppState, user: &UserId, code: &str) -> Result<(), ApiError> {
+/// Checks a code of the app or a recovery code, and spends it. A wrong one goes on record as done by `actor`: before it
+/// fits, nobody knows who signs in.
+pub(super) async fn check(state: &AppState, user: &UserId, actor: &str, code: &str) -> Result<(), ApiError> {
     let typed = Typed::read(code).ok_or_else(wrong)?;
     let attempt = Ask::TryCode {
         user: user.to_string(),
@@ -103,7 +104,8 @@ pub(super) async fn check(state: &AppState, user: &UserId, code: &str) -> Result
         }
     };
     if !spent {
-        state.db.run(record(user, "second_factor.refused")).await?;
+        let refused = activity::record(platform::now(), actor, "second_factor.refused", user.as_str(), "");
+        state.db.run(refused).await?;
         return Err(wrong());
     }
     let fitted = Ask::CodeFitted {

@@ -143,7 +143,7 @@ async fn make(state: &AppState, signed_in: &crate::auth::SignedIn, new: NewKey) 
         name: new.name,
         scope: new.scope,
         days: Some(new.days),
-        projects: keys::projects_of(state, &new.projects).await?,
+        projects: keys::projects_of(state, signed_in, &new.projects).await?,
     };
     keys::create(state, signed_in, &wanted).await
 }

@@ -8,7 +8,7 @@ use crate::error::ApiError;
 use crate::platform;
 use crate::store::activity;
 use crate::store::people::{self, ChoiceRow, InvitationRow, NewInvitation};
-use crate::store::users::{self, UserRow};
+use crate::store::users::{self, IdRow};
 use devflow_domain::access::{Role, may_change_role};
 use devflow_domain::people::{Email, Refusal};
 use devflow_protocol::{InvitationId, ProjectId};
@@ -68,6 +68,19 @@ pub(crate) async fn invite(
     })
 }
 
+/// Refuses what is above who acts: the role that an invitation gives, and the one that an `older` invitation gave, which
+/// ends with it.
+fn check_role(
+    actor: Option<Role>,
+    older: Option<&InvitationRow>,
+    role: Option<Role>,
+) -> Result<(), ApiError> {
+    if may_change_role(actor, older.and_then(|row| row.role), role) {
+        return Ok(());
+    }
+    Err(ApiError::Forbidden("not_allowed", Refusal::Above.to_string()))
+}
+
 /// Refuses what cannot be, or what is above who invites.
 async fn check(state: &AppState, caller: &Caller, wanted: &Wanted) -> Result<Email, ApiError> {
     let email: Email = wanted
@@ -82,15 +95,17 @@ async fn check(state: &AppState, caller: &Caller, wanted: &Wanted) -> Result<Ema
             "give a role for all projects, or one for a project",
         ));
     }
-    if !may_change_role(caller.access.0.fleet, None, wanted.role) {
-        return Err(ApiError::Forbidden("not_allowed", Refusal::Above.to_string()));
-    }
+    let older = state
+        .db
+        .first(people::invitation_to(email.as_str(), platform::now()))
+        .await?;
+    check_role(caller.access.0.fleet, older.as_ref(), wanted.role)?;
     for (project, role) in &wanted.projects {
         check_project_role(*role)?;
         let found: Option<ChoiceRow> = state.db.first(people::project_called(project.as_str())).await?;
         found.ok_or_else(|| ApiError::invalid("projects", "there is no such project"))?;
     }
-    let known: Option<UserRow> = state.db.first(users::with_email(email.as_str())).await?;
+    let known: Option<IdRow> = state.db.first(users::with_email(email.as_str())).await?;
     if known.is_some() {
         return Err(ApiError::Conflict(
             "email_taken",
@@ -105,15 +120,59 @@ pub(crate) async fn open(state: &AppState) -> Result<Vec<InvitationRow>, ApiErro
     Ok(state.db.all(people::invitations(platform::now())).await?)
 }
 
-/// Takes an invitation back.
+/// Takes an invitation back, unless it is above who does.
 pub(crate) async fn revoke(state: &AppState, caller: &Caller, id: &InvitationId) -> Result<(), ApiError> {
-    if !open(state).await?.iter().any(|row| row.id == *id) {
-        return Err(ApiError::no_such("invitation"));
-    }
-    let record = activity::record(platform::now(), &caller.actor.0, "user.uninvite", id.as_str(), "");
+    let now = platform::now();
+    let row: Option<InvitationRow> = state.db.first(people::invitation_by_id(id, now)).await?;
+    let row = row.ok_or_else(|| ApiError::no_such("invitation"))?;
+    check_role(caller.access.0.fleet, Some(&row), None)?;
+    let record = activity::record(now, &caller.actor.0, "user.uninvite", id.as_str(), "");
     state
         .db
         .batch(vec![people::delete_invitation(id), record])
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use devflow_protocol::{UnixMillis, UserId};
+
+    #[test]
+    fn check_role_keeps_an_invitation_from_whom_it_is_above() {
+        let (admin, owner, viewer) = (Some(Role::Admin), Some(Role::Owner), Some(Role::Viewer));
+        let open = |role: Option<Role>| -> InvitationRow {
+            serde_json::from_value(serde_json::json!({
+                "id": InvitationId::new(UnixMillis(1), [0; 10]),
+                "email": "jane@shop.test",
+                "role": role,
+                "projects": "{}",
+                "invited_by": UserId::new(UnixMillis(1), [0; 10]),
+                "created_at": 1,
+                "expires_at": 2,
+            }))
+            .unwrap()
+        };
+        let (to_owner, to_viewer) = (open(owner), open(viewer));
+        // Who acts, the open invitation, the role that comes in its place (none where it is taken back), whether it is
+        // allowed.
+        for (actor, older, role, allowed) in [
+            (admin, None, admin, true),
+            (admin, None, owner, false),
+            (admin, Some(&to_viewer), admin, true),
+            (admin, Some(&to_viewer), None, true),
+            (admin, Some(&to_owner), viewer, false),
+            (admin, Some(&to_owner), None, false),
+            (owner, Some(&to_owner), viewer, true),
+            (owner, Some(&to_owner), None, true),
+            (None, None, None, false),
+        ] {
+            assert_eq!(
+                check_role(actor, older, role).is_ok(),
+                allowed,
+                "{actor:?} {older:?} {role:?}"
+            );
+        }
+    }
 }

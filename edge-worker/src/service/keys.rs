@@ -1,5 +1,6 @@
 //! API keys of a person: made, shown once, rotated, revoked.
 
+use crate::access::Access;
 use crate::app::AppState;
 use crate::auth::{SignedIn, new_key};
 use crate::crypt;
@@ -78,25 +79,51 @@ async fn check_projects(
     }
 }
 
-/// The ids of slugs that were typed, between spaces, commas or line ends; None where there are none.
-pub(crate) async fn projects_of(state: &AppState, typed: &str) -> Result<Option<Vec<ProjectId>>, ApiError> {
+/// The slugs in what was typed, between spaces, commas or line ends; None where nothing was.
+fn read_slugs(typed: &str) -> Result<Option<Vec<&str>>, ApiError> {
+    if typed.trim().is_empty() {
+        return Ok(None);
+    }
     let slugs: Vec<&str> = typed
         .split(|c: char| c == ',' || c.is_whitespace())
         .filter(|slug| !slug.is_empty())
         .collect();
     if slugs.is_empty() {
-        return Ok(None);
+        // A key for all is wanted with an empty field only, and never by a slip.
+        return Err(ApiError::invalid(
+            "projects",
+            "name projects, or leave the field empty for all",
+        ));
     }
-    let list = serde_json::to_string(&slugs).expect("texts are JSON");
-    let rows: Vec<SlugRow> = state.db.all(keys::projects_of_slugs(&list)).await?;
-    let found = |slug: &&str| {
+    Ok(Some(slugs))
+}
+
+/// The ids of the slugs among the projects of `rows` that one sees; of the others it says that they are not there.
+fn pick(slugs: &[&str], rows: &[SlugRow], access: &Access) -> Result<Vec<ProjectId>, ApiError> {
+    let found = |slug: &str| {
         rows.iter()
-            .find(|row| row.slug == *slug)
+            .find(|row| row.slug == slug && access.may(Action::SeeProject, Some(&row.id)))
             .map(|row| row.id.clone())
     };
-    let unknown = |slug: &&str| ApiError::invalid("projects", format!("there is no project {slug}"));
-    let ids = slugs.iter().map(|slug| found(slug).ok_or_else(|| unknown(slug)));
-    ids.collect::<Result<_, _>>().map(Some)
+    let unknown = |slug: &str| ApiError::invalid("projects", format!("there is no project {slug}"));
+    slugs
+        .iter()
+        .map(|slug| found(slug).ok_or_else(|| unknown(slug)))
+        .collect()
+}
+
+/// The ids of slugs that were typed, between spaces, commas or line ends; None (all) where nothing was.
+pub(crate) async fn projects_of(
+    state: &AppState,
+    owner: &SignedIn,
+    typed: &str,
+) -> Result<Option<Vec<ProjectId>>, ApiError> {
+    let Some(slugs) = read_slugs(typed)? else {
+        return Ok(None);
+    };
+    let list = serde_json::to_string(&slugs).expect("texts are JSON");
+    let rows: Vec<SlugRow> = state.db.all(keys::projects_of_slugs(&list)).await?;
+    pick(&slugs, &rows, &owner.access).map(Some)
 }
 
 /// Makes a key; it is told this once.
@@ -175,4 +202,58 @@ pub(crate) async fn revoke(state: &AppState, owner: &SignedIn, id: &ApiKeyId) ->
         .batch(vec![users::delete_key(id, &owner.user), told])
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use devflow_domain::access::{Grants, Role, Through};
+    use devflow_protocol::UnixMillis;
+
+    fn project(number: i64) -> ProjectId {
+        ProjectId::new(UnixMillis(number), [0; 10])
+    }
+
+    #[test]
+    fn read_slugs_gives_all_for_an_empty_field_alone() {
+        for empty in ["", " ", "\n"] {
+            assert_eq!(read_slugs(empty).unwrap(), None, "{empty:?}");
+        }
+        assert_eq!(
+            read_slugs(" shop,blog\nwiki ").unwrap(),
+            Some(vec!["shop", "blog", "wiki"])
+        );
+        for nothing in [",", " , ,\n"] {
+            assert!(
+                matches!(read_slugs(nothing), Err(ApiError::Invalid(_))),
+                "{nothing:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn pick_says_the_same_of_a_hidden_project_as_of_none() {
+        let row = |number, slug: &str| SlugRow {
+            id: project(number),
+            slug: slug.to_owned(),
+        };
+        let rows = [row(1, "shop"), row(2, "hidden")];
+        let access = Access(Grants {
+            fleet: None,
+            projects: [(project(1), Role::Viewer)].into(),
+            through: Through::Session {
+                proven: true,
+                lacks_factor: false,
+            },
+        });
+        assert_eq!(pick(&["shop"], &rows, &access).unwrap(), [project(1)]);
+        let refused = |slug: &str| match pick(&["shop", slug], &rows, &access) {
+            Err(ApiError::Invalid(problems)) => problems,
+            other => panic!("{slug}: {other:?}"),
+        };
+        for slug in ["hidden", "unknown"] {
+            let problem = format!("there is no project {slug}");
+            assert_eq!(refused(slug), [("projects".to_owned(), problem)]);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::platform;
 use crate::store::people::{self, ChoiceRow, LoginRow, PersonRow};
-use crate::store::users::{self, UserRow};
+use crate::store::users::{self, IdRow};
 use crate::store::{Statement, StoreError, activity, second_factors};
 use devflow_domain::access::Role;
 use devflow_domain::people::{Change, PROJECT_ROLES, Person, Refusal, decide};
@@ -190,7 +190,7 @@ pub(crate) async fn set_member(
     email: &str,
     role: Option<Role>,
 ) -> Result<(), ApiError> {
-    let found: Option<UserRow> = state.db.first(users::with_email(email)).await?;
+    let found: Option<IdRow> = state.db.first(users::with_email(email)).await?;
     let user = found.map(|user| user.id).ok_or_else(|| {
         ApiError::invalid(
             "email",

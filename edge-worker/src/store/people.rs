@@ -266,6 +266,28 @@ pub(crate) fn invitation(token_hash: &str, now: UnixMillis) -> Statement {
     )
 }
 
+/// The open invitation of an address.
+pub(crate) fn invitation_to(email: &str, now: UnixMillis) -> Statement {
+    statement!(
+        "-- invitations_by_email
+        SELECT id, email, role, projects, invited_by, created_at, expires_at
+        FROM invitations WHERE email = ?1 AND expires_at > ?2",
+        email,
+        now
+    )
+}
+
+/// The open invitation of an id.
+pub(crate) fn invitation_by_id(id: &InvitationId, now: UnixMillis) -> Statement {
+    statement!(
+        "-- invitations_by_id
+        SELECT id, email, role, projects, invited_by, created_at, expires_at
+        FROM invitations WHERE id = ?1 AND expires_at > ?2",
+        id,
+        now
+    )
+}
+
 /// Takes an invitation back.
 pub(crate) fn delete_invitation(id: &InvitationId) -> Statement {
     statement!("-- invitations_delete\nDELETE FROM invitations WHERE id = ?1", id)

@@ -21,8 +21,13 @@ pub(crate) struct UserRow {
     pub(crate) id: UserId,
     pub(crate) password_hash: String,
     /// 1 where a second factor is asked for.
-    #[serde(default)]
     pub(crate) has_factor: u8,
+}
+
+/// Somebody who is here.
+#[derive(Debug, Deserialize)]
+pub(crate) struct IdRow {
+    pub(crate) id: UserId,
 }
 
 /// Who a session or key belongs to, with what they were given.
@@ -141,13 +146,13 @@ pub(crate) fn insert_owner(owner: &NewOwner<'_>) -> Statement {
 
 /// A row when there is an owner.
 pub(crate) fn owner() -> Statement {
-    statement!("-- users_owner\nSELECT id, password_hash FROM users WHERE role = 'owner' LIMIT 1")
+    statement!("-- users_owner\nSELECT id FROM users WHERE role = 'owner' LIMIT 1")
 }
 
 /// The person with that address, also one who is shut out.
 pub(crate) fn with_email(email: &str) -> Statement {
     statement!(
-        "-- users_with_email\nSELECT id, password_hash FROM users WHERE email = ?1",
+        "-- users_with_email\nSELECT id FROM users WHERE email = ?1",
         email
     )
 }
@@ -166,7 +171,10 @@ pub(crate) fn by_email(email: &str) -> Statement {
 /// The person of an id who may come in.
 pub(crate) fn by_id(id: &UserId) -> Statement {
     statement!(
-        "-- users_by_id\nSELECT id, password_hash FROM users WHERE id = ?1 AND disabled_at IS NULL",
+        "-- users_by_id
+        SELECT id, password_hash, EXISTS (SELECT 1 FROM second_factors f WHERE f.user = users.id
+          AND f.confirmed_at IS NOT NULL) AS has_factor
+        FROM users WHERE id = ?1 AND disabled_at IS NULL",
         id
     )
 }

@@ -108,6 +108,17 @@ fn invitation_of_the_same_address_or_of_who_loses_their_role_ends() {
         [Some(Role::Admin)]
     );
     assert!(accept(&db, 2, NOW).is_err());
+    let found = |statement: Statement| {
+        let row: Option<InvitationRow> = db.first(statement);
+        row.map(|row| (row.id, row.role))
+    };
+    let newer = Some((id!(InvitationId, 3), Some(Role::Admin)));
+    assert_eq!(found(people::invitation_to("JANE@shop.test", NOW)), newer);
+    assert_eq!(found(people::invitation_by_id(&id!(InvitationId, 3), NOW)), newer);
+    assert_eq!(found(people::invitation_by_id(&id!(InvitationId, 2), NOW)), None);
+    let over = NOW.plus(100);
+    assert_eq!(found(people::invitation_to("jane@shop.test", over)), None);
+    assert_eq!(found(people::invitation_by_id(&id!(InvitationId, 3), over)), None);
     db.run(people::delete_invitations_by(&user(1)));
     assert!(accept(&db, 3, NOW).is_err());
     assert!(db.all::<PersonRow>(people::list("")).len() == 1);

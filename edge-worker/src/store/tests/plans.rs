@@ -79,6 +79,8 @@ fn hot_statements() -> Vec<Statement> {
         people::logins(&id!(UserId, 1)),
         people::members(&project()),
         people::invitation("h", now),
+        people::invitation_to("a", now),
+        people::invitation_by_id(&id!(InvitationId, 1), now),
         people::list(""),
         idempotency::by_key("k"),
     ]);

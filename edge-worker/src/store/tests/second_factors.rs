@@ -35,8 +35,10 @@ fn with_owner() -> TestDb {
 }
 
 fn is_asked_for(db: &TestDb) -> bool {
-    let row: UserRow = db.first(users::by_email("owner@shop.test")).unwrap();
-    row.has_factor != 0
+    let statements = [users::by_email("owner@shop.test"), users::by_id(&me())];
+    let [by_email, by_id] = statements.map(|statement| db.first::<UserRow>(statement).unwrap().has_factor);
+    assert_eq!(by_email, by_id, "the same person, however they are found");
+    by_id != 0
 }
 
 #[test]
