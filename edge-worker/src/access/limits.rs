@@ -20,7 +20,7 @@ pub(super) enum Limit {
     Door,
     /// Deliveries, by hook.
     Hook,
-    /// Requests to the API, by key or session.
+    /// Requests to the API, by key, or by person for all their sessions together.
     Api,
 }
 

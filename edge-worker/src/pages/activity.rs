@@ -39,15 +39,18 @@ pub(crate) struct ActivityPage {
 }
 
 /// What the feed can be narrowed to: the first word of an action, and its name.
-const WHAT: [(&str, &str); 10] = [
+const WHAT: [(&str, &str); 13] = [
     ("", "Everything"),
     ("session", "Signing in and out"),
+    ("second_factor", "Second factors"),
     ("key", "API keys"),
     ("user", "People"),
     ("project", "Projects"),
     ("environment", "Environments"),
     ("deployment", "Deployments"),
+    ("delivery", "Deliveries"),
     ("hook", "Webhooks"),
+    ("endpoint", "Notifications"),
     ("server", "Servers"),
     ("audit", "The audit trail"),
 ];
