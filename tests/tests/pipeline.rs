@@ -40,6 +40,8 @@ fn hook_added_on_the_page_is_shown_in_the_plan_and_runs_where_it_says() -> Resul
     browser.fill("#hook-command", "date && hostname")?;
     browser.click("form[action$='/pipeline/set'] button")?;
     browser.shows("does nothing without a shell", SOON)?;
+    let told = browser.console()?;
+    ensure!(told.len() == 1 && told[0].contains("422"), "{told:#?}");
     browser.fill(
         "#hook-command",
         "sh -c 'echo \"hook of $(cat VERSION)\" > public/stamp.txt'",
