@@ -1,6 +1,7 @@
 //! Looks what a repository is before it becomes a project: fetches one commit, reads a few of its files, and removes
 //! it again. Nothing of it is checked out or run.
 
+use crate::deploy::check_disk;
 use crate::host::git::Git;
 use crate::host::{Doing as _, Result};
 use crate::job::JobContext;
@@ -21,7 +22,10 @@ pub(crate) async fn inspect(context: &JobContext, work: &Inspect) -> Outcome {
         .state_dir
         .join("inspect")
         .join(context.job.id.as_str());
-    let looked = look(&context.host.git, &folder, work, &context.cancel).await;
+    let looked = match check_disk(&context.host.config.state_dir, "a look at a repository") {
+        Ok(()) => look(&context.host.git, &folder, work, &context.cancel).await,
+        Err(error) => Err(error),
+    };
     if let Err(error) = remove(&folder) {
         tracing::warn!(folder = %folder.display(), %error, "what was looked at cannot be removed");
     }
@@ -73,7 +77,10 @@ async fn look(git: &Git, folder: &Path, work: &Inspect, cancel: &CancellationTok
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::samples;
+    use devflow_protocol::job::Work;
     use std::process::Command;
+    use std::sync::Arc;
 
     /// A repository with these files, and `composer.lock` as a link out of it.
     fn repository(folder: &Path, files: &[(&str, &str)]) -> Inspect {
@@ -132,6 +139,25 @@ mod tests {
         );
         let told = serde_json::to_string(&found).expect("JSON");
         assert!(told.contains("SECRET") && !told.contains("never-told"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn look_without_room_on_the_disk_is_not_begun() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let work = repository(&scratch.path().join("code"), &[]);
+        let mut context = samples::context(scratch.path(), Work::Inspect(work.clone()));
+        // A disk without any room.
+        Arc::get_mut(&mut context.host)
+            .expect("nobody else has it")
+            .config
+            .state_dir = "/proc".into();
+        let Outcome::Failed { reason, .. } = inspect(&context, &work).await else {
+            panic!("it must fail");
+        };
+        assert_eq!(
+            reason,
+            "0 MiB are free on the disk of /proc, a look at a repository needs 1024; keep fewer releases or free some"
+        );
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use crate::identity::Identity;
 use crate::inspect;
 use crate::journal::{JobKey, Journal, JournalError};
 use crate::mask::{self, Mask};
+use crate::policy::Policy;
 use devflow_protocol::event::{DeploymentState, Happening, StepOutcome, Stream};
 use devflow_protocol::job::{Deploy, Job, Work, environment_context};
 use devflow_protocol::limits;
@@ -32,6 +33,8 @@ pub(crate) struct JobContext {
     pub(crate) job: Job,
     /// The server.
     pub(crate) host: Arc<Host>,
+    /// What is allowed, for what a handler learns only on the server.
+    pub(crate) policy: Arc<Policy>,
     /// Where it tells what happens.
     pub(crate) events: EventSink,
     /// Cancelled when a person ends the job or the runner shuts down.

@@ -1,9 +1,17 @@
 //! Jobs for the tests of this crate.
 
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::host::Host;
+use crate::job::{Checkpoints, EventSink, JobContext};
+use crate::journal::{JobKey, Journal};
 use devflow_protocol::job::{Deploy, Job, Ping, ProjectOnly, SealedEnvironment, Trigger, Work};
 use devflow_protocol::project::{Environment, Framework, Limits, ProjectSpec, ReleasePolicy, Services, Web};
 use devflow_protocol::seal::{self, Sealed};
 use devflow_protocol::{DeploymentId, JobId, ProjectId, ServerId, UnixMillis};
+use std::path::Path;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// A server's id.
 pub(crate) fn server() -> ServerId {
@@ -94,5 +102,29 @@ pub(crate) fn job(sequence: u8, work: Work) -> Job {
         not_before: UnixMillis(0),
         expires_at: UnixMillis(i64::MAX),
         work,
+    }
+}
+
+/// What a handler gets for `work` on a server in the folder `root`, where no Docker is.
+pub(crate) fn context(root: &Path, work: Work) -> JobContext {
+    let at = root.display();
+    let config = Config::parse(&format!(
+        "state_dir = \"{at}/state\"\nprojects_dir = \"{at}/projects\"\n[nginx]\nvhost_dir = \"{at}/vhosts\"\n\
+         group = \"root\""
+    ))
+    .expect("valid");
+    let host = Arc::new(Host::new(config.clone()).expect("a host"));
+    let journal = Journal::open(&config.state_dir).expect("opened");
+    let job = job(1, work);
+    journal.accept(&job, UnixMillis(1)).expect("accepted");
+    let key = JobKey::of(&job);
+    JobContext {
+        job,
+        host,
+        policy: Arc::default(),
+        events: EventSink::new(key.clone(), journal.clone(), Clock::default(), Arc::default())
+            .expect("a sink"),
+        cancel: CancellationToken::new(),
+        checkpoints: Checkpoints::new(key, journal),
     }
 }

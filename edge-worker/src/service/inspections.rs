@@ -65,10 +65,14 @@ pub(crate) async fn get(state: &AppState, job: &JobId) -> Result<Look, ApiError>
     let row = row
         .filter(|row| row.verb == "inspect")
         .ok_or_else(|| ApiError::no_such("look at a repository"))?;
-    Ok(look(row.outcome.as_deref()))
+    Ok(look(&row.state, row.outcome.as_deref()))
 }
 
-fn look(outcome: Option<&str>) -> Look {
+fn look(state: &str, outcome: Option<&str>) -> Look {
+    // Only the removal of its server gives a look up.
+    if state == "abandoned" {
+        return Look::Failed("the server was removed before it answered; choose another one".to_owned());
+    }
     let Some(outcome) = outcome else {
         return Look::Working;
     };
@@ -85,17 +89,22 @@ mod tests {
 
     #[test]
     fn look_is_what_the_outcome_says() {
-        let said = |outcome| match look(outcome) {
+        let said_in = |state, outcome| match look(state, outcome) {
             Look::Working => "working".to_owned(),
             Look::Found(found) => format!("found {:?}", found.files),
             Look::Failed(reason) => reason,
         };
+        let said = |outcome| said_in("done", outcome);
         let commit = "a".repeat(40);
         let found = format!(
             r#"{{"outcome":"inspected","inspection":{{"commit":"{commit}","files":["artisan"],"requires":{{}},
             "builds_assets":false,"env_names":[],"unreadable":[]}}}}"#
         );
-        assert_eq!(said(None), "working");
+        assert_eq!(said_in("running", None), "working");
+        assert_eq!(
+            said_in("abandoned", None),
+            "the server was removed before it answered; choose another one"
+        );
         assert_eq!(said(Some(&found)), r#"found ["artisan"]"#);
         assert_eq!(
             said(Some(r#"{"outcome":"refused","reason":"not allowed"}"#)),

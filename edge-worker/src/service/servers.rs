@@ -128,9 +128,10 @@ pub(crate) async fn drain(
 /// Removes a server without projects. Its runner is refused from then on.
 pub(crate) async fn remove(state: &AppState, actor: &Actor, id: &ServerId) -> Result<ServerRow, ApiError> {
     let row = get(state, id).await?;
-    let mut batch: Vec<_> = servers::delete(id).into();
+    let now = platform::now();
+    let mut batch: Vec<_> = servers::delete(id, now).into();
     batch.push(activity::record(
-        platform::now(),
+        now,
         &actor.0,
         "server.remove",
         id.as_str(),

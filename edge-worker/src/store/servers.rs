@@ -107,14 +107,22 @@ pub(crate) fn set_draining(id: &ServerId, since: Option<UnixMillis>) -> Statemen
     )
 }
 
-/// Deletes a server and what waits for it. The foreign key of `projects` refuses that for one that has some.
-pub(crate) fn delete(id: &ServerId) -> [Statement; 2] {
+/// Deletes a server and what waits for it, and gives up what it works on: nobody can report that any more. The foreign
+/// key of `projects` refuses all of it for a server that has some.
+pub(crate) fn delete(id: &ServerId, now: UnixMillis) -> [Statement; 3] {
     [
         statement!("-- servers_delete\nDELETE FROM servers WHERE id = ?1", id),
         statement!(
             "-- jobs_delete_of_server
             DELETE FROM jobs WHERE server = ?1 AND state IN ('queued', 'leased')",
             id
+        ),
+        statement!(
+            "-- jobs_abandon_of_server
+            UPDATE jobs SET state = 'abandoned', finished_at = ?2
+            WHERE server = ?1 AND state IN ('running', 'out_of_contact')",
+            id,
+            now
         ),
     ]
 }

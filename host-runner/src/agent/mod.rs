@@ -81,7 +81,7 @@ struct Running {
 struct Agent {
     host: Arc<Host>,
     identity: Identity,
-    policy: Policy,
+    policy: Arc<Policy>,
     journal: Journal,
     edge: EdgeClient,
     clock: Clock,
@@ -139,7 +139,7 @@ pub(crate) async fn run(config: &Config, parts: Parts) -> Result<Ending, AgentEr
     let agent = Rc::new(Agent {
         host: parts.host,
         identity: parts.identity,
-        policy: parts.policy,
+        policy: Arc::new(parts.policy),
         journal: parts.journal,
         edge,
         clock,

@@ -151,6 +151,7 @@ fn context(agent: &Agent, job: Job, cancel: CancellationToken) -> Result<JobCont
     Ok(JobContext {
         job,
         host: Arc::clone(&agent.host),
+        policy: Arc::clone(&agent.policy),
         events: EventSink::new(
             key.clone(),
             agent.journal.clone(),
@@ -162,9 +163,21 @@ fn context(agent: &Agent, job: Job, cancel: CancellationToken) -> Result<JobCont
     })
 }
 
-/// Does a job when no other job of its project runs.
+/// The turn of looks at repositories. No project has this name: it is no slug.
+const LOOKS: &str = "looks at repositories";
+
+/// Which turn a job waits for: its project's, or that of all looks at repositories. They belong to no project, and each
+/// takes network, disk and memory for what it fetches.
+fn turn_of(work: &Work) -> Option<&str> {
+    match work {
+        Work::Inspect(_) => Some(LOOKS),
+        _ => slug_of(work),
+    }
+}
+
+/// Does a job when no other job of its project runs, and a look at a repository when no other look does.
 async fn do_in_turn(agent: &Agent, context: &JobContext, start: Start) -> Outcome {
-    let turn = agent.turn(slug_of(&context.job.work));
+    let turn = agent.turn(turn_of(&context.job.work));
     let _turn = match &turn {
         Some(turn) => tokio::select! {
             guard = turn.lock() => Some(guard),
@@ -264,4 +277,27 @@ fn shortened(mut outcome: Outcome) -> Outcome {
         Outcome::Succeeded { .. } | Outcome::Inspected { .. } | Outcome::Cancelled => {}
     }
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+    use devflow_protocol::job::Inspect;
+    use devflow_protocol::text::Slug;
+
+    #[test]
+    fn looks_at_repositories_take_one_turn_that_no_project_has() {
+        let look = |repository: &str| {
+            Work::Inspect(Inspect {
+                repository: repository.parse().expect("an address"),
+                ref_name: "refs/heads/main".parse().expect("a ref"),
+            })
+        };
+        let looks = [look("https://h.test/a"), look("https://h.test/b")];
+        assert_eq!(looks.each_ref().map(turn_of), [Some(LOOKS); 2]);
+        assert!(LOOKS.parse::<Slug>().is_err());
+        assert_eq!(turn_of(&samples::stop("shop")), Some("shop"));
+        assert_eq!(turn_of(&samples::ping(1).work), None);
+    }
 }

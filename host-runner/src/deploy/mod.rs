@@ -45,6 +45,7 @@ mod trees;
 
 pub(crate) use control::{followed, remove, report, restart, stop};
 pub(crate) use engine::deploy;
+pub(crate) use prepare::check_disk;
 pub(crate) use reconcile::{bring_up, projects, run_scheduler};
 pub(crate) use record::{load, save};
 pub(crate) use recover::recover;

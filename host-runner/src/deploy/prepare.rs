@@ -15,7 +15,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
-/// Free disk that a deployment asks for, in MiB, and free inodes.
+/// Free disk that a deployment or a look at a repository asks for, in MiB, and free inodes.
 const DISK_MIB: u64 = 1024;
 const INODES: u64 = 20_000;
 /// Free memory that a deployment asks for, in MiB.
@@ -33,23 +33,7 @@ pub(crate) struct Fetched {
 /// # Errors
 /// Too little disk, inodes or memory is free.
 pub(crate) fn check_room(host: &Host) -> Result<()> {
-    let projects = &host.config.projects_dir;
-    let disk =
-        rustix::fs::statvfs(projects).doing(|| format!("look at the disk of {}", projects.display()))?;
-    let free_mib = disk.f_bavail.saturating_mul(disk.f_frsize) / (1024 * 1024);
-    if free_mib < DISK_MIB {
-        return Err(HostError::new(format!(
-            "{free_mib} MiB are free on the disk of {}, a deployment needs {DISK_MIB}; keep fewer releases or free some",
-            projects.display()
-        )));
-    }
-    if disk.f_files > 0 && disk.f_favail < INODES {
-        return Err(HostError::new(format!(
-            "{} inodes are free on the disk of {}, a deployment needs {INODES}; keep fewer releases or remove files",
-            disk.f_favail,
-            projects.display()
-        )));
-    }
+    check_disk(&host.config.projects_dir, "a deployment")?;
     let memory = fs::read_to_string("/proc/meminfo").doing(|| "read /proc/meminfo")?;
     let available = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
     let kib = available.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
@@ -60,6 +44,29 @@ pub(crate) fn check_room(host: &Host) -> Result<()> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// Refuses to begin what the disk of `folder` has no room for. `what` is what needs it.
+///
+/// # Errors
+/// Too little disk or inodes are free.
+pub(crate) fn check_disk(folder: &Path, what: &str) -> Result<()> {
+    let disk = rustix::fs::statvfs(folder).doing(|| format!("look at the disk of {}", folder.display()))?;
+    let free_mib = disk.f_bavail.saturating_mul(disk.f_frsize) / (1024 * 1024);
+    if free_mib < DISK_MIB {
+        return Err(HostError::new(format!(
+            "{free_mib} MiB are free on the disk of {}, {what} needs {DISK_MIB}; keep fewer releases or free some",
+            folder.display()
+        )));
+    }
+    if disk.f_files > 0 && disk.f_favail < INODES {
+        return Err(HostError::new(format!(
+            "{} inodes are free on the disk of {}, {what} needs {INODES}; keep fewer releases or remove files",
+            disk.f_favail,
+            folder.display()
+        )));
+    }
+    Ok(())
 }
 
 impl Run<'_> {

@@ -34,6 +34,14 @@ async fn back(job: &JobContext, work: &Rollback, layout: &Layout) -> Result<Outc
     let project = Project::load(layout)?
         .ok_or_else(|| HostError::new("the project is not on this server; deploy it first"))?;
     let target = Old::of(host, layout, &work.release, project.uid)?;
+    if let Err(reason) = job.policy.judge_kept(&target.record.spec) {
+        return Ok(Outcome::Refused {
+            reason: format!(
+                "the release {} cannot serve again as it was deployed, deploy instead: {reason}",
+                work.release
+            ),
+        });
+    }
     let manifest = load_manifest(&target.release)?.ok_or_else(|| {
         HostError::new(format!(
             "the release {} was never live; deploy again",
@@ -100,5 +108,93 @@ impl Run<'_> {
             },
             Err(failure) => self.unwind(failure).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::record::ReleaseRecord;
+    use crate::policy::Policy;
+    use crate::samples;
+    use devflow_protocol::job::Work;
+    use devflow_protocol::project::{Phase, ProjectSpec, Step};
+    use devflow_protocol::{DeploymentId, UnixMillis};
+    use std::fs;
+    use std::sync::Arc;
+
+    /// How a rollback ends whose settings are plain, to a release that was deployed with `kept`.
+    async fn ended(policy: &str, kept: ProjectSpec) -> Outcome {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let work = Rollback {
+            deployment: DeploymentId::new(UnixMillis(1), [1; 10]),
+            release: DeploymentId::new(UnixMillis(1), [2; 10]),
+            force: false,
+            spec: samples::spec("shop"),
+        };
+        let mut context = samples::context(scratch.path(), Work::Rollback(Box::new(work.clone())));
+        context.policy = Arc::new(Policy::parse(policy).expect("a valid policy"));
+        let layout = Layout::new(&context.host, &work.spec.slug);
+        let release = layout.release(&work.release);
+        fs::create_dir_all(&release.dir).expect("a folder");
+        let project = Project {
+            uid: 4000,
+            stopped: false,
+        };
+        project.save(&layout).expect("saved");
+        let record = ReleaseRecord {
+            spec: kept,
+            ref_name: "refs/heads/main".parse().expect("a ref"),
+            commit: "a".repeat(40).parse().expect("a commit"),
+            subject: "First".into(),
+            environment_version: 1,
+            image_digest: String::new(),
+        };
+        record.save(&release).expect("saved");
+        rollback(&context, &work).await
+    }
+
+    #[tokio::test]
+    async fn rollback_to_a_release_that_runs_what_is_forbidden_by_now_is_refused() {
+        let mut hooked = samples::spec("shop");
+        hooked.steps = vec![Step {
+            name: "hook:warm".parse().expect("a name"),
+            argv: ["sh", "-c", "env"].map(str::to_owned).into(),
+            phase: Phase::BeforeSwitch,
+            ..devflow_domain::pipeline::defaults(hooked.framework).steps[0].clone()
+        }];
+        let mut foreign = samples::spec("shop");
+        foreign.image = "acme/php:8.4".parse().expect("an image");
+        let mut large = samples::spec("shop");
+        large.limits.memory_mib = 4096;
+        for (policy, kept, named) in [
+            (
+                "[allow]\nown_commands = false",
+                &hooked,
+                "`hook:warm` is none of them",
+            ),
+            ("", &foreign, "does not allow the image acme/php:8.4"),
+            (
+                "[projects.shop]\nmemory_mib = 2048",
+                &large,
+                "`memory_mib` of 2048",
+            ),
+        ] {
+            let Outcome::Refused { reason } = ended(policy, kept.clone()).await else {
+                panic!("{named}: not refused");
+            };
+            assert!(
+                reason
+                    .contains("cannot serve again as it was deployed, deploy instead: this server's policy")
+                    && reason.contains(named),
+                "{reason}"
+            );
+        }
+        // What is allowed comes as far as the manifest, which this release never got.
+        let allowed = ended("[allow]\nrepositories = []", hooked).await;
+        assert!(
+            matches!(&allowed, Outcome::Failed { reason, .. } if reason.contains("was never live")),
+            "{allowed:?}"
+        );
     }
 }

@@ -51,6 +51,7 @@ fn lab(environment: &str, sealed_for: u32) -> Lab {
         context: JobContext {
             job,
             host,
+            policy: Arc::default(),
             events: sink(&key, &journal),
             cancel: CancellationToken::new(),
             checkpoints: Checkpoints::new(key, journal.clone()),

@@ -165,7 +165,8 @@ impl Policy {
             Work::Deploy(deploy) => judge_spec(rules, &deploy.spec, pin),
             // It belongs to no project yet, so what holds for all of them does.
             Work::Inspect(inspect) => judge_repository(rules, inspect.repository.as_str()),
-            // A kept release is on the server already; nothing is fetched for it.
+            // A kept release is on the server already; nothing is fetched for it. What it was deployed with is judged
+            // when its record is read: [`Self::judge_kept`].
             Work::Rollback(rollback) => {
                 judge_image(rules, &rollback.spec)?;
                 rules.caps.judge(&rollback.spec.limits)
@@ -175,16 +176,21 @@ impl Policy {
             }
         }
     }
+
+    /// Whether a kept release may serve again. `spec` is what it was deployed with: its image, commands and limits are
+    /// those that run, whatever the project's settings say by now. Where its code came from does not matter any more.
+    ///
+    /// # Errors
+    /// One sentence: what is forbidden and where it is set.
+    pub(crate) fn judge_kept(&self, spec: &ProjectSpec) -> Result<(), String> {
+        judge_runs(self.of(Some(spec.slug.as_str())), spec)
+    }
 }
 
 fn judge_spec(rules: &Rules, spec: &ProjectSpec, pin: Option<&str>) -> Result<(), String> {
     let repository = spec.repository.as_str();
     judge_repository(rules, repository)?;
-    judge_image(rules, spec)?;
-    if !rules.own_commands {
-        commands::judge(spec)?;
-    }
-    rules.caps.judge(&spec.limits)?;
+    judge_runs(rules, spec)?;
     match pin {
         Some(pin) if pin != repository => Err(format!(
             "{slug} is pinned to {pin} on this server, and the job names {repository}; if that is wanted, run \
@@ -193,6 +199,15 @@ fn judge_spec(rules: &Rules, spec: &ProjectSpec, pin: Option<&str>) -> Result<()
         )),
         _ => Ok(()),
     }
+}
+
+/// What containers are made of, what they run, and how much they may use.
+fn judge_runs(rules: &Rules, spec: &ProjectSpec) -> Result<(), String> {
+    judge_image(rules, spec)?;
+    if !rules.own_commands {
+        commands::judge(spec)?;
+    }
+    rules.caps.judge(&spec.limits)
 }
 
 fn judge_repository(rules: &Rules, repository: &str) -> Result<(), String> {

@@ -177,7 +177,12 @@ async fn deploy_key(state: &AppState, asked: &Asked) -> Result<Option<(String, &
     if asked.repository.starts_with("http") {
         return Ok(None);
     }
-    let facts = servers::get(state, &server).await?.facts;
+    let facts = match servers::get(state, &server).await {
+        Ok(row) => row.facts,
+        // It was removed while somebody waited for its look: the page says so, and has no key to show.
+        Err(ApiError::NotFound(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
     let facts = facts.and_then(|facts| serde_json::from_str::<ServerFacts>(&facts).ok());
     let provider = inspection::provider_of(&asked.repository);
     let place = guide(provider.unwrap_or(devflow_domain::webhook::Provider::Generic)).key_place;

@@ -4,6 +4,7 @@ use crate::store::hooks::{self, HookRow};
 use crate::store::jobs;
 use crate::store::projects;
 use crate::store::servers::{self, Enrolled, Enrolment, RunnerRow, ServerRow, ServerState};
+use crate::store::statement;
 use crate::store::testing::{TestDb, hook, id, project, server};
 use devflow_protocol::UnixMillis;
 
@@ -92,11 +93,43 @@ fn server_is_deleted_with_its_queue_and_not_while_it_has_projects() {
         arguments: "{}",
         now: UnixMillis(5),
     }));
-    let refused = db.try_batch(servers::delete(&server())).unwrap_err().to_string();
+    let refused = db
+        .try_batch(servers::delete(&server(), UnixMillis(9)))
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("FOREIGN KEY constraint failed"), "{refused}");
     assert!(db.first::<ServerRow>(servers::by_id(&server())).is_some());
     db.run(projects::delete(&project()));
-    assert_eq!(db.batch(servers::delete(&server()))[1], 1);
+    assert_eq!(db.batch(servers::delete(&server(), UnixMillis(9)))[1], 1);
     assert!(db.first::<ServerRow>(servers::by_id(&server())).is_none());
     assert_eq!(db.text("SELECT CAST(sum(value) AS TEXT) FROM totals"), "0");
+}
+
+#[test]
+fn work_of_a_deleted_server_is_given_up() {
+    let db = TestDb::with_project();
+    db.run(projects::delete(&project()));
+    for (n, state) in [(5, "running"), (6, "out_of_contact"), (7, "done")] {
+        let job = id!(JobId, n);
+        db.run(jobs::insert(&jobs::NewJob {
+            id: &job,
+            server: &server(),
+            project: None,
+            verb: "inspect",
+            arguments: "{}",
+            now: UnixMillis(5),
+        }));
+        db.run(statement!(
+            "UPDATE jobs SET state = ?2, lease = 't', finished_at = iif(?2 = 'done', 6, NULL) WHERE id = ?1",
+            &job,
+            state
+        ));
+    }
+    db.batch(servers::delete(&server(), UnixMillis(9)));
+    assert_eq!(
+        db.text(
+            "SELECT group_concat(state || ' ' || finished_at, ', ') FROM (SELECT * FROM jobs ORDER BY id)"
+        ),
+        "abandoned 9, abandoned 9, done 6"
+    );
 }

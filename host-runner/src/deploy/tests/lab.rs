@@ -160,6 +160,7 @@ impl Lab {
         JobContext {
             job,
             host: Arc::clone(&self.host),
+            policy: Arc::default(),
             events,
             cancel: CancellationToken::new(),
             checkpoints: Checkpoints::new(key, self.journal.clone()),
