@@ -139,6 +139,12 @@ impl Api {
         })
     }
 
+    /// Messages to an endpoint, the newest first.
+    pub fn messages(&self, endpoint: &str) -> Result<Vec<Value>> {
+        let list = self.get(&format!("/endpoints/{endpoint}/messages"))?;
+        Ok(list["items"].as_array().context("items")?.clone())
+    }
+
     /// Sets variables of a project; the others stay.
     pub fn set_environment(&self, project: &Project, values: &Value) -> Result<()> {
         let path = format!("/projects/{}/environment", project.id);

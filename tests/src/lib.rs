@@ -1,10 +1,11 @@
 //! The real parts of an installation, each started by hand in a folder of its own: the worker in workerd, runners,
-//! Docker, Nginx, MariaDB, Redis, Git repositories, a browser, the command, a server
-//! that records. The stories in `tests/`, `cargo xtask demo` and `cargo xtask bench` all use these, so that what is shown is what is tested.
+//! Docker, Nginx, MariaDB, Redis, Git repositories, a browser, the command, a server that records. The stories in
+//! `tests/`, `cargo xtask demo` and `cargo xtask bench` all use these, so that what is shown is what is tested.
 //!
 //! Everything ends when its value is dropped. Ports come from the OS. Scratch folders have short names, because a
 //! Unix socket's path ends at 107 bytes.
 
+pub mod alone;
 pub mod api;
 pub mod browser;
 pub mod cli;

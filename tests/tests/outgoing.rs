@@ -1,9 +1,8 @@
 //! What leaves the edge: signed webhooks about deployments, checked by the library of Standard Webhooks, and notices.
 
 use anyhow::{Context, Result, bail, ensure};
-use devflow_tests::api::{Api, Project, text};
-use devflow_tests::edge::Edge;
-use devflow_tests::places::Scratch;
+use devflow_tests::alone::Alone;
+use devflow_tests::api::{Api, text};
 use devflow_tests::process::wait_for;
 use devflow_tests::recorder::{Recorded, Recorder, Reply};
 use devflow_tests::server::{Installation, Parts};
@@ -12,31 +11,6 @@ use standardwebhooks::Webhook;
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(10);
-
-/// An edge with a project whose server has not been enrolled.
-struct Alone {
-    edge: Edge,
-    api: Api,
-    project: Project,
-    _scratch: Scratch,
-}
-
-fn alone() -> Result<Alone> {
-    let scratch = Scratch::new()?;
-    let edge = Edge::start(scratch.path())?;
-    let (api, _) = edge.set_up()?;
-    let (server, _) = api.add_server("one")?;
-    let project = api.add_project(&json!({
-        "name": "shop", "framework": "php", "repository": "https://github.com/acme/shop.git", "server": server,
-        "domains": ["shop.example.com"], "provider": "github",
-    }))?;
-    Ok(Alone {
-        edge,
-        api,
-        project,
-        _scratch: scratch,
-    })
-}
 
 /// Adds an endpoint; gives its id and secret.
 fn add(api: &Api, path: &str, url: &str, events: &[&str]) -> Result<(String, String)> {
@@ -54,11 +28,6 @@ fn verify(secret: &str, request: &Recorded) -> Result<Value> {
     Webhook::new(secret)?.verify(&request.body, &headers)?;
     ensure!(request.method == "POST" && request.header("content-type") == Some("application/json"));
     request.json()
-}
-
-fn messages(api: &Api, endpoint: &str) -> Result<Vec<Value>> {
-    let list = api.get(&format!("/endpoints/{endpoint}/messages"))?;
-    Ok(list["items"].as_array().context("items")?.clone())
 }
 
 #[test]
@@ -107,7 +76,7 @@ fn webhook_tells_of_deployments_and_is_tried_again_until_it_is_taken() -> Result
             .verify(&first[0].body, &headers_of(&first[0])?)
             .is_err()
     );
-    let waiting = messages(&here.api, &endpoint)?.pop().context("no message")?;
+    let waiting = here.api.messages(&endpoint)?.pop().context("no message")?;
     ensure!(
         waiting["state"] == "waiting" && waiting["status"] == 503 && waiting["detail"] == "busy",
         "{waiting}"
@@ -152,7 +121,19 @@ fn webhook_tells_of_deployments_and_is_tried_again_until_it_is_taken() -> Result
         "{types:?}"
     );
     here.edge.cron()?;
-    let mut taken: Vec<_> = recorder.requests()[1..]
+    none_came_twice(&recorder.requests()[1..])?;
+    ensure!(
+        here.api
+            .messages(&of_all)?
+            .iter()
+            .all(|message| message["state"] == "delivered")
+    );
+    Ok(())
+}
+
+/// That each message was taken once.
+fn none_came_twice(requests: &[Recorded]) -> Result<()> {
+    let mut taken: Vec<_> = requests
         .iter()
         .map(|request| {
             (
@@ -165,11 +146,6 @@ fn webhook_tells_of_deployments_and_is_tried_again_until_it_is_taken() -> Result
     taken.sort();
     taken.dedup();
     ensure!(taken.len() == count, "a message came twice: {taken:?}");
-    ensure!(
-        messages(&here.api, &of_all)?
-            .iter()
-            .all(|message| message["state"] == "delivered")
-    );
     Ok(())
 }
 
@@ -183,12 +159,13 @@ fn headers_of(request: &Recorded) -> Result<http::HeaderMap> {
 
 #[test]
 fn message_survives_a_worker_that_is_killed_while_it_sends() -> Result<()> {
-    let mut here = alone()?;
+    let mut here = Alone::start()?;
     let recorder = Recorder::start()?;
-    let path = format!("/projects/{}/endpoints", here.project.id);
+    let project = here.project("shop", &json!({}))?;
+    let path = format!("/projects/{}/endpoints", project.id);
     let (endpoint, secret) = add(&here.api, &path, &recorder.url("/"), &["cancelled"])?;
     recorder.reply([Reply::Never]);
-    let deployment = here.api.deploy(&here.project)?;
+    let deployment = here.api.deploy(&project)?;
     here.api
         .post(&format!("/deployments/{deployment}/cancel"), &json!({}), 202)?;
     let first = recorder.wait(1, SOON)?.remove(0);
@@ -202,7 +179,7 @@ fn message_survives_a_worker_that_is_killed_while_it_sends() -> Result<()> {
     ensure!(second.header("webhook-id") == first.header("webhook-id"));
     here.edge.cron()?;
     ensure!(recorder.requests().len() == 2, "it came once more");
-    let message = messages(&here.api, &endpoint)?.remove(0);
+    let message = here.api.messages(&endpoint)?.remove(0);
     ensure!(
         message["state"] == "delivered" && message["attempts"] == 2,
         "{message}"
@@ -212,7 +189,7 @@ fn message_survives_a_worker_that_is_killed_while_it_sends() -> Result<()> {
 
 #[test]
 fn endpoint_is_tested_rotated_turned_off_and_never_shows_its_secret() -> Result<()> {
-    let here = alone()?;
+    let here = Alone::start()?;
     let recorder = Recorder::start()?;
     let url = recorder.url("/in?token=hidden");
     let (endpoint, old) = add(&here.api, "/endpoints", &url, &["live"])?;
@@ -293,7 +270,9 @@ fn endpoint_is_tested_rotated_turned_off_and_never_shows_its_secret() -> Result<
                 .is_some_and(|why| why.contains("410")),
         "{gone}"
     );
-    let waiting = messages(&here.api, &endpoint)?
+    let waiting = here
+        .api
+        .messages(&endpoint)?
         .iter()
         .filter(|message| message["state"] == "waiting")
         .count();
@@ -363,148 +342,11 @@ fn chat_is_told_of_a_failure_and_of_the_recovery_and_of_nothing_else() -> Result
     here.api.post("/endpoints", &chosen, 422).map(drop)
 }
 
-/// What a provider has to get for a commit: where, with which header, and how it says that it is pending and failed.
-struct Documented {
-    provider: &'static str,
-    path: String,
-    header: (&'static str, &'static str),
-    states: [&'static str; 2],
-    link: &'static str,
-}
-
-fn documented(commit: &str) -> [Documented; 4] {
-    [
-        Documented {
-            provider: "github",
-            path: format!("/repos/acme/shop/statuses/{commit}"),
-            header: ("authorization", "Bearer t0ken-of-acme"),
-            states: ["pending", "error"],
-            link: "/target_url",
-        },
-        Documented {
-            provider: "gitlab",
-            path: format!("/projects/acme%2Fshop/statuses/{commit}"),
-            header: ("private-token", "t0ken-of-acme"),
-            states: ["pending", "canceled"],
-            link: "/target_url",
-        },
-        Documented {
-            provider: "bitbucket",
-            path: format!("/repositories/acme/shop/commit/{commit}/statuses/build"),
-            header: ("authorization", "Bearer t0ken-of-acme"),
-            states: ["INPROGRESS", "STOPPED"],
-            link: "/url",
-        },
-        Documented {
-            provider: "gitea",
-            path: format!("/repos/acme/shop/statuses/{commit}"),
-            header: ("authorization", "token t0ken-of-acme"),
-            states: ["pending", "warning"],
-            link: "/target_url",
-        },
-    ]
-}
-
-#[test]
-fn commit_status_is_set_as_each_provider_documents() -> Result<()> {
-    let here = alone()?;
-    let (server, _) = here.api.add_server("two")?;
-    let commit = "2222222222222222222222222222222222222222";
-    for expected in documented(commit) {
-        let provider = expected.provider;
-        let recorder = Recorder::start()?;
-        let project = here.api.add_project(&json!({
-            "name": provider, "framework": "php", "repository": "https://git.example.com/acme/shop.git",
-            "server": server, "domains": [format!("{provider}.example.com")], "provider": provider,
-        }))?;
-        let path = format!("/projects/{}/endpoints", project.id);
-        let body =
-            json!({"kind": "status", "name": "Status", "token": "t0ken-of-acme", "url": recorder.url("")});
-        let made = here.api.post(&path, &body, 201)?;
-        let endpoint = text(&made, "/endpoint/id")?;
-        ensure!(
-            !here
-                .api
-                .get(&format!("/endpoints/{endpoint}"))?
-                .to_string()
-                .contains("t0ken")
-        );
-        // The token goes to no other host than it was given for.
-        let elsewhere = json!({"url": recorder.url("/elsewhere")});
-        here.api
-            .call("PATCH", &format!("/endpoints/{endpoint}"), Some(&elsewhere))?
-            .expect(422)?;
-        // GitLab says so where the status is what it is to be already.
-        let again = "Cannot transition status via :cancel from :canceled".to_owned();
-        let last = if provider == "gitlab" {
-            Reply::Status(400, vec![], again)
-        } else {
-            Reply::status(201)
-        };
-        recorder.reply([Reply::status(201), last]);
-        let started = json!({"commit": commit});
-        let asked = here
-            .api
-            .post(&format!("/projects/{}/deployments", project.id), &started, 202)?;
-        let deployment = text(&asked, "/deployment/id")?;
-        recorder.wait(1, SOON)?;
-        here.api
-            .post(&format!("/deployments/{deployment}/cancel"), &json!({}), 202)?;
-        let requests = recorder.wait(2, SOON)?;
-        for (request, state) in requests.iter().zip(expected.states) {
-            ensure!(
-                request.method == "POST" && request.path == expected.path,
-                "{request:?}"
-            );
-            ensure!(
-                request.header(expected.header.0) == Some(expected.header.1),
-                "{request:?}"
-            );
-            ensure!(
-                request
-                    .header("user-agent")
-                    .is_some_and(|agent| agent.starts_with("DevFlow-Pro/"))
-            );
-            let told = request.json()?;
-            ensure!(told["state"] == state, "{provider}: {told}");
-            let link = format!("{}/deployments/{deployment}", here.edge.url());
-            ensure!(text(&told, expected.link)? == link, "{provider}: {told}");
-            let name = told["context"].as_str().or(told["name"].as_str());
-            ensure!(
-                name == Some(&format!("devflow/{}", project.slug)),
-                "{provider}: {told}"
-            );
-        }
-        wait_for("both to be taken", SOON, || {
-            let taken = messages(&here.api, &endpoint)?;
-            Ok(taken
-                .iter()
-                .all(|message| message["state"] == "delivered")
-                .then_some(()))
-        })?;
-    }
-    let path = format!("/projects/{}/endpoints", here.project.id);
-    for body in [
-        json!({"kind": "status", "name": "Status"}),
-        json!({"kind": "status", "name": "Status", "token": "with a space"}),
-        json!({"kind": "status", "name": "Status", "token": "t0ken-of-acme", "url": "http://example.com"}),
-        json!({"kind": "webhook", "name": "CI", "url": "https://example.com/", "token": "t0ken-of-acme"}),
-    ] {
-        here.api.post(&path, &body, 422)?;
-    }
-    here.api
-        .post(
-            "/endpoints",
-            &json!({"kind": "status", "name": "x", "token": "t0ken-of-acme"}),
-            422,
-        )
-        .map(drop)
-}
-
 #[test]
 fn endpoint_with_an_address_that_is_not_public_is_refused() -> Result<()> {
-    let here = alone()?;
-    let path = format!("/projects/{}/endpoints", here.project.id);
+    let here = Alone::start()?;
+    let project = here.project("shop", &json!({}))?;
+    let path = format!("/projects/{}/endpoints", project.id);
     for url in [
         "https://10.0.0.1/",
         "https://169.254.169.254/latest/meta-data",

@@ -1,57 +1,22 @@
 //! Deliveries that deploy nothing: the same one again, forged ones, pushes that a project does not follow.
 
 use anyhow::{Context, Result};
-use devflow_tests::api::{Api, Project};
-use devflow_tests::edge::Edge;
+use devflow_tests::alone::Alone;
+use devflow_tests::api::Project;
 use devflow_tests::git::Push;
-use devflow_tests::places::Scratch;
 use devflow_tests::webhook::{
     Delivery, Hook, push_body, send_bitbucket, send_generic, send_gitea, send_gitlab_token,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fmt::Write as _;
 
 const A: &str = "1111111111111111111111111111111111111111";
 const B: &str = "2222222222222222222222222222222222222222";
 const ZEROS: &str = "0000000000000000000000000000000000000000";
 
-/// An edge with a server that has not been enrolled: jobs wait, and nothing is lost.
-struct Alone {
-    _edge: Edge,
-    api: Api,
-    server: String,
-    _scratch: Scratch,
-}
-
-fn alone() -> Result<Alone> {
-    let scratch = Scratch::new()?;
-    let edge = Edge::start(scratch.path())?;
-    let (api, _) = edge.set_up()?;
-    let (server, _) = api.add_server("one")?;
-    Ok(Alone {
-        _edge: edge,
-        api,
-        server,
-        _scratch: scratch,
-    })
-}
-
-impl Alone {
-    fn project(&self, name: &str, more: &Value) -> Result<Project> {
-        let mut body = json!({
-            "name": name, "framework": "php", "repository": "https://github.com/acme/shop.git", "server": self.server,
-            "domains": [format!("{name}.example.com")], "provider": "github",
-        });
-        body.as_object_mut()
-            .context("an object")?
-            .extend(more.as_object().cloned().unwrap_or_default());
-        self.api.add_project(&body)
-    }
-
-    fn count(&self, project: &Project, list: &str) -> Result<usize> {
-        let answer = self.api.get(&format!("/projects/{}/{list}", project.id))?;
-        Ok(answer["items"].as_array().context("items")?.len())
-    }
+fn count(here: &Alone, project: &Project, list: &str) -> Result<usize> {
+    let answer = here.api.get(&format!("/projects/{}/{list}", project.id))?;
+    Ok(answer["items"].as_array().context("items")?.len())
 }
 
 fn push(ref_name: &str, before: &str, after: &str, message: &str, files: &[&str]) -> Push {
@@ -67,7 +32,7 @@ fn push(ref_name: &str, before: &str, after: &str, message: &str, files: &[&str]
 
 #[test]
 fn delivery_sent_again_is_answered_and_deploys_once() -> Result<()> {
-    let here = alone()?;
+    let here = Alone::start()?;
     let project = here.project("shop", &json!({}))?;
     let delivery = Delivery::push(&push("refs/heads/main", A, B, "Fix", &["index.php"]));
     let first = delivery.send(&project.hook)?.expect(202)?;
@@ -76,14 +41,14 @@ fn delivery_sent_again_is_answered_and_deploys_once() -> Result<()> {
     let again = delivery.send(&project.hook)?.expect(200)?;
     assert_eq!(again["deployments"], first["deployments"], "{again}");
     assert_eq!(again["decision"], "duplicate", "{again}");
-    assert_eq!(here.count(&project, "deployments")?, 1);
-    assert_eq!(here.count(&project, "deliveries")?, 1);
+    assert_eq!(count(&here, &project, "deployments")?, 1);
+    assert_eq!(count(&here, &project, "deliveries")?, 1);
     Ok(())
 }
 
 #[test]
 fn delivery_with_a_wrong_signature_is_refused_and_stored_nowhere() -> Result<()> {
-    let here = alone()?;
+    let here = Alone::start()?;
     let project = here.project("shop", &json!({}))?;
     let delivery = Delivery::push(&push("refs/heads/main", A, B, "Fix", &["index.php"]));
     let zeros = format!("sha256={}", "0".repeat(64));
@@ -92,8 +57,8 @@ fn delivery_with_a_wrong_signature_is_refused_and_stored_nowhere() -> Result<()>
         assert_eq!(answer["status"], 401, "{answer}");
         assert!(answer["code"].is_string(), "{answer}");
     }
-    assert_eq!(here.count(&project, "deployments")?, 0);
-    assert_eq!(here.count(&project, "deliveries")?, 0);
+    assert_eq!(count(&here, &project, "deployments")?, 0);
+    assert_eq!(count(&here, &project, "deliveries")?, 0);
     // The id of a refused delivery is not burnt.
     delivery.send(&project.hook)?.expect(202)?;
     Ok(())
@@ -101,7 +66,7 @@ fn delivery_with_a_wrong_signature_is_refused_and_stored_nowhere() -> Result<()>
 
 #[test]
 fn push_that_a_project_does_not_follow_is_answered_with_the_reason() -> Result<()> {
-    let here = alone()?;
+    let here = Alone::start()?;
     let project = here.project("shop", &json!({"path_filter": ["app/**"]}))?;
     let main = "refs/heads/main";
     let ignored = [
@@ -123,7 +88,7 @@ fn push_that_a_project_does_not_follow_is_answered_with_the_reason() -> Result<(
             "{json}"
         );
     }
-    assert_eq!(here.count(&project, "deployments")?, 0);
+    assert_eq!(count(&here, &project, "deployments")?, 0);
     let shown = here.api.get(&format!("/projects/{}/deliveries", project.id))?;
     for delivery in shown["items"].as_array().context("items")? {
         assert!(
@@ -146,20 +111,20 @@ fn push_that_a_project_does_not_follow_is_answered_with_the_reason() -> Result<(
 
 #[test]
 fn push_of_gitlab_and_of_a_ci_system_is_queued() -> Result<()> {
-    let here = alone()?;
+    let here = Alone::start()?;
     let change = push("refs/heads/main", A, B, "Fix", &["index.php"]);
     let gitlab = here.project("lab", &json!({"provider": "gitlab"}))?;
     send_gitlab_token(&gitlab.hook, &change)?.expect(202)?;
-    assert_eq!(here.count(&gitlab, "deployments")?, 1);
+    assert_eq!(count(&here, &gitlab, "deployments")?, 1);
     let generic = here.project("ci", &json!({"provider": "generic"}))?;
     send_generic(&generic.hook, &change)?.expect(202)?;
-    assert_eq!(here.count(&generic, "deployments")?, 1);
+    assert_eq!(count(&here, &generic, "deployments")?, 1);
     Ok(())
 }
 
 #[test]
 fn push_of_bitbucket_deploys_the_followed_ref_of_several() -> Result<()> {
-    let here = alone()?;
+    let here = Alone::start()?;
     let project = here.project(
         "bucket",
         &json!({"provider": "bitbucket", "path_filter": ["app/**"]}),
@@ -197,15 +162,15 @@ fn push_of_bitbucket_deploys_the_followed_ref_of_several() -> Result<()> {
 
 #[test]
 fn push_of_gitea_and_of_forgejo_is_queued_and_filtered() -> Result<()> {
-    let here = alone()?;
+    let here = Alone::start()?;
     for (name, forgejo) in [("gitea", false), ("forgejo", true)] {
         let project = here.project(name, &json!({"provider": "gitea", "path_filter": ["app/**"]}))?;
         let docs = push("refs/heads/main", A, B, "Words", &["docs/a.md"]);
         send_gitea(&project.hook, &docs, forgejo)?.expect(200)?;
         let code = push("refs/heads/main", B, &"3".repeat(40), "Fix", &["app/a.php"]);
         send_gitea(&project.hook, &code, forgejo)?.expect(202)?;
-        assert_eq!(here.count(&project, "deployments")?, 1);
-        assert_eq!(here.count(&project, "deliveries")?, 2);
+        assert_eq!(count(&here, &project, "deployments")?, 1);
+        assert_eq!(count(&here, &project, "deliveries")?, 2);
         let gone = push("refs/heads/main", B, ZEROS, "", &[]);
         let answer = send_gitea(&project.hook, &gone, forgejo)?.expect(200)?;
         assert_eq!(answer["reason"], "refs/heads/main was deleted.");
@@ -220,7 +185,7 @@ fn push_of_gitea_and_of_forgejo_is_queued_and_filtered() -> Result<()> {
 
 #[test]
 fn push_of_a_newer_commit_takes_the_place_of_a_queued_one() -> Result<()> {
-    let here = alone()?;
+    let here = Alone::start()?;
     let project = here.project("shop", &json!({}))?;
     let c = "3".repeat(40);
     Delivery::push(&push("refs/heads/main", A, B, "One", &["a.php"]))
@@ -247,7 +212,7 @@ fn push_of_a_newer_commit_takes_the_place_of_a_queued_one() -> Result<()> {
 
 #[test]
 fn push_as_a_form_is_read_as_the_json_in_it() -> Result<()> {
-    let here = alone()?;
+    let here = Alone::start()?;
     let project = here.project("shop", &json!({}))?;
     let body = push_body(&push("refs/heads/main", A, B, "Fix", &["index.php"])).to_string();
     let mut encoded = String::new();

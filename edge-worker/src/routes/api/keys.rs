@@ -1,21 +1,20 @@
 //! API keys. They are managed in a session: a key that leaked must not make itself another one.
 
-use super::view::{ApiKey, KeyMade};
 use crate::access::{Needs, Routes};
 use crate::answer::{Created, Done};
 use crate::app::AppState;
 use crate::auth::{Caller, SignedIn};
 use crate::error::ApiError;
 use crate::extract::{Id, Json as Body, OptionalJson};
-use crate::service::keys::{self, Wanted};
+use crate::service::keys::{self, Made, Wanted};
 use crate::store::Page;
-use crate::store::keys as store;
+use crate::store::keys::{self as store, KeyRow};
 use axum::Json;
 use axum::extract::State;
 use axum::http::Method;
 use devflow_domain::access::{Action, Scope};
-use devflow_protocol::{ApiKeyId, ProjectId};
-use serde::Deserialize;
+use devflow_protocol::{ApiKeyId, ProjectId, UnixMillis};
+use serde::{Deserialize, Serialize};
 
 pub(super) fn router() -> Routes {
     Routes::new()
@@ -54,6 +53,53 @@ pub(super) fn router() -> Routes {
             "End a key at once (in a session)",
             revoke,
         )
+}
+
+/// An API key, without its text.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct ApiKey {
+    id: ApiKeyId,
+    name: String,
+    scope: Scope,
+    /// The only projects that it reaches; null is all.
+    projects: Option<Vec<ProjectId>>,
+    /// Null for a key of an earlier version, which never ends.
+    expires_at: Option<UnixMillis>,
+    /// When it was used last, give or take 5 minutes.
+    used_at: Option<UnixMillis>,
+    created_at: UnixMillis,
+}
+
+impl From<KeyRow> for ApiKey {
+    fn from(row: KeyRow) -> Self {
+        Self {
+            projects: row.projects(),
+            id: row.id,
+            name: row.name,
+            scope: row.scope,
+            expires_at: row.expires_at,
+            used_at: row.used_at,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// A key that was made, and its text, which is shown this once.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct KeyMade {
+    key: ApiKey,
+    token: String,
+}
+
+impl From<Made> for KeyMade {
+    fn from(made: Made) -> Self {
+        Self {
+            key: made.row.into(),
+            token: made.token,
+        }
+    }
 }
 
 #[worker::send]

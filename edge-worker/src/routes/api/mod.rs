@@ -10,6 +10,7 @@ mod pipeline;
 mod projects;
 mod servers;
 mod set_up;
+mod stored;
 mod view;
 
 use crate::access::Routes;

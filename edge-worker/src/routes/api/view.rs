@@ -1,17 +1,15 @@
 //! What the API shows of a row. The schemas of its document are derived from these very types.
 
+use super::stored::Stored;
 use crate::hub::Contact;
-use crate::service::keys::Made;
 use crate::service::servers::Invitation;
 use crate::store::StoreError;
 use crate::store::cards::ProjectCard;
 use crate::store::deliveries::DeliveryRow;
 use crate::store::deployments::{DeploymentRow, Kind, StepRow};
 use crate::store::jobs::JobRow;
-use crate::store::keys::KeyRow;
 use crate::store::projects::{ProjectRow, ProjectState};
 use crate::store::servers::{ServerRow, ServerState};
-use devflow_domain::access::Scope;
 use devflow_domain::settings::ProjectSettings;
 use devflow_domain::webhook::{Event, Provider};
 use devflow_protocol::event::DeploymentState;
@@ -19,41 +17,8 @@ use devflow_protocol::job::Trigger;
 use devflow_protocol::outcome::{Manifest, Outcome};
 use devflow_protocol::runner_api::{ServerFacts, ServerLoad};
 use devflow_protocol::text::{GitSha, RefName, Slug};
-use devflow_protocol::{ApiKeyId, DeliveryId, DeploymentId, HookId, JobId, ProjectId, ServerId, UnixMillis};
-use serde::{Serialize, Serializer};
-use serde_json::Value;
-use std::marker::PhantomData;
-
-/// A stored JSON text of a `T`, shown as it is; null where there is none.
-pub(super) struct Stored<T>(Value, PhantomData<T>);
-
-impl<T> Stored<T> {
-    fn new(json: Option<&str>) -> Self {
-        let value = json.and_then(|text| serde_json::from_str(text).ok());
-        Self(value.unwrap_or(Value::Null), PhantomData)
-    }
-}
-
-impl<T> Serialize for Stored<T> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(to)
-    }
-}
-
-#[cfg(test)]
-impl<T: schemars::JsonSchema> schemars::JsonSchema for Stored<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        Option::<T>::schema_name()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        Option::<T>::json_schema(generator)
-    }
-}
+use devflow_protocol::{DeliveryId, DeploymentId, HookId, JobId, ProjectId, ServerId, UnixMillis};
+use serde::Serialize;
 
 /// A server.
 #[derive(Serialize)]
@@ -371,36 +336,6 @@ impl From<JobRow> for Job {
     }
 }
 
-/// An API key, without its text.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct ApiKey {
-    id: ApiKeyId,
-    name: String,
-    scope: Scope,
-    /// The only projects that it reaches; null is all.
-    projects: Option<Vec<ProjectId>>,
-    /// Null for a key of an earlier version, which never ends.
-    expires_at: Option<UnixMillis>,
-    /// When it was used last, give or take 5 minutes.
-    used_at: Option<UnixMillis>,
-    created_at: UnixMillis,
-}
-
-impl From<KeyRow> for ApiKey {
-    fn from(row: KeyRow) -> Self {
-        Self {
-            projects: row.projects(),
-            id: row.id,
-            name: row.name,
-            scope: row.scope,
-            expires_at: row.expires_at,
-            used_at: row.used_at,
-            created_at: row.created_at,
-        }
-    }
-}
-
 /// A job that was just queued.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -433,8 +368,6 @@ named! {
     ServerMade { server: Server, enrolment: Enrolment }
     /// A project that was made, and its hook with its secret.
     ProjectMade { project: Project, hook: Hook }
-    /// A key that was made, and its text, which is shown this once.
-    KeyMade { key: ApiKey, token: String }
     /// The version of an environment that was just made.
     EnvironmentMade { version: u32 }
 }
@@ -443,15 +376,6 @@ impl DeploymentAsked {
     pub(super) fn new(row: DeploymentRow) -> Self {
         Self {
             deployment: row.into(),
-        }
-    }
-}
-
-impl From<Made> for KeyMade {
-    fn from(made: Made) -> Self {
-        Self {
-            key: made.row.into(),
-            token: made.token,
         }
     }
 }

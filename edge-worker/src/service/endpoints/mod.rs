@@ -1,5 +1,11 @@
 //! Endpoints: who outside is told what happens, in all projects or in one.
 
+mod input;
+mod sealed;
+
+pub(crate) use input::{Changes, New};
+pub(crate) use sealed::{ROTATION_MS, Sealed};
+
 use super::outgoing;
 use crate::app::AppState;
 use crate::auth::Actor;
@@ -8,100 +14,14 @@ use crate::error::ApiError;
 use crate::platform;
 use crate::store::endpoints::{EndpointRow, MOST, NewEndpoint};
 use crate::store::outbox::{MessageRow, Which};
-use crate::store::{Statement, StoreError, activity, endpoints, outbox};
-use devflow_domain::outgoing::address::{Address, is_local};
+use crate::store::{Statement, activity, endpoints, outbox};
+use devflow_domain::outgoing::Kind;
 use devflow_domain::outgoing::status::api_root;
-use devflow_domain::outgoing::{Event, Kind};
 use devflow_domain::repository::place;
 use devflow_domain::webhook::Provider;
-use devflow_protocol::{EndpointId, MessageId, ProjectId, UnixMillis};
-use serde::{Deserialize, Serialize};
-
-/// How long the secret before is still signed with, in milliseconds: receivers take the new one meanwhile.
-pub(crate) const ROTATION_MS: i64 = 24 * 3_600_000;
-
-/// What of an endpoint is secret.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Sealed {
-    /// Where it is, whole.
-    pub(crate) address: String,
-    /// What messages are signed with; None where they are not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) secret: Option<String>,
-    /// Whose API it is, of commit statuses.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) provider: Option<Provider>,
-    /// What may set commit statuses there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) token: Option<String>,
-    /// What they were signed with before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) previous: Option<Previous>,
-}
-
-/// A secret that was replaced.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Previous {
-    secret: String,
-    until: UnixMillis,
-}
-
-impl Sealed {
-    /// The secrets to sign with, the newest first.
-    pub(crate) fn secrets(&self, now: UnixMillis) -> Vec<&str> {
-        let previous = self.previous.iter().filter(|previous| now < previous.until);
-        let previous = previous.map(|previous| previous.secret.as_str());
-        self.secret.as_deref().into_iter().chain(previous).collect()
-    }
-
-    /// Opens what is stored of an endpoint.
-    pub(crate) fn open(
-        key: &crypt::DataKey,
-        endpoint: &EndpointId,
-        sealed: &str,
-    ) -> Result<Self, StoreError> {
-        let plain = key
-            .decrypt(&crypt::endpoint_context(endpoint.as_str()), sealed)
-            .map_err(|error| StoreError::unreadable("endpoints.sealed", &error))?;
-        serde_json::from_slice(&plain).map_err(|error| StoreError::unreadable("endpoints.sealed", &error))
-    }
-
-    fn seal(&self, state: &AppState, endpoint: &EndpointId) -> String {
-        let plain = serde_json::to_vec(self).expect("address and secrets are texts");
-        let context = crypt::endpoint_context(endpoint.as_str());
-        state
-            .config
-            .data_key
-            .encrypt(&context, &plain, platform::entropy())
-    }
-}
-
-/// An endpoint to make.
-#[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "NewEndpoint"))]
-#[serde(deny_unknown_fields)]
-pub(crate) struct New {
-    #[serde(default)]
-    pub(crate) kind: Kind,
-    pub(crate) name: String,
-    /// For commit statuses the root of the provider's API, where that is not the usual one.
-    pub(crate) url: Option<String>,
-    pub(crate) events: Option<Vec<String>>,
-    /// For commit statuses, what may set them; never shown again.
-    pub(crate) token: Option<String>,
-}
-
-/// What of an endpoint is to change.
-#[derive(Default, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "EndpointChanges"))]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Changes {
-    pub(crate) name: Option<String>,
-    pub(crate) url: Option<String>,
-    pub(crate) token: Option<String>,
-    pub(crate) events: Option<Vec<String>>,
-    pub(crate) enabled: Option<bool>,
-}
+use devflow_protocol::{EndpointId, MessageId, ProjectId};
+use input::{check_address, check_name, check_token, events_of, shown};
+use sealed::Previous;
 
 /// Endpoints of a project, or of all projects.
 pub(crate) async fn list(
@@ -133,69 +53,6 @@ pub(crate) async fn log(
     };
     let row = row.first()?.ok_or_else(|| ApiError::no_such("endpoint"))?;
     Ok((row, messages.rows()?))
-}
-
-fn check_name(name: &str) -> Result<String, ApiError> {
-    let name = name.trim();
-    if (1..=60).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
-        return Ok(name.to_owned());
-    }
-    Err(ApiError::invalid("name", "a name of 1 to 60 characters"))
-}
-
-fn check_address(state: &AppState, url: &str) -> Result<Address, ApiError> {
-    Address::parse(url, is_local(&state.config.public_origin))
-        .map_err(|refused| ApiError::invalid("url", refused.to_string()))
-}
-
-/// Chosen events, each once, in the order of their list.
-fn check_events(names: &[String]) -> Result<Vec<Event>, ApiError> {
-    if let Some(name) = names.iter().find(|name| Event::from_choice(name).is_none()) {
-        let choices: Vec<&str> = Event::CHOICES.iter().map(|event| event.as_str()).collect();
-        let message = format!("{name} is none of {}", choices.join(", "));
-        return Err(ApiError::invalid("events", message));
-    }
-    let chosen: Vec<Event> = Event::CHOICES
-        .into_iter()
-        .filter(|choice| names.iter().any(|name| name == choice.as_str()))
-        .collect();
-    if chosen.is_empty() {
-        return Err(ApiError::invalid("events", "choose at least one"));
-    }
-    Ok(chosen)
-}
-
-/// What an endpoint of a kind is told, as it is stored.
-fn events_of(kind: Kind, chosen: Option<&[String]>) -> Result<String, ApiError> {
-    let events = match (kind.fixed_events(), chosen) {
-        (Some(fixed), None) => fixed.to_vec(),
-        (Some(_), Some(_)) => {
-            return Err(ApiError::invalid("events", "cannot be chosen for this kind"));
-        }
-        (None, Some(names)) => check_events(names)?,
-        (None, None) => Event::USUAL.to_vec(),
-    };
-    Ok(serde_json::to_string(&events).expect("names are texts"))
-}
-
-/// What of an address is shown. A chat's is a secret as a whole: who has it can write there.
-fn shown(kind: Kind, address: &Address) -> String {
-    match kind {
-        Kind::Webhook | Kind::Status => address.shown(),
-        Kind::Slack => address.host_shown(),
-    }
-}
-
-/// A token of a provider, as a header takes it.
-fn check_token(token: &str) -> Result<String, ApiError> {
-    let token = token.trim();
-    if (8..=500).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(token.to_owned());
-    }
-    Err(ApiError::invalid(
-        "token",
-        "a token that may set commit statuses, as the provider shows it",
-    ))
 }
 
 /// Whose API tells of a project's commits, and its root unless another is given.
@@ -462,40 +319,4 @@ async fn send_now(state: &AppState, id: &EndpointId, message: &str) -> Result<Me
     outgoing::drain(&state.outgoing(), Which::One(id, message)).await?;
     let row = state.db.first(outbox::one(id, message)).await?;
     row.ok_or_else(|| ApiError::no_such("message"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_both_only_while_one_replaces_the_other() {
-        let sealed = Sealed {
-            address: String::new(),
-            secret: Some("new".to_owned()),
-            provider: None,
-            token: None,
-            previous: Some(Previous {
-                secret: "old".to_owned(),
-                until: UnixMillis(100),
-            }),
-        };
-        assert_eq!(sealed.secrets(UnixMillis(99)), ["new", "old"]);
-        assert_eq!(sealed.secrets(UnixMillis(100)), ["new"]);
-    }
-
-    #[test]
-    fn events_are_stored_once_and_in_order() {
-        let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-        assert_eq!(
-            events_of(Kind::Webhook, Some(&names(&["failed", "started", "failed"]))).unwrap(),
-            r#"["started","failed"]"#
-        );
-        for refused in [&["queued"][..], &["test"], &["live", "x"], &[]] {
-            assert!(check_events(&names(refused)).is_err(), "{refused:?}");
-        }
-        let of_status = events_of(Kind::Status, None).unwrap();
-        assert!(of_status.starts_with(r#"["queued","live""#), "{of_status}");
-        assert!(events_of(Kind::Status, Some(&names(&["live"]))).is_err());
-    }
 }

@@ -1,0 +1,46 @@
+//! An edge without anything behind it.
+
+use crate::api::{Api, Project};
+use crate::edge::Edge;
+use crate::places::Scratch;
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+/// An edge with a server that has not been enrolled: jobs wait, and nothing is lost.
+#[derive(Debug)]
+pub struct Alone {
+    /// The edge.
+    pub edge: Edge,
+    /// The owner's API key.
+    pub api: Api,
+    server: String,
+    _scratch: Scratch,
+}
+
+impl Alone {
+    /// Starts it.
+    pub fn start() -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let edge = Edge::start(scratch.path())?;
+        let (api, _) = edge.set_up()?;
+        let (server, _) = api.add_server("one")?;
+        Ok(Self {
+            edge,
+            api,
+            server,
+            _scratch: scratch,
+        })
+    }
+
+    /// A project of plain PHP; `more` is merged into the API's request.
+    pub fn project(&self, name: &str, more: &Value) -> Result<Project> {
+        let mut body = json!({
+            "name": name, "framework": "php", "repository": "https://github.com/acme/shop.git", "server": self.server,
+            "domains": [format!("{name}.example.com")], "provider": "github",
+        });
+        body.as_object_mut()
+            .context("an object")?
+            .extend(more.as_object().cloned().unwrap_or_default());
+        self.api.add_project(&body)
+    }
+}
