@@ -31,7 +31,7 @@ pub(crate) struct AppState {
 impl AppState {
     /// Reads settings and bindings.
     pub(crate) fn new(env: Env, context: Context) -> Result<Self, ApiError> {
-        let config = Config::read(|name| env.var(name).ok().map(|value| value.to_string()))?;
+        let config = Config::of(&env)?;
         let cost = config.show_cost.then(Arc::<Cost>::default);
         Ok(Self {
             db: Db::new(env.d1("DB")?).counted(cost.clone()),

@@ -36,8 +36,13 @@ impl Config {
         SigningKey::from_bytes(&self.job_seed)
     }
 
+    /// Reads the settings of this Worker.
+    pub(crate) fn of(env: &worker::Env) -> Result<Self, ConfigError> {
+        Self::read(|name| env.var(name).ok().map(|value| value.to_string()))
+    }
+
     /// Reads the settings; `var` gives a variable or secret by name.
-    pub(crate) fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
         let mut key = |name: &str| -> [u8; 32] {
             let bytes = var(name).and_then(|text| STANDARD.decode(text.trim()).ok());

@@ -198,16 +198,6 @@ impl Browser {
             .collect())
     }
 
-    /// Sets the window's size in pixels.
-    pub fn resize(&self, width: u32, height: u32) -> Result<()> {
-        self.command(
-            "POST",
-            "/window/rect",
-            Some(&json!({"width": width, "height": height})),
-        )
-        .map(drop)
-    }
-
     /// Shows pages as a phone of that many pixels does; a window itself cannot be as narrow.
     pub fn emulate(&self, width: u32, height: u32) -> Result<()> {
         let screen = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": true});

@@ -7,7 +7,6 @@ use crate::places::Scratch;
 use crate::plain::Plain;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// The password of everybody who was invited.
 pub const PASSWORD: &str = "Jane waters the ficus";
@@ -60,11 +59,7 @@ impl House {
     /// A browser in which the owner has signed in.
     pub fn browse(&self) -> Result<Browser> {
         let browser = Browser::start()?;
-        browser.open(&format!("{}/sign-in", self.edge.url()))?;
-        browser.fill("#email", EMAIL)?;
-        browser.fill("#password", &self.password)?;
-        browser.click("form button")?;
-        browser.shows("Projects", Duration::from_secs(20))?;
+        browser.sign_in(self.edge.url(), EMAIL, &self.password)?;
         Ok(browser)
     }
 

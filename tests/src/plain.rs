@@ -90,14 +90,19 @@ impl Plain {
         Ok(answer.text())
     }
 
-    /// Sends a form with the token of `page`, whether that has such a form or not.
-    pub fn post(&self, page: &str, action: &str, fields: &str) -> Result<Answer> {
+    /// The token that the forms of a page carry.
+    pub fn csrf(&self, page: &str) -> Result<String> {
         let text = self.page(page)?;
         let token = text
             .split("name=\"csrf\" value=\"")
             .nth(1)
             .and_then(|rest| rest.split('"').next());
-        let body = format!("csrf={}&{fields}", token.context("no token")?);
+        Ok(token.with_context(|| format!("{page} has no form"))?.to_owned())
+    }
+
+    /// Sends a form with the token of `page`, whether that has such a form or not.
+    pub fn post(&self, page: &str, action: &str, fields: &str) -> Result<Answer> {
+        let body = format!("csrf={}&{fields}", self.csrf(page)?);
         self.send("POST", action, Some(&body))
     }
 

@@ -3,7 +3,7 @@
 use crate::contract;
 use crate::http::{Answer, Client};
 use crate::plain::Plain;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::Value;
 
 /// Somebody who is signed in.
@@ -19,13 +19,8 @@ impl Session {
     /// The session of somebody with that address.
     pub fn sign_in(base: &str, email: &str, password: &str) -> Result<Self> {
         let pages = Plain::sign_in(base, email, password)?;
-        let page = pages.page("/keys")?;
-        let token = page
-            .split("name=\"csrf\" value=\"")
-            .nth(1)
-            .and_then(|rest| rest.split('"').next());
         Ok(Self {
-            csrf: token.context("the page has no form")?.to_owned(),
+            csrf: pages.csrf("/keys")?,
             base: base.to_owned(),
             pages,
         })

@@ -15,14 +15,6 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn sign_in(browser: &Browser, base: &str, password: &str) -> Result<()> {
-    browser.open(&format!("{base}/sign-in"))?;
-    browser.fill("#email", EMAIL)?;
-    browser.fill("#password", password)?;
-    browser.click("form button")?;
-    browser.shows("Projects", SOON)
-}
-
 /// An edge with a project whose server has not been connected: whatever is asked for waits.
 struct Alone {
     edge: Edge,
@@ -81,7 +73,7 @@ fn environment_edited_in_the_browser_reaches_php_and_goes_back_with_the_release(
     let (_, first) = site.push_live("First version")?;
     let first = first["id"].as_str().context("no id")?.to_owned();
     let browser = Browser::start()?;
-    sign_in(&browser, here.edge.url(), &here.password)?;
+    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
 
     let environment = format!("{}/projects/{}/environment", here.edge.url(), site.project.id);
     browser.open(&environment)?;
@@ -125,7 +117,7 @@ fn environment_edited_in_the_browser_reaches_php_and_goes_back_with_the_release(
 fn palette_by_keyboard_leads_to_a_project_and_deploys_it() -> Result<()> {
     let here = Alone::start()?;
     let browser = Browser::start()?;
-    sign_in(&browser, here.edge.url(), &here.password)?;
+    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
     browser.press(&["\u{e009}", "k"])?;
     browser.fill("#palette-field", "flower sh")?;
     browser.shows("Project on web-1", SOON)?;
@@ -157,7 +149,7 @@ fn palette_by_keyboard_leads_to_a_project_and_deploys_it() -> Result<()> {
 fn connection_lost_is_told_and_what_happened_meanwhile_is_caught_up_with() -> Result<()> {
     let mut here = Alone::start()?;
     let browser = Browser::start()?;
-    sign_in(&browser, here.edge.url(), &here.password)?;
+    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
     browser.open(&here.page(""))?;
     browser.shows("No deployment yet", SOON)?;
     browser.script("window.opened_once = true", &json!([]))?;
@@ -248,7 +240,7 @@ fn every_page_in_both_themes_and_on_a_phone_is_accessible() -> Result<()> {
     let browser = Browser::start()?;
     browser.open(&format!("{}/sign-in", here.edge.url()))?;
     let mut problems = violations(&browser, &axe, "/sign-in")?;
-    sign_in(&browser, here.edge.url(), &here.password)?;
+    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
     for path in &paths {
         browser.open(&format!("{}{path}", here.edge.url()))?;
         problems.extend(violations(&browser, &axe, path)?);

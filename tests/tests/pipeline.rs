@@ -23,11 +23,7 @@ fn hook_added_on_the_page_is_shown_in_the_plan_and_runs_where_it_says() -> Resul
     let mut here = Installation::start(Parts::default())?;
     let site = here.project("php", &json!({}))?;
     let browser = Browser::start()?;
-    browser.open(&format!("{}/sign-in", here.edge.url()))?;
-    browser.fill("#email", EMAIL)?;
-    browser.fill("#password", &here.password)?;
-    browser.click("form button")?;
-    browser.shows("Projects", SOON)?;
+    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
 
     // What only a shell would understand is refused with a word about it, and what was typed is still there.
     browser.open(&format!(

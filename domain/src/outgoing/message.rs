@@ -148,6 +148,31 @@ pub fn test(at: UnixMillis, endpoint: &str) -> String {
     serde_json::to_string(&body).expect("the body is made of texts")
 }
 
+/// A deployment for tests.
+#[cfg(test)]
+pub(super) fn sample() -> Deployment<'static> {
+    Deployment {
+        id: "dep_1",
+        kind: "deploy",
+        trigger: "push",
+        ref_name: "refs/heads/main",
+        commit: Some("4f2a91c0000000000000000000000000000000aa"),
+        subject: Some("Show the delivery date"),
+        author: Some("Ada"),
+        reason: None,
+        queued_at: UnixMillis(1),
+        started_at: None,
+        finished_at: None,
+        project: Project {
+            id: "prj_1",
+            slug: "shop",
+            name: "Shop",
+        },
+        server: ("srv_1", None),
+        serving: true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,24 +181,13 @@ mod tests {
     #[test]
     fn deployment_reads_as_documented() {
         let told = Deployment {
-            id: "dep_1",
-            kind: "deploy",
-            trigger: "push",
-            ref_name: "refs/heads/main",
-            commit: Some("4f2a91c0000000000000000000000000000000aa"),
             subject: Some("Show the \"delivery\" date"),
-            author: Some("Ada"),
             reason: Some("composer: exit code 2"),
             queued_at: UnixMillis(1_763_843_209_000),
             started_at: Some(UnixMillis(1_763_843_209_120)),
             finished_at: Some(UnixMillis(1_763_843_213_004)),
-            project: Project {
-                id: "prj_1",
-                slug: "shop",
-                name: "Shop",
-            },
             server: ("srv_1", Some("web-1")),
-            serving: true,
+            ..sample()
         };
         let body = deployment(
             Event::Failed,

@@ -1,5 +1,6 @@
 //! What leaves an installation: which events an endpoint can be told, where one may be ([`address`]), how a message
-//! reads for a program ([`message`]), in a chat ([`notice`]) and beside a commit ([`status`]), how it is signed ([`signature`]) and when it is tried again ([`retry`]).
+//! reads for a program ([`message`]), in a chat ([`notice`]) and beside a commit ([`status`]), how it is signed
+//! ([`signature`]) and when it is tried again ([`retry`]).
 
 pub mod address;
 pub mod message;
@@ -9,6 +10,15 @@ pub mod signature;
 pub mod status;
 
 use serde::{Deserialize, Serialize};
+
+/// A text in one line: its words with a space between them, without control characters.
+pub fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join(" ")
+}
 
 /// How an endpoint is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 //! incoming webhooks (<https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>), which Mattermost,
 //! Rocket.Chat and Discord (address with `/slack` at its end) take too.
 
-use super::Event;
 use super::message::Deployment;
+use super::{Event, one_line};
 use serde_json::json;
 
 /// Characters of a reason that are told; the page behind the link has all of it.
@@ -74,14 +74,7 @@ fn sentence(text: &str) -> String {
 
 /// At most so many characters in one line, with the three characters escaped by which Slack marks links and mentions.
 fn escaped(text: &str, chars: usize) -> String {
-    let words: Vec<&str> = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .collect();
-    let line = words
-        .into_iter()
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
+    let line = one_line(text);
     let mut cut: String = line.chars().take(chars).collect();
     if cut.len() < line.len() {
         cut.push('…');
@@ -94,29 +87,12 @@ fn escaped(text: &str, chars: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outgoing::message::Project;
-    use devflow_protocol::UnixMillis;
+    use crate::outgoing::message::{Project, sample};
 
     fn told() -> Deployment<'static> {
         Deployment {
-            id: "dep_1",
-            kind: "deploy",
-            trigger: "push",
-            ref_name: "refs/heads/main",
-            commit: Some("4f2a91c0000000000000000000000000000000aa"),
-            subject: Some("Show the delivery date"),
-            author: Some("Ada"),
             reason: Some("composer: could not find acme/core in a version that fits ^3.0."),
-            queued_at: UnixMillis(1),
-            started_at: None,
-            finished_at: None,
-            project: Project {
-                id: "prj_1",
-                slug: "shop",
-                name: "Shop",
-            },
-            server: ("srv_1", None),
-            serving: true,
+            ..sample()
         }
     }
 

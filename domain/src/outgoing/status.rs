@@ -4,8 +4,8 @@
 //! <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-commit-statuses>, Gitea and Forgejo `/api/swagger`
 //! (`POST /repos/{owner}/{repo}/statuses/{sha}`).
 
-use super::Event;
 use super::message::Deployment;
+use super::{Event, one_line};
 use crate::webhook::Provider;
 use serde_json::{Value, json};
 
@@ -141,14 +141,7 @@ fn description(event: Event, told: &Deployment<'_>) -> String {
         Event::Cancelled => "The deployment was cancelled".to_owned(),
         Event::Superseded => "A newer commit took its place".to_owned(),
     };
-    let words: Vec<&str> = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .collect();
-    let line = words
-        .into_iter()
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
+    let line = one_line(&text);
     if line.chars().count() <= DESCRIPTION_CHARS {
         return line;
     }
@@ -182,31 +175,18 @@ fn encoded(path: &str, slashes: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outgoing::message::Project;
-    use devflow_protocol::UnixMillis;
+    use crate::outgoing::message::sample;
 
     const COMMIT: &str = "4f2a91c0000000000000000000000000000000aa";
 
     fn told(reason: Option<&str>) -> Deployment<'_> {
         Deployment {
-            id: "dep_1",
-            kind: "deploy",
-            trigger: "push",
             ref_name: "refs/heads/feature/x",
             commit: Some(COMMIT),
             subject: None,
             author: None,
             reason,
-            queued_at: UnixMillis(1),
-            started_at: None,
-            finished_at: None,
-            project: Project {
-                id: "prj_1",
-                slug: "shop",
-                name: "Shop",
-            },
-            server: ("srv_1", None),
-            serving: true,
+            ..sample()
         }
     }
 

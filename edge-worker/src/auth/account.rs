@@ -5,7 +5,8 @@ use crate::app::AppState;
 use crate::crypt;
 use crate::error::ApiError;
 use crate::platform;
-use crate::store::people::{self, LoginRow};
+use crate::store::IdRow;
+use crate::store::people;
 use crate::store::users::{self, SessionRow};
 use crate::store::{Statement, activity};
 use devflow_domain::people::check_password;
@@ -47,7 +48,7 @@ pub(super) async fn end_others(
     first: Vec<Statement>,
     action: &str,
 ) -> Result<(), ApiError> {
-    let logins: Vec<LoginRow> = state.db.all(people::logins(&me.user)).await?;
+    let logins: Vec<IdRow> = state.db.all(people::logins(&me.user)).await?;
     let mut batch = first;
     batch.push(people::end_sessions(&me.user, &me.login));
     batch.push(record(me, action, &me.login));

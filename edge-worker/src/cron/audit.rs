@@ -8,8 +8,7 @@ use crate::store::StoreError;
 use worker::Env;
 
 pub(super) async fn run(env: &Env, stores: &Stores) -> Result<(), StoreError> {
-    let config = Config::read(|name| env.var(name).ok().map(|value| value.to_string()))
-        .map_err(|error| StoreError::unreadable("the settings", &error))?;
+    let config = Config::of(env).map_err(|error| StoreError::unreadable("the settings", &error))?;
     audit::seal_more(&stores.db, &config.job_key(), platform::now()).await?;
     Ok(())
 }

@@ -4,7 +4,7 @@
 use super::Stores;
 use crate::hub::Hub;
 use crate::platform;
-use crate::store::servers::IdRow;
+use crate::store::IdRow;
 use crate::store::{InBatch as _, StoreError, lease};
 use worker::Env;
 

@@ -3,8 +3,8 @@
 
 use super::Stores;
 use crate::platform;
+use crate::store::IdRow;
 use crate::store::retention::{self, PrunedRow};
-use crate::store::servers::IdRow;
 use crate::store::{StoreError, events};
 use devflow_protocol::{JobId, UnixMillis};
 

@@ -85,8 +85,8 @@ impl DurableObject for Hub {
         let next_end = self.close_ended(now);
         let missing_after = self.missing_after();
         let db = Db::new(self.env.d1("DB")?);
-        let online: Vec<servers::IdRow> = db.all(servers::online()).await.map_err(in_words)?;
-        let silent: Vec<&servers::IdRow> = online
+        let online: Vec<crate::store::IdRow> = db.all(servers::online()).await.map_err(in_words)?;
+        let silent: Vec<&crate::store::IdRow> = online
             .iter()
             .filter(|server| {
                 now.since(self.waiters.borrow().last_contact(&server.id, self.started)) > missing_after
@@ -162,7 +162,7 @@ impl Hub {
     }
 
     fn missing_after(&self) -> i64 {
-        let config = Config::read(|name| self.env.var(name).ok().map(|value| value.to_string()));
+        let config = Config::of(&self.env);
         config.map_or(devflow_domain::queue::MISSING_AFTER_MS, |config| {
             config.missing_after_ms
         })

@@ -1,5 +1,6 @@
 //! API keys of a person: made, shown once, rotated, revoked.
 
+use super::check_name;
 use crate::access::Access;
 use crate::app::AppState;
 use crate::auth::{SignedIn, new_key};
@@ -37,17 +38,6 @@ pub(crate) async fn list(state: &AppState, owner: &SignedIn) -> Result<Vec<KeyRo
 async fn get(state: &AppState, owner: &SignedIn, id: &ApiKeyId) -> Result<KeyRow, ApiError> {
     let row = state.db.first(keys::of_user_by_id(&owner.user, id)).await?;
     row.ok_or_else(|| ApiError::no_such("API key"))
-}
-
-fn check_name(name: &str) -> Result<&str, ApiError> {
-    let name = name.trim();
-    if (1..=60).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
-        return Ok(name);
-    }
-    Err(ApiError::invalid(
-        "name",
-        "give the key a name of 1 to 60 characters",
-    ))
 }
 
 fn json(ids: &[ProjectId]) -> String {
@@ -128,7 +118,7 @@ pub(crate) async fn projects_of(
 
 /// Makes a key; it is told this once.
 pub(crate) async fn create(state: &AppState, owner: &SignedIn, wanted: &Wanted) -> Result<Made, ApiError> {
-    let name = check_name(&wanted.name)?;
+    let name = check_name(&wanted.name, 60, "give the key a name of 1 to 60 characters")?;
     let now = platform::now();
     let end = ends_at(now, wanted.days).map_err(|error| ApiError::invalid("days", error.to_string()))?;
     let projects = check_projects(state, owner, wanted.projects.as_deref()).await?;

@@ -18,8 +18,19 @@ pub(crate) mod projects;
 pub(crate) mod reports;
 pub(crate) mod servers;
 
+use crate::error::ApiError;
+
 /// The topic of everything that the overview shows.
 pub(crate) const FLEET: &str = "fleet";
+
+/// A name without the spaces around it, of 1 to `most` characters.
+fn check_name<'n>(name: &'n str, most: usize, refusal: &str) -> Result<&'n str, ApiError> {
+    let name = name.trim();
+    if (1..=most).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
+        return Ok(name);
+    }
+    Err(ApiError::invalid("name", refusal))
+}
 
 /// The topics that a change of a project's deployment touches.
 pub(crate) fn topics(

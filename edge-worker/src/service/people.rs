@@ -4,7 +4,7 @@ use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::platform;
-use crate::store::people::{self, ChoiceRow, LoginRow, PersonRow};
+use crate::store::people::{self, ChoiceRow, PersonRow};
 use crate::store::users::{self, IdRow};
 use crate::store::{Statement, StoreError, activity, second_factors};
 use devflow_domain::access::Role;
@@ -95,7 +95,7 @@ impl Work {
             activity::record(now, &caller.actor.0, action, person.as_str(), detail)
         };
         self.statements.extend(self.records.iter().map(record));
-        let logins: Vec<LoginRow> = state.db.all(people::logins(person)).await?;
+        let logins: Vec<crate::store::IdRow> = state.db.all(people::logins(person)).await?;
         state.db.batch(self.statements).await.map_err(refused)?;
         for login in logins {
             state.hub().close(&login.id).await;

@@ -1,6 +1,6 @@
 //! Servers: adding one, its enrolment, a ping, its name, draining and removing it.
 
-use super::FLEET;
+use super::{FLEET, check_name};
 use crate::app::AppState;
 use crate::auth::Actor;
 use crate::error::ApiError;
@@ -54,15 +54,8 @@ pub(crate) async fn check_takes_work(state: &AppState, id: &ServerId) -> Result<
     }
 }
 
-fn check_name(name: &str) -> Result<&str, ApiError> {
-    let name = name.trim();
-    if (1..=60).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
-        return Ok(name);
-    }
-    Err(ApiError::invalid(
-        "name",
-        "give the server a name of 1 to 60 characters",
-    ))
+fn server_name(name: &str) -> Result<&str, ApiError> {
+    check_name(name, 60, "give the server a name of 1 to 60 characters")
 }
 
 fn name_taken(name: &str) -> ApiError {
@@ -79,7 +72,7 @@ pub(crate) async fn rename(
     id: &ServerId,
     name: &str,
 ) -> Result<(), ApiError> {
-    let (name, before) = (check_name(name)?, get(state, id).await?.name);
+    let (name, before) = (server_name(name)?, get(state, id).await?.name);
     if name == before {
         return Ok(());
     }
@@ -157,7 +150,7 @@ pub(crate) async fn create(
     actor: &Actor,
     name: &str,
 ) -> Result<(ServerRow, Invitation), ApiError> {
-    let name = check_name(name)?;
+    let name = server_name(name)?;
     let (now, id) = (platform::now(), platform::new_id(ServerId::new));
     let invitation = new_invitation(state, now);
     let mut batch = vec![servers::insert(&id, name, now)];

@@ -156,6 +156,12 @@ impl Statement {
     }
 }
 
+/// An id alone.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct IdRow {
+    pub(crate) id: String,
+}
+
 /// One page of a list: the rows and where the next page begins.
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "{T}Page"))]

@@ -170,12 +170,6 @@ pub(crate) fn set_project_role(id: &UserId, project: &ProjectId, role: Option<Ro
     }
 }
 
-/// A session's id.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct LoginRow {
-    pub(crate) id: String,
-}
-
 /// The sessions of somebody.
 pub(crate) fn logins(user: &UserId) -> Statement {
     statement!("-- people_logins\nSELECT id FROM sessions WHERE user = ?1", user)

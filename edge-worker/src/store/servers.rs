@@ -237,12 +237,6 @@ pub(crate) fn online() -> Statement {
     statement!("-- servers_online\nSELECT id FROM servers WHERE state = 'online'")
 }
 
-/// An id alone.
-#[derive(Debug, Deserialize)]
-pub(crate) struct IdRow {
-    pub(crate) id: String,
-}
-
 /// A deployment whose server went silent.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct LostRow {

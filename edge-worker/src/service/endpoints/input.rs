@@ -2,6 +2,7 @@
 
 use crate::app::AppState;
 use crate::error::ApiError;
+use crate::service::check_name;
 use devflow_domain::outgoing::address::{Address, is_local};
 use devflow_domain::outgoing::{Event, Kind};
 use serde::Deserialize;
@@ -33,12 +34,8 @@ pub(crate) struct Changes {
     pub(crate) enabled: Option<bool>,
 }
 
-pub(super) fn check_name(name: &str) -> Result<String, ApiError> {
-    let name = name.trim();
-    if (1..=60).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
-        return Ok(name.to_owned());
-    }
-    Err(ApiError::invalid("name", "a name of 1 to 60 characters"))
+pub(super) fn endpoint_name(name: &str) -> Result<String, ApiError> {
+    check_name(name, 60, "a name of 1 to 60 characters").map(str::to_owned)
 }
 
 pub(super) fn check_address(state: &AppState, url: &str) -> Result<Address, ApiError> {

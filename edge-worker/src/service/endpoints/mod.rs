@@ -20,7 +20,7 @@ use devflow_domain::outgoing::status::api_root;
 use devflow_domain::repository::place;
 use devflow_domain::webhook::Provider;
 use devflow_protocol::{EndpointId, MessageId, ProjectId};
-use input::{check_address, check_name, check_token, events_of, shown};
+use input::{check_address, check_token, endpoint_name, events_of, shown};
 use sealed::Previous;
 
 /// Endpoints of a project, or of all projects.
@@ -92,7 +92,7 @@ pub(crate) async fn create(
     if let Some(project) = project {
         super::projects::get(state, project).await?;
     }
-    let name = check_name(&new.name)?;
+    let name = endpoint_name(&new.name)?;
     let (provider, url) = match new.kind {
         Kind::Webhook | Kind::Slack => (None, new.url.unwrap_or_default()),
         Kind::Status => {
@@ -171,7 +171,7 @@ pub(crate) async fn update(
 ) -> Result<EndpointRow, ApiError> {
     let mut row = get(state, id).await?;
     if let Some(name) = changes.name {
-        row.name = check_name(&name)?;
+        row.name = endpoint_name(&name)?;
     }
     if let Some(events) = changes.events {
         row.events = events_of(row.kind, Some(&events))?;

@@ -208,7 +208,7 @@ impl crate::app::AppState {
 
 /// Sends what is due, for the cron trigger.
 pub(crate) async fn drain_by_cron(env: &worker::Env, db: &Db) -> Result<(), ApiError> {
-    let config = Config::read(|name| env.var(name).ok().map(|value| value.to_string()))?;
+    let config = Config::of(env)?;
     let out = Outgoing {
         db: db.clone(),
         config: Arc::new(config),

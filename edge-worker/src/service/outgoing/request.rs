@@ -7,7 +7,7 @@ use crate::store::projects::read_settings;
 use devflow_domain::deployment::is_final;
 use devflow_domain::outgoing::address::{Address, is_local};
 use devflow_domain::outgoing::message::{self, Deployment, Project};
-use devflow_domain::outgoing::{Event, Kind, notice, signature, status};
+use devflow_domain::outgoing::{Event, Kind, notice, one_line, signature, status};
 use devflow_domain::repository::place;
 use devflow_domain::webhook::Provider;
 use devflow_protocol::UnixMillis;
@@ -216,14 +216,6 @@ async fn beginning(response: &mut Response) -> Option<String> {
             break;
         }
     }
-    let text = String::from_utf8_lossy(&bytes);
-    let words: Vec<&str> = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .collect();
-    let line = words
-        .into_iter()
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
+    let line = one_line(&String::from_utf8_lossy(&bytes));
     (!line.is_empty()).then_some(line)
 }

@@ -1,6 +1,7 @@
 //! What is sent of a project: its head beside its settings, checked, and merged where it changes one.
 
 use crate::error::ApiError;
+use crate::service::check_name;
 use devflow_domain::settings::ProjectSettings;
 use devflow_domain::webhook::Provider;
 use devflow_protocol::ServerId;
@@ -63,15 +64,8 @@ pub(super) fn read_settings(object: Map<String, Value>) -> Result<ProjectSetting
     ))
 }
 
-pub(super) fn check_name(name: &str) -> Result<String, ApiError> {
-    let name = name.trim();
-    if (1..=80).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
-        return Ok(name.to_owned());
-    }
-    Err(ApiError::invalid(
-        "name",
-        "give the project a name of 1 to 80 characters",
-    ))
+pub(super) fn project_name(name: &str) -> Result<String, ApiError> {
+    check_name(name, 80, "give the project a name of 1 to 80 characters").map(str::to_owned)
 }
 
 /// A slug made of a name, where none was given.

@@ -59,7 +59,7 @@ pub(crate) async fn create(
 ) -> Result<Created, ApiError> {
     let (head, settings) = input::split(input);
     let (head, settings): (input::Head, _) = (input::read(head)?, input::read_settings(settings)?);
-    let name = input::check_name(&head.name)?;
+    let name = input::project_name(&head.name)?;
     let slug = input::slug(head.slug, &name)?;
     let ref_name = input::ref_of(head.branch.as_deref().unwrap_or("main"))?;
     servers::check_takes_work(state, &head.server)
@@ -168,7 +168,7 @@ pub(crate) async fn update(
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(ApiError::invalid(field, "a text")),
     };
-    let name = text("name")?.map_or(Ok(row.name.clone()), |name| input::check_name(&name))?;
+    let name = text("name")?.map_or(Ok(row.name.clone()), |name| input::project_name(&name))?;
     let ref_name = text("branch")?.map_or(Ok(row.ref_name.clone()), |branch| input::ref_of(&branch))?;
     let before =
         serde_json::to_value(row.settings()?).map_err(|error| ApiError::Internal(error.to_string()))?;

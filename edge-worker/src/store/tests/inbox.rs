@@ -168,7 +168,7 @@ fn retention_deletes_deliveries_that_are_too_old_and_no_others() {
         push(&db, number, &format!("key-{number}"), 'a');
     }
     let deleted = db.batch([retention::deliveries(project().as_str(), UnixMillis(3))]);
-    let left: Vec<crate::store::servers::IdRow> = db.all(statement!("SELECT id FROM deliveries"));
+    let left: Vec<crate::store::IdRow> = db.all(statement!("SELECT id FROM deliveries"));
     let left: Vec<String> = left.into_iter().map(|row| row.id).collect();
     assert_eq!((deleted, left), (vec![2], vec![id!(DeliveryId, 3).to_string()]));
 }

@@ -109,7 +109,7 @@ fn retention_finds_jobs_that_belong_to_nothing() {
         &id!(DeploymentId, 11)
     ));
     let before = id!(JobId, 1_000);
-    let stray: Vec<crate::store::servers::IdRow> = db.all(retention::stray_jobs(before.as_str()));
+    let stray: Vec<crate::store::IdRow> = db.all(retention::stray_jobs(before.as_str()));
     assert_eq!(
         stray.iter().map(|row| row.id.clone()).collect::<Vec<_>>(),
         [id!(JobId, 11).to_string()]
