@@ -25,7 +25,8 @@ struct Terminal {
 impl Terminal {
     fn open(folder: &Path) -> Result<Self> {
         let screen = folder.join("screen");
-        let demo = format!("'{}' demo", std::env::current_exe()?.display());
+        // In place of the shell, which would otherwise take the Ctrl-C for its own and end with 130.
+        let demo = format!("exec '{}' demo", std::env::current_exe()?.display());
         let script = Command::new("script")
             .args(["--quiet", "--flush", "--return", "--command", &demo])
             .arg(&screen)
