@@ -48,10 +48,10 @@ impl Load {
         let report = folder.join(format!("wrk-{name}.txt"));
         let output = std::fs::File::create(&report)?;
         let mut command = Command::new("wrk");
-        // The duration is an upper bound; `stop` ends it earlier.
+        // The duration, an hour, is an upper bound; `stop` ends it earlier.
         command.args([
             "-t1",
-            "-d600s",
+            "-d3600s",
             "--timeout=20s",
             &format!("-c{connections}"),
             "-H",

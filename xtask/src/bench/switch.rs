@@ -19,7 +19,7 @@ pub(super) fn measure(say: Say) -> Result<Value> {
     let mut switches = 0;
     for (app, page, connections, services) in [
         ("php", "/ping.php", 16, json!({})),
-        ("laravel", "/", 4, json!({"mariadb": true})),
+        ("laravel", "/", 2, json!({"mariadb": true})),
     ] {
         let release = json!({"keep": 2, "drain_s": 30, "observe_s": 0, "ready_s": 30});
         let site = here.project(app, &json!({"release": release, "services": services}))?;
