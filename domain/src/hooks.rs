@@ -83,6 +83,7 @@ impl Hook {
             argv: self.argv.clone(),
             needs: vec![],
             gates: vec![],
+            tenants: None,
             cache: None,
             timeout_s: self.timeout_s,
             beside: false,

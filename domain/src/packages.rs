@@ -63,7 +63,8 @@ impl Packages {
                 let same = before.is_some_and(|before| before.version(package) == has);
                 same.then(|| format!("`{package}` is {}, as before", has.unwrap_or("not installed")))
             }
-            Gate::Present { .. } => None,
+            // The application itself is asked for its commands.
+            Gate::Present { .. } | Gate::Artisan { .. } => None,
         }
     }
 }
@@ -76,6 +77,7 @@ pub fn describe(gate: &Gate) -> String {
         Gate::AtLeast { package, version } => format!("{package} is {version} or later"),
         Gate::Below { package, version } => format!("{package} is older than {version}"),
         Gate::Changed { package } => format!("{package} has another version than the live release"),
+        Gate::Artisan { command, option } => format!("artisan's {command} knows --{option}"),
     }
 }
 

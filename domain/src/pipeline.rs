@@ -2,6 +2,7 @@
 //!
 //! Sources: Laravel's deployment documentation (<https://laravel.com/docs/deployment>), Composer's and npm's manuals.
 
+mod multi_tenant;
 mod shopware;
 
 use devflow_protocol::project::{
@@ -32,20 +33,13 @@ pub struct Defaults {
 pub fn defaults(framework: Framework) -> Defaults {
     match framework {
         Framework::Laravel => laravel(),
+        Framework::MultiTenant => multi_tenant::defaults(),
         Framework::Php => plain_php(),
         Framework::Shopware => shopware::defaults(),
     }
 }
 
 fn laravel() -> Defaults {
-    let artisan = |name: &str, phase, arguments: &[&str]| {
-        let mut argv = vec!["php", "artisan"];
-        argv.extend_from_slice(arguments);
-        Step {
-            needs: paths(&["artisan"]),
-            ..step(name, phase, &argv, 300)
-        }
-    };
     Defaults {
         steps: vec![
             composer_install(),
@@ -104,6 +98,16 @@ fn laravel() -> Defaults {
         public_dir: Some(rel("public")),
         scripts: false,
         health_path: "/up",
+    }
+}
+
+/// A command of Laravel's console.
+fn artisan(step_name: &str, phase: Phase, arguments: &[&str]) -> Step {
+    let mut argv = vec!["php", "artisan"];
+    argv.extend_from_slice(arguments);
+    Step {
+        needs: paths(&["artisan"]),
+        ..step(step_name, phase, &argv, 300)
     }
 }
 
@@ -179,6 +183,7 @@ fn step(step_name: &str, phase: Phase, argv: &[&str], timeout_s: u32) -> Step {
         argv: words(argv),
         needs: vec![],
         gates: vec![],
+        tenants: None,
         cache: None,
         timeout_s,
         beside: false,
@@ -212,15 +217,26 @@ mod tests {
 
     use crate::packages::describe;
 
+    const ALL: [Framework; 4] = [
+        Framework::Laravel,
+        Framework::MultiTenant,
+        Framework::Php,
+        Framework::Shopware,
+    ];
+
     #[test]
     fn pipelines_read_as_documented() {
         let mut text = String::new();
-        for framework in [Framework::Laravel, Framework::Php, Framework::Shopware] {
+        for framework in ALL {
             let defaults = defaults(framework);
             writeln!(text, "{framework:?}").expect("writes to a string");
             for step in &defaults.steps {
                 writeln!(text, "  {:?} {}: {}", step.phase, step.name, step.argv.join(" "))
                     .expect("writes to a string");
+                if let Some(tenants) = &step.tenants {
+                    writeln!(text, "    for each of: {}", tenants.list.join(" "))
+                        .expect("writes to a string");
+                }
                 for gate in &step.gates {
                     writeln!(text, "    if {}", describe(gate)).expect("writes to a string");
                 }
@@ -235,7 +251,7 @@ mod tests {
 
     #[test]
     fn steps_are_in_the_order_of_their_phases() {
-        for framework in [Framework::Laravel, Framework::Php, Framework::Shopware] {
+        for framework in ALL {
             assert!(defaults(framework).steps.is_sorted_by_key(|step| step.phase));
         }
     }

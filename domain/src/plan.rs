@@ -3,7 +3,7 @@
 //! The steps of the deployment itself are named here; a runner does them in this order (a test of it compares).
 
 use devflow_protocol::event::DeploymentState;
-use devflow_protocol::project::{Framework, Phase, ProcessKind, ProjectSpec, Step};
+use devflow_protocol::project::{Phase, ProcessKind, ProjectSpec, Step};
 use devflow_protocol::text::StepName;
 
 /// What stands behind a step.
@@ -83,7 +83,7 @@ pub fn plan(spec: &ProjectSpec) -> Vec<Planned<'_>> {
         "Starts the release beside the one that serves.",
     ));
     planned.extend(commands(spec, Phase::Boot, S::Starting));
-    if spec.framework == Framework::Laravel && has(spec, Phase::Migrate) {
+    if spec.framework.is_laravel() && has(spec, Phase::Migrate) {
         planned.push(own(
             "pretend",
             S::Starting,

@@ -14,10 +14,19 @@ use std::collections::BTreeMap;
 pub enum Framework {
     /// Laravel.
     Laravel,
+    /// Laravel with many tenants, each with data of its own.
+    MultiTenant,
     /// Plain PHP behind one front controller or scripts.
     Php,
     /// Shopware 6.
     Shopware,
+}
+
+impl Framework {
+    /// True where it has Laravel's folders, commands and `.env`.
+    pub fn is_laravel(self) -> bool {
+        matches!(self, Self::Laravel | Self::MultiTenant)
+    }
 }
 
 /// Everything about a project that a deployment, a restart or the reconcile loop needs.
@@ -119,6 +128,9 @@ pub struct Step {
     /// Conditions on the release's Composer packages; where one does not hold, the step is skipped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
+    /// Where it runs once for each tenant: its arguments then have `{tenant}` in the place of the tenant's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<Tenants>,
     /// The tree that this step makes and that may be taken from the cache first.
     #[serde(default)]
     pub cache: Option<StepCache>,
@@ -129,7 +141,16 @@ pub struct Step {
     pub beside: bool,
 }
 
-/// A condition on the packages that the release's `composer.lock` names.
+/// Whom a step runs for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Tenants {
+    /// Program and arguments that print the keys of all tenants, one a line.
+    pub list: Vec<String>,
+}
+
+/// A condition on the packages that the release's `composer.lock` names, or on its own commands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
@@ -162,6 +183,13 @@ pub enum Gate {
     Changed {
         /// Such as `shopware/core`.
         package: PackageName,
+    },
+    /// Laravel's console has the command, with the option.
+    Artisan {
+        /// Such as `cache:clear`.
+        command: StepName,
+        /// Without its dashes, such as `tenants`.
+        option: StepName,
     },
 }
 
@@ -269,6 +297,12 @@ pub struct Services {
     pub redis: bool,
 }
 
+// An older runner refuses a field that it does not know.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u16) -> bool {
+    *number == 0
+}
+
 /// How a release is switched, watched and kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -282,6 +316,9 @@ pub struct ReleasePolicy {
     pub observe_s: u16,
     /// Seconds within which the readiness check must succeed.
     pub ready_s: u16,
+    /// Tenants that may fail in a step before the deployment fails.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub tenant_failures: u16,
 }
 
 impl Default for ReleasePolicy {
@@ -291,6 +328,7 @@ impl Default for ReleasePolicy {
             drain_s: 30,
             observe_s: 10,
             ready_s: 30,
+            tenant_failures: 0,
         }
     }
 }

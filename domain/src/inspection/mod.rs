@@ -37,7 +37,7 @@ pub fn propose(found: &Inspection) -> Proposal {
     let framework = framework(found, &mut reasons);
     let php = php(found, &mut reasons);
     let mariadb = match framework {
-        Framework::Laravel => names(found, "DB_DATABASE"),
+        Framework::Laravel | Framework::MultiTenant => names(found, "DB_DATABASE"),
         Framework::Shopware => names(found, "DATABASE_URL"),
         Framework::Php => false,
     };
@@ -71,6 +71,13 @@ fn names(found: &Inspection, name: &str) -> bool {
 fn framework(found: &Inspection, reasons: &mut Vec<String>) -> Framework {
     let requires = |package| found.requires.get(package);
     if let Some(version) = requires("laravel/framework").filter(|_| found.has("artisan")) {
+        let tenancy = ["stancl/tenancy", "spatie/laravel-multitenancy"];
+        if let Some(package) = tenancy.into_iter().find(|package| requires(package).is_some()) {
+            reasons.push(format!(
+                "It has artisan and requires laravel/framework {version} and {package}: Laravel with many tenants."
+            ));
+            return Framework::MultiTenant;
+        }
         reasons.push(format!(
             "It has artisan and requires laravel/framework {version}: Laravel, with a queue worker and the scheduler."
         ));
@@ -113,7 +120,7 @@ fn php(found: &Inspection, reasons: &mut Vec<String>) -> PhpVersion {
 /// What is set for a project without anybody's doing, by the beginnings of names.
 fn wanted(found: &Inspection, framework: Framework, mariadb: bool, redis: bool) -> Vec<EnvName> {
     let own: &[&str] = match framework {
-        Framework::Laravel => &["APP_KEY", "APP_ENV", "APP_DEBUG", "APP_URL"],
+        Framework::Laravel | Framework::MultiTenant => &["APP_KEY", "APP_ENV", "APP_DEBUG", "APP_URL"],
         Framework::Shopware => &["APP_SECRET", "APP_ENV"],
         Framework::Php => &[],
     };

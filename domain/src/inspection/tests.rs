@@ -172,3 +172,18 @@ fn addresses_tell_provider_and_name() {
         );
     }
 }
+
+#[test]
+fn laravel_with_a_package_for_tenants_is_multi_tenant() {
+    for package in ["stancl/tenancy", "spatie/laravel-multitenancy"] {
+        let composer = format!(r#"{{"require": {{"laravel/framework": "^12.0", "{package}": "^3.9"}}}}"#);
+        let proposal = propose(&found(&[("artisan", ""), ("composer.json", &composer)]));
+        assert_eq!(proposal.framework, Framework::MultiTenant);
+        assert_eq!(
+            proposal.reasons,
+            [format!(
+                "It has artisan and requires laravel/framework ^12.0 and {package}: Laravel with many tenants."
+            )]
+        );
+    }
+}

@@ -138,6 +138,11 @@ impl Problems {
             "release.drain_s",
             "1 to 3600 seconds",
         );
+        self.check(
+            release.tenant_failures <= 1000,
+            "release.tenant_failures",
+            "0 to 1000 tenants",
+        );
         self.check(release.observe_s <= 600, "release.observe_s", "0 to 600 seconds");
         self.check(
             (1..=600).contains(&release.ready_s),

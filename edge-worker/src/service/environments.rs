@@ -116,7 +116,7 @@ pub(crate) fn initial(framework: Framework) -> Environment {
 /// The key that an application signs and encrypts with, and how it is made. It never changes by itself.
 fn own_key(framework: Framework) -> Option<(EnvName, fn() -> String)> {
     let (name, value): (&str, fn() -> String) = match framework {
-        Framework::Laravel => ("APP_KEY", || {
+        Framework::Laravel | Framework::MultiTenant => ("APP_KEY", || {
             format!("base64:{}", STANDARD.encode(platform::entropy::<32>()))
         }),
         Framework::Shopware => ("APP_SECRET", || hex::encode(platform::entropy::<32>())),

@@ -62,6 +62,7 @@ impl Run<'_> {
             .filter(|step| phases.contains(&step.phase))
             // A tree from the cache makes such a command unnecessary most of the time.
             .filter(|step| !step.cache.as_ref().is_some_and(|cache| cache.skip_on_hit))
+            .filter(|step| step.tenants.is_none())
             .map(|step| (step.name.clone(), step.argv.clone()))
             .collect();
         let host = Arc::clone(&self.job.host);

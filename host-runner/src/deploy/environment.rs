@@ -41,7 +41,7 @@ pub(crate) fn compose(
     services: &Environment,
 ) -> Result<Environment> {
     let mut values = services.0.clone();
-    if spec.framework == Framework::Laravel && wants_sqlite(spec, own) {
+    if spec.framework.is_laravel() && wants_sqlite(spec, own) {
         let file = layout.shared().join(SQLITE_FILE);
         values.insert(name("DB_CONNECTION"), "sqlite".into());
         values.insert(name("DB_DATABASE"), file.to_string_lossy().into_owned());
@@ -125,7 +125,7 @@ pub(crate) fn for_containers(spec: &ProjectSpec, release: &ReleaseDir, all: &Env
         format!("DEVFLOW_RELEASE={}", release.id),
         "HOME=/tmp".to_owned(),
     ];
-    if spec.framework != Framework::Laravel {
+    if !spec.framework.is_laravel() {
         list.extend(all.0.iter().map(|(name, value)| format!("{name}={value}")));
     }
     list

@@ -1,4 +1,4 @@
-//! The conditions that a step puts on the Composer packages of its release.
+//! The conditions that a step puts on the Composer packages and the commands of its release.
 
 use super::layout::ReleaseDir;
 use super::prepare::rel;
@@ -10,6 +10,11 @@ use devflow_domain::packages::Packages;
 use devflow_protocol::DeploymentId;
 use devflow_protocol::outcome::Manifest;
 use devflow_protocol::project::{Framework, Gate, Step};
+use devflow_protocol::text::StepName;
+use tokio_util::sync::CancellationToken;
+
+/// Longest time for an answer of Laravel's console, in seconds.
+const ARTISAN_S: u32 = 60;
 
 /// The packages of a release; none where it has no lock file.
 fn packages(release: &ReleaseDir, uid: u32) -> Result<Packages> {
@@ -24,7 +29,45 @@ impl Run<'_> {
     ///
     /// # Errors
     /// The lock file cannot be read.
-    pub(crate) fn unmet(&self, step: &Step) -> Result<Option<String>> {
+    pub(crate) async fn unmet(
+        &self,
+        step: &Step,
+        container: &str,
+        cancel: &CancellationToken,
+    ) -> Result<Option<String>> {
+        if let Some(why) = self.unmet_packages(step)? {
+            return Ok(Some(why));
+        }
+        for gate in &step.gates {
+            if let Gate::Artisan { command, option } = gate
+                && !self.artisan_knows(command, option, container, cancel).await
+            {
+                return Ok(Some(format!("artisan's `{command}` does not know --{option}")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether Laravel's console has a command with an option. One that cannot be asked has not.
+    async fn artisan_knows(
+        &self,
+        command: &StepName,
+        option: &StepName,
+        container: &str,
+        cancel: &CancellationToken,
+    ) -> bool {
+        let argv = ["php", "artisan", "help", command.as_str(), "--format=json"].map(str::to_owned);
+        let mut text = String::new();
+        let asked = self
+            .command_in(container, &argv, ARTISAN_S, cancel, |_, line| text.push_str(line))
+            .await;
+        let help = text.find('{').map(|start| &text[start..]).unwrap_or_default();
+        let help: serde_json::Value = serde_json::from_str(help).unwrap_or_default();
+        asked.is_ok() && !help["definition"]["options"][option.as_str()].is_null()
+    }
+
+    /// The same of the gates on packages alone.
+    pub(crate) fn unmet_packages(&self, step: &Step) -> Result<Option<String>> {
         if step.gates.is_empty() {
             return Ok(None);
         }

@@ -9,7 +9,7 @@ use crate::host::tree::Tree;
 use devflow_domain::migrations::{UNSEEN, destructive, pretend};
 use devflow_protocol::event::StepOutcome;
 use devflow_protocol::outcome::Manifest;
-use devflow_protocol::project::{Phase, Step};
+use devflow_protocol::project::{Framework, Phase, Step};
 use std::collections::BTreeMap;
 
 /// The step that asks.
@@ -27,7 +27,14 @@ impl Run<'_> {
     /// # Errors
     /// The answer cannot be kept.
     pub(crate) async fn foresee(&self, container: &str) -> Result<(), Failure> {
-        let Some(step) = self.spec.steps.iter().find(|step| step.phase == Phase::Migrate) else {
+        let mut asked = None;
+        for step in self.spec.steps.iter().filter(|step| step.phase == Phase::Migrate) {
+            if self.unmet_packages(step)?.is_none() {
+                asked = Some(step);
+                break;
+            }
+        }
+        let Some(step) = asked else {
             return Ok(());
         };
         let Some(before) = self.live_manifest()? else {
@@ -87,9 +94,21 @@ impl Run<'_> {
         if !self.spec.steps.iter().any(|step| step.phase == Phase::Migrate) {
             return Vec::new();
         }
-        Tree::open(&self.release.app(), self.uid)
-            .map(|tree| tree.file_names(&super::prepare::rel("database/migrations"), ".php"))
-            .unwrap_or_default()
+        let folders: &[&str] = match self.spec.framework {
+            Framework::MultiTenant => &[
+                "database/migrations",
+                "database/migrations/landlord",
+                "database/migrations/tenant",
+            ],
+            _ => &["database/migrations"],
+        };
+        let names = |folder: &&'static str| {
+            let path = super::prepare::rel(folder);
+            let tree = Tree::open(&self.release.app(), self.uid);
+            tree.map(|tree| tree.file_names(&path, ".php"))
+                .unwrap_or_default()
+        };
+        folders.iter().flat_map(names).collect()
     }
 
     fn live_manifest(&self) -> Result<Option<Manifest>> {

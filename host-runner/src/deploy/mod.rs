@@ -38,6 +38,7 @@ mod recover;
 mod render;
 mod rollback;
 mod run;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod trash;

@@ -5,7 +5,7 @@ use super::run::{Failure, Run};
 use crate::host::docker::Ended;
 use crate::host::tree::Tree;
 use crate::host::{HostError, Result};
-use devflow_protocol::event::StepOutcome;
+use devflow_protocol::event::{StepOutcome, Stream};
 use devflow_protocol::project::{Phase, Step};
 use devflow_protocol::text::StepName;
 use futures_util::future::join_all;
@@ -74,7 +74,7 @@ impl Run<'_> {
             self.note(&step.name, &format!("skipped: the repository has no `{missing}`"));
             return Ok(((), StepOutcome::Skipped));
         }
-        if let Some(why) = self.unmet(step)? {
+        if let Some(why) = self.unmet(step, container, cancel).await? {
             self.note(&step.name, &format!("skipped: {why}"));
             return Ok(((), StepOutcome::Skipped));
         }
@@ -102,6 +102,9 @@ impl Run<'_> {
     }
 
     async fn command(&self, step: &Step, container: &str, cancel: &CancellationToken) -> Result<()> {
+        if let Some(tenants) = &step.tenants {
+            return self.each_tenant(step, tenants, container, cancel).await;
+        }
         self.exec(&step.name, &step.argv, step.timeout_s, container, cancel, |_| {})
             .await
     }
@@ -119,20 +122,74 @@ impl Run<'_> {
         cancel: &CancellationToken,
         mut taken: impl FnMut(&str),
     ) -> Result<()> {
-        let mut complaint = Complaint::default();
-        let limit = Duration::from_secs(u64::from(timeout_s.max(1)));
-        let on_line = |stream, line: &str| {
-            let line = super::complaint::plain(line);
-            complaint.take(stream, &line);
-            taken(&line);
-            self.job.events.output(step, stream, &line);
+        let shown = |stream, line: &str| {
+            taken(line);
+            self.job.events.output(step, stream, line);
         };
-        let program = argv.join(" ");
+        match self.armed(step) {
+            None => self.command_in(container, argv, timeout_s, cancel, shown).await,
+            Some(armed) => {
+                let mut said = Said::new(shown);
+                let docker = &self.host().docker;
+                let ended = docker
+                    .fire(armed, limit(timeout_s), cancel, |stream, line| {
+                        said.line(stream, line);
+                    })
+                    .await?;
+                said.verdict(argv, timeout_s, ended)
+            }
+        }
+    }
+
+    /// Runs a command whose output goes to `shown`, line by line.
+    ///
+    /// # Errors
+    /// It ends with another status than 0, takes too long, or the job was cancelled.
+    pub(crate) async fn command_in(
+        &self,
+        container: &str,
+        argv: &[String],
+        timeout_s: u32,
+        cancel: &CancellationToken,
+        shown: impl FnMut(Stream, &str),
+    ) -> Result<()> {
+        let mut said = Said::new(shown);
         let docker = &self.host().docker;
-        let ended = match self.armed(step) {
-            Some(armed) => docker.fire(armed, limit, cancel, on_line).await?,
-            None => docker.exec(container, argv, limit, cancel, on_line).await?,
-        };
+        let ended = docker
+            .exec(container, argv, limit(timeout_s), cancel, |stream, line| {
+                said.line(stream, line);
+            })
+            .await?;
+        said.verdict(argv, timeout_s, ended)
+    }
+}
+
+fn limit(timeout_s: u32) -> Duration {
+    Duration::from_secs(u64::from(timeout_s.max(1)))
+}
+
+/// What a command says while it runs, and what its end means.
+struct Said<F> {
+    complaint: Complaint,
+    shown: F,
+}
+
+impl<F: FnMut(Stream, &str)> Said<F> {
+    fn new(shown: F) -> Self {
+        Self {
+            complaint: Complaint::default(),
+            shown,
+        }
+    }
+
+    fn line(&mut self, stream: Stream, line: &str) {
+        let line = super::complaint::plain(line);
+        self.complaint.take(stream, &line);
+        (self.shown)(stream, &line);
+    }
+
+    fn verdict(&self, argv: &[String], timeout_s: u32, ended: Ended) -> Result<()> {
+        let (program, complaint) = (argv.join(" "), &self.complaint);
         match ended {
             Ended::Exit(0) => Ok(()),
             Ended::Exit(137) => Err(HostError::new(format!(

@@ -157,7 +157,7 @@ impl Run<'_> {
         blocking(move || {
             let tree = Tree::open(&app, uid)?;
             tree.give_all()?;
-            if framework == Framework::Laravel {
+            if framework.is_laravel() {
                 for path in ["bootstrap/cache", "storage/framework/views"] {
                     tree.ensure_dir(&rel(path))?;
                 }
@@ -172,7 +172,7 @@ impl Run<'_> {
         let environment = runtime(&self.environment);
         save_environment(&self.release, &environment)?;
         let dotenv = match self.spec.framework {
-            Framework::Laravel => {
+            Framework::Laravel | Framework::MultiTenant => {
                 Some(render_dotenv(&environment).map_err(|error| HostError::new(error.to_string()))?)
             }
             Framework::Php | Framework::Shopware => None,

@@ -30,6 +30,12 @@ fn account(slug: &Slug) -> String {
     format!("df_{}", slug.as_str().replace('-', "_"))
 }
 
+/// What the names of the databases of a project's tenants begin with. No account has a `$`, so that no other project's
+/// begins so.
+fn tenant_prefix(account: &str) -> String {
+    format!("{account}$")
+}
+
 /// Makes what the project asks for, where it is not there, and gives the variables to reach it with.
 ///
 /// # Errors
@@ -56,6 +62,11 @@ pub(crate) async fn ensure(host: &Host, project_dir: &Path, spec: &ProjectSpec) 
     if let Some(password) = passwords.mariadb.filter(|_| need_sql) {
         let config = mariadb_of(host)?;
         sql(config, &create_sql(&account, &password)).await?;
+        if spec.framework == Framework::MultiTenant {
+            let prefix = tenant_prefix(&account);
+            sql(config, &grant_sql(&account, &format!("{prefix}%"))).await?;
+            values.insert(env_name("TENANT_DB_PREFIX"), prefix);
+        }
         for (name, value) in [
             ("DB_CONNECTION", "mysql"),
             ("DB_HOST", "localhost"),
@@ -115,9 +126,16 @@ pub(crate) async fn drop_all(host: &Host, project_dir: &Path, slug: &Slug) -> Re
     };
     let account = account(slug);
     if passwords.mariadb.is_some() {
-        let drop =
-            format!("DROP DATABASE IF EXISTS `{account}`;\nDROP USER IF EXISTS '{account}'@'localhost';\n");
-        sql(mariadb_of(host)?, &drop).await?;
+        let config = mariadb_of(host)?;
+        let prefix = tenant_prefix(&account);
+        let listed = sql(config, &format!("SHOW DATABASES LIKE '{}%';\n", escaped(&prefix))).await?;
+        let tenants = listed.lines().filter(|name| name.starts_with(&prefix));
+        let drop: String = tenants.chain([account.as_str()]).map(drop_sql).collect();
+        sql(
+            config,
+            &format!("{drop}DROP USER IF EXISTS '{account}'@'localhost';\n"),
+        )
+        .await?;
     }
     if passwords.redis.is_some() {
         redis::remove_user(redis_of(host)?, &account).await?;
@@ -139,25 +157,40 @@ fn redis_of(host: &Host) -> Result<&RedisConfig> {
     })
 }
 
+// The end of a tenant's name is the application's own.
+fn drop_sql(database: &str) -> String {
+    format!("DROP DATABASE IF EXISTS `{}`;\n", database.replace('`', "``"))
+}
+
 // Account and password hold letters, digits and underscores only, so nothing in them ends a literal.
 fn create_sql(account: &str, password: &str) -> String {
-    // In GRANT an underscore is a wildcard: unescaped, `df_a_b` would also open `df_axb`.
-    let pattern = account.replace('_', "\\_");
+    let grant = grant_sql(account, account);
     format!(
         "CREATE DATABASE IF NOT EXISTS `{account}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;\n\
          CREATE USER IF NOT EXISTS '{account}'@'localhost' IDENTIFIED BY '{password}';\n\
          ALTER USER '{account}'@'localhost' IDENTIFIED BY '{password}';\n\
-         GRANT ALL PRIVILEGES ON `{pattern}`.* TO '{account}'@'localhost';\n"
+         {grant}"
     )
 }
 
+fn grant_sql(account: &str, databases: &str) -> String {
+    let pattern = escaped(databases);
+    format!("GRANT ALL PRIVILEGES ON `{pattern}`.* TO '{account}'@'localhost';\n")
+}
+
+// In a pattern an underscore is a wildcard: unescaped, `df_a_b` would also open `df_axb`.
+fn escaped(name: &str) -> String {
+    name.replace('_', "\\_")
+}
+
 // By standard input: an argument would be readable by every user of the server.
-async fn sql(config: &MariadbConfig, statements: &str) -> Result<()> {
+async fn sql(config: &MariadbConfig, statements: &str) -> Result<String> {
     let mut command = Command::new("mariadb");
     command.args([
         "--no-defaults",
         "--protocol=socket",
         "--batch",
+        "--skip-column-names",
         "--user",
         &config.user,
         "--socket",
@@ -165,7 +198,7 @@ async fn sql(config: &MariadbConfig, statements: &str) -> Result<()> {
     command.arg(&config.socket);
     let done = run(command, statements.as_bytes(), LIMIT, &CancellationToken::new()).await?;
     if done.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
     }
     Err(HostError::because(
         format!("prepare the database at {}", config.socket.display()),

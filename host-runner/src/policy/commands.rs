@@ -15,11 +15,19 @@ pub(super) fn judge(spec: &ProjectSpec) -> Result<(), String> {
         .processes
         .iter()
         .map(|process| (&process.name, &process.argv));
+    let lists = spec.steps.iter().filter_map(|step| {
+        let tenants = step.tenants.as_ref()?;
+        Some((&step.name, &tenants.list))
+    });
     let own = |argv: &Vec<String>| {
         !built_in.steps.iter().any(|step| step.argv == *argv)
             && !built_in.processes.iter().any(|process| process.argv == *argv)
+            && !built_in
+                .steps
+                .iter()
+                .any(|step| step.tenants.as_ref().is_some_and(|tenants| tenants.list == *argv))
     };
-    match steps.chain(processes).find(|(_, argv)| own(argv)) {
+    match steps.chain(processes).chain(lists).find(|(_, argv)| own(argv)) {
         None => Ok(()),
         Some((name, _)) => Err(format!(
             "this server's policy allows the commands of the built-in pipelines only, and `{name}` is none of them; \
@@ -52,7 +60,12 @@ mod tests {
     #[test]
     fn judge_takes_the_built_in_pipelines_and_no_command_beside_them() {
         const CLOSED: &str = "[allow]\nown_commands = false\n[projects.blog]\nown_commands = true";
-        for framework in [Framework::Laravel, Framework::Php, Framework::Shopware] {
+        for framework in [
+            Framework::Laravel,
+            Framework::MultiTenant,
+            Framework::Php,
+            Framework::Shopware,
+        ] {
             assert_eq!(judged(CLOSED, built_in(framework)), Ok(()));
         }
         let mut hooked = built_in(Framework::Laravel);

@@ -108,6 +108,7 @@ impl ProjectForm {
             max_children: limits.max_children.to_string(),
             keep: release.keep.to_string(),
             observe_s: release.observe_s.to_string(),
+            tenant_failures: release.tenant_failures.to_string(),
             ..self
         }
     }
@@ -189,6 +190,7 @@ impl ProjectForm {
         let release = ReleasePolicy {
             keep: fields.number("release.keep", &self.keep),
             observe_s: fields.number("release.observe_s", &self.observe_s),
+            tenant_failures: fields.number("release.tenant_failures", &self.tenant_failures),
             ..release
         };
         let body_mib: u16 = fields.number("body_mib", &self.body_mib);
@@ -216,6 +218,7 @@ impl ProjectForm {
 fn value_of(framework: Framework) -> &'static str {
     match framework {
         Framework::Laravel => "laravel",
+        Framework::MultiTenant => "multi_tenant",
         Framework::Php => "php",
         Framework::Shopware => "shopware",
     }

@@ -33,6 +33,7 @@ pub(crate) struct ProjectForm {
     pub(crate) body_mib: String,
     pub(crate) keep: String,
     pub(crate) observe_s: String,
+    pub(crate) tenant_failures: String,
     /// Lines of a `.env` file; on the form of a new project only.
     pub(crate) variables: String,
     /// Field and what is wrong with it; a field that is not on the form speaks above it.
@@ -69,7 +70,7 @@ impl fmt::Display for FieldProblem<'_> {
 
 impl HtmlSafe for FieldProblem<'_> {}
 
-const FIELDS: [&str; 18] = [
+const FIELDS: [&str; 19] = [
     "name",
     "slug",
     "server",
@@ -86,6 +87,7 @@ const FIELDS: [&str; 18] = [
     "body_mib",
     "release.keep",
     "release.observe_s",
+    "release.tenant_failures",
     "provider",
     "variables",
 ];
@@ -124,7 +126,7 @@ impl ProjectForm {
         (!self.problems.is_empty()).then(|| "Some fields cannot be taken as they are, see below.".to_owned())
     }
 
-    fn numbers(&self) -> [Number<'_>; 6] {
+    fn numbers(&self) -> [Number<'_>; 7] {
         let number = |name, field, label, value, least, most| Number {
             name,
             field,
@@ -174,6 +176,14 @@ impl ProjectForm {
                 &self.observe_s,
                 0,
                 600,
+            ),
+            number(
+                "tenant_failures",
+                "release.tenant_failures",
+                "Tenants that may fail",
+                &self.tenant_failures,
+                0,
+                1_000,
             ),
         ]
     }

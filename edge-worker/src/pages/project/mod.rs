@@ -168,6 +168,7 @@ pub(crate) struct Head {
 pub(crate) fn kind(settings: &ProjectSettings) -> String {
     let framework = match settings.framework {
         Framework::Laravel => "Laravel",
+        Framework::MultiTenant => "Multi-tenant Laravel",
         Framework::Php => "Plain PHP",
         Framework::Shopware => "Shopware",
     };

@@ -26,6 +26,7 @@ fn step(name: &str, phase: Phase, script: &str) -> Step {
         gates: vec![],
         cache: None,
         timeout_s: 20,
+        tenants: None,
         beside: false,
     }
 }

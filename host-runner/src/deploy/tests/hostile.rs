@@ -93,6 +93,7 @@ async fn commands_of_a_project_see_neither_docker_nor_root_nor_others() {
         gates: vec![],
         cache: None,
         timeout_s: 60,
+        tenants: None,
         beside: false,
     });
     spec.shared.push(SharedPath {

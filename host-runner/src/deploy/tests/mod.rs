@@ -12,5 +12,6 @@ mod plain;
 mod recovery;
 mod services;
 mod shopware;
+mod tenants;
 
 use lab::Lab;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 /// A database server of the test's own, ended with it.
-struct Server {
+pub(super) struct Server {
     child: Child,
     dir: tempfile::TempDir,
 }
@@ -38,7 +38,7 @@ async fn await_socket(path: &Path) {
     .await;
 }
 
-async fn mariadb() -> Server {
+pub(super) async fn mariadb() -> Server {
     let dir = folder();
     sh(
         dir.path(),
@@ -90,7 +90,7 @@ async fn redis() -> Server {
 }
 
 impl Server {
-    fn socket(&self, name: &str) -> PathBuf {
+    pub(super) fn socket(&self, name: &str) -> PathBuf {
         self.dir.path().join("run").join(name)
     }
 }
@@ -98,7 +98,7 @@ impl Server {
 /// What Redis's default user needs, which projects must not know.
 const MASTER: &str = "the-master-password";
 
-fn said(program: &str, args: &[&str]) -> String {
+pub(super) fn said(program: &str, args: &[&str]) -> String {
     let out = Command::new(program).args(args).output().expect(program);
     String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr)
 }

@@ -160,6 +160,9 @@ fn notes(step: &Step) -> String {
             .iter()
             .map(|gate| format!("only where {}", packages::describe(gate))),
     );
+    if step.tenants.is_some() {
+        notes.push("once for each tenant".to_owned());
+    }
     if let Some(cache) = &step.cache {
         notes.push(format!("{} is kept for the next deployment", cache.path));
     }

@@ -1,0 +1,5 @@
+<?php
+
+return [
+    'prefix' => env('TENANT_DB_PREFIX'),
+];

@@ -1,0 +1,8 @@
+<?php
+
+use Stancl\Tenancy\Tenancy;
+
+function tenancy(): Tenancy
+{
+    return new Tenancy();
+}
