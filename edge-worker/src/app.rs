@@ -10,15 +10,19 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use std::future::Future;
+use std::cell::RefCell;
 use std::sync::Arc;
-use worker::{Context, Env};
+use worker::Env;
 
-/// What a request's handler works with.
+thread_local! {
+    /// The router of this isolate.
+    static ROUTER: RefCell<Option<Router>> = const { RefCell::new(None) };
+}
+
+/// What a request's handler works with: settings and bindings, the same for all requests of an isolate.
 #[derive(Clone)]
 pub(crate) struct AppState {
     env: Env,
-    context: Arc<Context>,
     cost: Option<Arc<Cost>>,
     /// The settings.
     pub(crate) config: Arc<Config>,
@@ -30,7 +34,7 @@ pub(crate) struct AppState {
 
 impl AppState {
     /// Reads settings and bindings.
-    pub(crate) fn new(env: Env, context: Context) -> Result<Self, ApiError> {
+    fn new(env: Env) -> Result<Self, ApiError> {
         let config = Config::of(&env)?;
         let cost = config.show_cost.then(Arc::<Cost>::default);
         Ok(Self {
@@ -38,7 +42,6 @@ impl AppState {
             logs: Db::new(env.d1("LOGS")?).counted(cost.clone()),
             cost,
             config: Arc::new(config),
-            context: Arc::new(context),
             env,
         })
     }
@@ -69,26 +72,17 @@ impl AppState {
         self.env.bucket("BLOBS")
     }
 
-    /// Goes on with `work` after the answer was sent.
-    pub(crate) fn after_answer(&self, work: impl Future<Output = ()> + 'static) {
-        self.context.wait_until(work);
-    }
-
     /// Notes that somebody follows a deployment, after the answer was sent.
     pub(crate) fn watch(&self, deployment: &devflow_protocol::DeploymentId) {
         let (env, topic) = (self.env.clone(), format!("deployment:{deployment}"));
-        self.after_answer(async move {
+        platform::after_answer(async move {
             hub::Hub::new(&env).watch(&topic).await;
         });
     }
 
     /// Wakes the polls of `server` and tells who watches `topics`, after the answer was sent.
     pub(crate) fn signal(&self, server: Option<&devflow_protocol::ServerId>, topics: Vec<String>) {
-        let env = self.env.clone();
-        let server = server.map(ToString::to_string);
-        self.after_answer(async move {
-            hub::Hub::new(&env).signal(server, topics).await;
-        });
+        hub::signal_after_answer(&self.env, server.map(ToString::to_string), topics);
     }
 }
 
@@ -97,8 +91,23 @@ pub(crate) fn routes() -> Routes {
     routes::router().merge(openapi::router()).merge(pages::router())
 }
 
+/// The router, made once for all requests of an isolate: it has 150 routes with a guard before each. Where costs are told it
+/// is made for each request, which has a count of its own.
+pub(crate) fn of(env: Env) -> Result<Router, ApiError> {
+    if let Some(router) = ROUTER.with_borrow(Option::clone) {
+        return Ok(router);
+    }
+    let state = AppState::new(env)?;
+    let keep = state.cost.is_none();
+    let router = router(state);
+    if keep {
+        ROUTER.set(Some(router.clone()));
+    }
+    Ok(router)
+}
+
 /// The routes, guarded, with what surrounds them.
-pub(crate) fn router(state: AppState) -> Router {
+fn router(state: AppState) -> Router {
     routes()
         .guarded(&state)
         .fallback(not_found)

@@ -13,6 +13,7 @@ mod cron;
 mod crypt;
 mod error;
 mod extract;
+mod gather;
 mod hub;
 mod idempotency;
 mod openapi;
@@ -30,10 +31,10 @@ use worker::{Context, Env, HttpRequest, Result, ScheduleContext, ScheduledEvent,
 async fn fetch(
     request: HttpRequest,
     env: Env,
-    context: Context,
+    _context: Context,
 ) -> Result<axum::http::Response<axum::body::Body>> {
-    match app::AppState::new(env, context) {
-        Ok(state) => Ok(app::router(state).call(request).await?),
+    match app::of(env) {
+        Ok(mut router) => Ok(router.call(request).await?),
         Err(error) => Ok(error.into_response()),
     }
 }

@@ -1,6 +1,26 @@
 //! The platform's clock, entropy and log, each behind one function, so that everything else stays pure.
 
 use devflow_protocol::UnixMillis;
+use js_sys::futures::future_to_promise;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+#[wasm_bindgen(module = "cloudflare:workers")]
+extern "C" {
+    /// Keeps the request alive that runs at the moment, until the promise is settled.
+    #[wasm_bindgen(js_name = waitUntil)]
+    fn wait_until(promise: &js_sys::Promise);
+}
+
+/// Goes on with `work` after the answer to the request that runs at the moment was sent.
+pub(crate) fn after_answer(work: impl Future<Output = ()> + 'static) {
+    wait_until(&future_to_promise(AssertUnwindSafe(async {
+        work.await;
+        Ok(JsValue::UNDEFINED)
+    })));
+}
 
 /// The time now.
 pub(crate) fn now() -> UnixMillis {

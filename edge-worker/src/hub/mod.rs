@@ -6,10 +6,12 @@ mod waiters;
 
 pub(crate) use waiters::Contact;
 
+use crate::gather::{self, Gathered};
 use crate::platform;
 use devflow_protocol::runner_api::ServerLoad;
 use devflow_protocol::{ServerId, UnixMillis};
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use worker::{Env, Method, Request, RequestInit, Response};
 
 /// Path of a held poll.
@@ -25,6 +27,20 @@ const LIVE: &str = "/live";
 /// Path that closes the live sockets of a sign-in.
 const CLOSE: &str = "/close";
 
+/// Signals that go along in one, for they are in its address.
+const AT_ONCE: usize = 64;
+
+/// Whom a signal wakes, and what it is about.
+#[derive(Default)]
+struct Signal {
+    servers: BTreeSet<String>,
+    topics: BTreeSet<String>,
+}
+
+thread_local! {
+    static SIGNALS: gather::Place<Signal> = const { RefCell::new(Gathered::new(AT_ONCE)) };
+}
+
 /// Why a held poll came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Held {
@@ -36,6 +52,34 @@ pub(crate) enum Held {
     Superseded,
     /// The Hub does not answer.
     Unavailable,
+}
+
+impl Signal {
+    fn new(server: Option<String>, topics: Vec<String>) -> Self {
+        Self {
+            servers: server.into_iter().collect(),
+            topics: topics.into_iter().collect(),
+        }
+    }
+
+    fn all_of(signals: &mut [Self]) -> Self {
+        let mut all = Self::default();
+        for signal in signals {
+            all.servers.append(&mut signal.servers);
+            all.topics.append(&mut signal.topics);
+        }
+        all
+    }
+}
+
+/// [`Hub::signal`] after the answer was sent, together with the signals of requests that come meanwhile.
+pub(crate) fn signal_after_answer(env: &Env, server: Option<String>, topics: Vec<String>) {
+    let env = env.clone();
+    gather::hand_over(&SIGNALS, Signal::new(server, topics), async move |mut signals| {
+        for some in signals.chunks_mut(AT_ONCE) {
+            Hub::new(&env).send_signal(&Signal::all_of(some)).await;
+        }
+    });
 }
 
 /// A way to the Hub.
@@ -93,9 +137,13 @@ impl<'a> Hub<'a> {
     /// Wakes a server's polls and tells who watches the topics. Who misses it sees it with the next poll or load.
     /// True where somebody follows a deployment among the topics.
     pub(crate) async fn signal(&self, server: Option<String>, topics: Vec<String>) -> bool {
-        let server = server.iter().map(|server| ("server", server.as_str()));
-        let query: Vec<(&str, &str)> = server
-            .chain(topics.iter().map(|topic| ("topic", topic.as_str())))
+        self.send_signal(&Signal::new(server, topics)).await
+    }
+
+    async fn send_signal(&self, signal: &Signal) -> bool {
+        let servers = signal.servers.iter().map(|server| ("server", server.as_str()));
+        let query: Vec<(&str, &str)> = servers
+            .chain(signal.topics.iter().map(|topic| ("topic", topic.as_str())))
             .collect();
         match self.send(SIGNAL, &query).await {
             Ok(answer) => answer.status_code() == 200,
@@ -152,5 +200,19 @@ impl<'a> Hub<'a> {
         if let Err(error) = self.send(CLOSE, &[("login", login)]).await {
             platform::log_error(&format!("the Hub could not close a session's sockets: {error}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_that_go_along_name_each_server_and_topic_once() {
+        let mut signals = [("one", "fleet"), ("two", "project:a"), ("one", "project:b")]
+            .map(|(server, topic)| Signal::new(Some(server.to_owned()), vec![topic.to_owned()]));
+        let all = Signal::all_of(&mut signals);
+        assert_eq!(Vec::from_iter(all.servers), ["one", "two"]);
+        assert_eq!(Vec::from_iter(all.topics), ["fleet", "project:a", "project:b"]);
     }
 }

@@ -1,24 +1,22 @@
 //! The durable inbox: an authentic delivery is decided on and stored, with all that follows, in one batch; then it
 //! is answered. A delivery that is there already changes nothing.
 
-use super::{projects, servers, topics};
+use super::{bodies, projects, servers, topics};
 use crate::app::AppState;
 use crate::auth::Actor;
 use crate::error::ApiError;
 use crate::platform;
-use crate::store::deliveries::{DeliveryRow, NewDelivery};
+use crate::store::deliveries::{DeliveryRow, NewDelivery, StoredRow};
 use crate::store::deployments::{DeploymentRow, NewDeployment, NewestRow};
 use crate::store::hooks::HookRow;
 use crate::store::projects::{ProjectState, read_settings};
-use crate::store::{Answer, InBatch as _, Statement, StoreError, activity, deliveries, deployments, hooks};
+use crate::store::{InBatch as _, Statement, StoreError, activity, deliveries, deployments, hooks, outbox};
 use axum::body::Bytes;
 use devflow_domain::webhook::{self, AuthError, Delivery, Event, Follower, Known, Provider, Push, Verdict};
 use devflow_protocol::job::Trigger;
 use devflow_protocol::limits::DELIVERY_EVENT_BYTES;
 use devflow_protocol::runner_api::HeadFound;
 use devflow_protocol::{DeliveryId, DeploymentId, HookId, JobId, ServerId};
-use flate2::{Compression, write::GzEncoder};
-use std::io::Write as _;
 
 /// Where a delivery comes from.
 struct Origin<'a> {
@@ -86,7 +84,7 @@ pub(crate) async fn receive(
     };
     let receipt = store(state, &hook, &origin, &event, &verdict).await?;
     if receipt.decision != "duplicate" {
-        keep_body(state, &receipt.delivery, raw.clone());
+        bodies::keep(state, &receipt.delivery, raw.clone());
     }
     Ok(receipt)
 }
@@ -205,17 +203,20 @@ async fn store(
         deployment.as_ref(),
         origin.trigger,
     ));
-    batch.push(deliveries::by_key(hook.provider, &hook.id, origin.key));
+    batch.push(deliveries::stored(hook.provider, &hook.id, origin.key, now));
     let answers = state.db.batch(batch).await?;
-    if answers.first().is_some_and(|answer| answer.changes() == 0) {
-        return duplicate(answers.last());
+    let stored: Option<StoredRow> = answers.last().first_row()?;
+    let stored = stored
+        .ok_or_else(|| ApiError::Internal("a delivery was not there after it was stored".to_owned()))?;
+    if stored.id != id {
+        return Ok(duplicate(stored));
     }
     if deployment.is_some() {
         state.signal(
             Some(&hook.server),
             topics(Some(&hook.project), deployment.as_ref()),
         );
-        state.drain_outbox();
+        state.drain_outbox_if(stored.outbox_is_due != 0);
     } else {
         state.signal(None, vec![format!("project:{}", hook.project)]);
     }
@@ -262,15 +263,13 @@ fn consequences(
 }
 
 /// What the sender of a delivery is told that is there already: what became of it the first time.
-fn duplicate(stored: Option<&Answer>) -> Result<Receipt, ApiError> {
-    let first: Option<DeliveryRow> = stored.first_row()?;
-    let first = first.ok_or_else(|| ApiError::Internal("a duplicate delivery was not there".to_owned()))?;
-    Ok(Receipt {
+fn duplicate(first: StoredRow) -> Receipt {
+    Receipt {
         delivery: first.id,
         decision: "duplicate",
         reason: "This delivery was received before.".to_owned(),
         deployments: first.deployment.into_iter().collect(),
-    })
+    }
 }
 
 fn queue(
@@ -297,31 +296,6 @@ fn queue(
         now: platform::now(),
     };
     deployments::queue(&new, Some(delivery))
-}
-
-/// Where the raw body of a delivery is kept; the bucket's lifecycle rule ends it after 30 days.
-pub(crate) fn body_key(delivery: &DeliveryId) -> String {
-    format!("deliveries/{delivery}.gz")
-}
-
-/// Keeps the raw body after the answer was sent. The delivery is in the database; without its body it can still be
-/// replayed, so a failure is only logged.
-fn keep_body(state: &AppState, delivery: &DeliveryId, raw: Bytes) {
-    let (key, bucket) = (body_key(delivery), state.blobs());
-    state.after_answer(async move {
-        let kept = async {
-            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-            gzip.write_all(&raw)
-                .map_err(|error| worker::Error::RustError(error.to_string()))?;
-            let packed = gzip
-                .finish()
-                .map_err(|error| worker::Error::RustError(error.to_string()))?;
-            bucket?.put(&key, packed).execute().await
-        };
-        if let Err(error) = kept.await {
-            platform::log_error(&format!("the body {key} could not be kept: {error}"));
-        }
-    });
 }
 
 /// One delivery.
@@ -368,9 +342,10 @@ pub(crate) async fn replay(
         id.as_str(),
         deployment.as_str(),
     ));
-    state.db.batch(batch).await?;
+    batch.push(outbox::look(now));
+    let answers = state.db.batch(batch).await?;
     state.signal(Some(&hook.server), topics(Some(&hook.project), Some(&deployment)));
-    state.drain_outbox();
+    state.drain_outbox(answers.last())?;
     super::deployments::get(state, &deployment).await
 }
 

@@ -8,7 +8,7 @@ use crate::platform;
 use crate::store::deployments::{DeploymentRow, Kind, NewDeployment};
 use crate::store::lease::Arguments;
 use crate::store::projects::{ProjectRow, ProjectState};
-use crate::store::{InBatch as _, Statement, activity, deployments, jobs};
+use crate::store::{InBatch as _, Statement, activity, deployments, jobs, outbox};
 use devflow_domain::deployment::{can_cancel, is_final};
 use devflow_protocol::event::DeploymentState;
 use devflow_protocol::job::Trigger;
@@ -71,11 +71,14 @@ async fn queue(
     };
     let mut batch: Vec<Statement> = deployments::queue(&new, None).into();
     batch.push(activity::record(now, &actor.0, action, id.as_str(), ""));
-    batch.push(deployments::by_id(&id));
+    batch.extend([outbox::look(now), deployments::by_id(&id)]);
     let answers = state.db.batch(batch).await?;
+    let [.., look, row] = answers.as_slice() else {
+        return Err(ApiError::Internal("a batch gave too few answers".to_owned()));
+    };
     state.signal(Some(&project.server), topics(Some(&project.id), Some(&id)));
-    state.drain_outbox();
-    let row = answers.last().first_row()?;
+    state.drain_outbox(Some(look))?;
+    let row = row.first()?;
     row.ok_or_else(|| ApiError::Internal("a deployment was not there after it was queued".to_owned()))
 }
 
@@ -178,15 +181,15 @@ pub(crate) async fn cancel(
         id.as_str(),
         "",
     ));
-    batch.push(jobs::of_deployment(id));
+    batch.extend([jobs::of_deployment(id), outbox::look(now)]);
     let answers = state.db.batch(batch).await?;
     let ended = answers.first().is_some_and(|answer| answer.changes() > 0);
     if !ended {
-        let job: Option<jobs::JobRow> = answers.last().first_row()?;
+        let job: Option<jobs::JobRow> = answers.iter().rev().nth(1).first_row()?;
         ask_runner_to_cancel(state, &row, job).await?;
     }
     state.signal(Some(&row.server), topics(Some(&row.project), Some(id)));
-    state.drain_outbox();
+    state.drain_outbox(answers.last())?;
     get(state, id).await
 }
 
@@ -241,13 +244,9 @@ pub(crate) async fn abandon(
         id.as_str(),
         "",
     ));
-    if state
-        .db
-        .batch(batch)
-        .await?
-        .first()
-        .is_none_or(|answer| answer.changes() == 0)
-    {
+    batch.push(outbox::look(now));
+    let answers = state.db.batch(batch).await?;
+    if answers.first().is_none_or(|answer| answer.changes() == 0) {
         return Err(ApiError::Conflict(
             "not_out_of_contact",
             "Only a deployment whose server is out of contact can be abandoned; cancel it instead."
@@ -255,6 +254,6 @@ pub(crate) async fn abandon(
         ));
     }
     state.signal(Some(&row.server), topics(Some(&row.project), Some(id)));
-    state.drain_outbox();
+    state.drain_outbox(answers.last())?;
     get(state, id).await
 }

@@ -1,6 +1,7 @@
 //! What the JSON API and the pages both do: each function checks, asks `domain`, writes one batch and signals.
 
 pub(crate) mod audit;
+pub(crate) mod bodies;
 pub(crate) mod deliveries;
 pub(crate) mod deployments;
 pub(crate) mod endpoints;

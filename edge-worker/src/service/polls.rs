@@ -9,7 +9,7 @@ use crate::hub::Held;
 use crate::platform;
 use crate::store::lease::{self, LeaseRequest, Materials, UnacknowledgedRow};
 use crate::store::servers::{RunnerRow, ServerState};
-use crate::store::{InBatch as _, deployments, jobs, servers};
+use crate::store::{InBatch as _, deployments, jobs, outbox, servers};
 use devflow_domain::queue::{self, HeldJob};
 use devflow_protocol::dsse::Envelope;
 use devflow_protocol::event::DeploymentState;
@@ -266,17 +266,18 @@ async fn fail(
     };
     let json = serde_json::to_string(&outcome).map_err(|error| ApiError::Internal(error.to_string()))?;
     let (job, attempt) = (&materials.id, materials.attempt);
-    state
+    let answers = state
         .db
         .batch(vec![
             deployments::finish(job, attempt, DeploymentState::Failed, Some(reason), None, now),
             jobs::finish(job, attempt, &json, now),
+            outbox::look(now),
         ])
         .await?;
     state.signal(
         None,
         topics(materials.project.as_ref(), materials.deployment.as_ref()),
     );
-    state.drain_outbox();
+    state.drain_outbox(answers.last())?;
     Ok(())
 }

@@ -93,15 +93,25 @@ pub(crate) fn forget_head(project: &ProjectId, ref_name: &str, only_with: &Deliv
     )
 }
 
-/// The stored delivery of a provider's id.
-pub(crate) fn by_key(provider: Provider, hook: &HookId, key: &str) -> Statement {
+/// What is there of a provider's id once it was to be stored: this delivery, or the one that came before.
+#[derive(Debug, Deserialize)]
+pub(crate) struct StoredRow {
+    pub(crate) id: DeliveryId,
+    pub(crate) deployment: Option<DeploymentId>,
+    /// As [`super::outbox::LookRow`] has it.
+    pub(crate) outbox_is_due: u8,
+}
+
+/// The [`StoredRow`] of a provider's id.
+pub(crate) fn stored(provider: Provider, hook: &HookId, key: &str, now: UnixMillis) -> Statement {
     statement!(
-        "-- deliveries_by_key
-        SELECT id, provider, hook, project, delivery_key, event_name, event, decision, reason, deployment, received_at
+        "-- deliveries_stored
+        SELECT id, deployment, EXISTS (SELECT 1 FROM outbox WHERE next_at <= ?4) AS outbox_is_due
         FROM deliveries WHERE provider = ?1 AND hook = ?2 AND delivery_key = ?3",
         provider.as_str(),
         hook,
-        key
+        key,
+        now
     )
 }
 

@@ -106,6 +106,23 @@ pub(crate) fn again(endpoint: &EndpointId, id: &str, now: UnixMillis) -> Stateme
     )
 }
 
+/// Whether anything is to be sent.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LookRow {
+    /// 1 where it is.
+    pub(crate) outbox_is_due: u8,
+}
+
+/// Looks into the outbox, at the end of a batch whose triggers may have put something in: a drain of its own would be a
+/// further request to the database each time.
+pub(crate) fn look(now: UnixMillis) -> Statement {
+    statement!(
+        "-- outbox_look
+        SELECT EXISTS (SELECT 1 FROM outbox WHERE next_at <= ?1) AS outbox_is_due",
+        now
+    )
+}
+
 /// Which messages a drain may take.
 #[derive(Clone, Copy)]
 pub(crate) enum Which<'a> {

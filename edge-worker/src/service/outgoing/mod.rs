@@ -9,8 +9,8 @@ use crate::crypt;
 use crate::error::ApiError;
 use crate::platform;
 use crate::service::endpoints::Sealed;
-use crate::store::outbox::{MessageState, Settled, TakenRow, Which};
-use crate::store::{Cost, Db, InBatch as _, StoreError, endpoints, outbox};
+use crate::store::outbox::{LookRow, MessageState, Settled, TakenRow, Which};
+use crate::store::{Answer, Cost, Db, InBatch as _, StoreError, endpoints, outbox};
 use devflow_domain::outgoing::Kind;
 use devflow_domain::outgoing::retry::{self, Next};
 use devflow_protocol::UnixMillis;
@@ -199,10 +199,19 @@ impl crate::app::AppState {
         }
     }
 
-    /// Sends what is due after the answer was sent.
-    pub(crate) fn drain_outbox(&self) {
-        let out = self.outgoing();
-        self.after_answer(async move { drain_quietly(&out).await });
+    /// Sends what is due after the answer was sent; `look` is what [`outbox::look`] gave at the end of the batch.
+    pub(crate) fn drain_outbox(&self, look: Option<&Answer>) -> Result<(), StoreError> {
+        let look: Option<LookRow> = look.first_row()?;
+        self.drain_outbox_if(look.is_some_and(|row| row.outbox_is_due != 0));
+        Ok(())
+    }
+
+    /// Sends after the answer was sent, where something is due.
+    pub(crate) fn drain_outbox_if(&self, due: bool) {
+        if due {
+            let out = self.outgoing();
+            platform::after_answer(async move { drain_quietly(&out).await });
+        }
     }
 }
 

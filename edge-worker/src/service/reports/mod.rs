@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::platform;
 use crate::store::jobs::JobRow;
 use crate::store::projects::ProjectState;
-use crate::store::{InBatch as _, Statement, deployments, jobs, projects};
+use crate::store::{InBatch as _, Statement, deployments, jobs, outbox, projects};
 use devflow_domain::deployment::{self, DeploymentEvent, End};
 use devflow_protocol::limits::REASON_BYTES;
 use devflow_protocol::outcome::Outcome;
@@ -40,7 +40,7 @@ pub(crate) async fn acknowledge(
         &request.lease,
         now,
     ));
-    batch.push(jobs::by_id(id));
+    batch.extend([outbox::look(now), jobs::by_id(id)]);
     let answers = state.db.batch(batch).await?;
     let row: Option<JobRow> = answers.last().first_row()?;
     let held = row.filter(|row| {
@@ -52,7 +52,7 @@ pub(crate) async fn acknowledge(
     });
     let row = held.ok_or_else(ApiError::lease_lost)?;
     state.signal(None, topics(row.project.as_ref(), row.deployment.as_ref()));
-    state.drain_outbox();
+    state.drain_outbox(answers.iter().rev().nth(1))?;
     Ok(())
 }
 
@@ -100,13 +100,16 @@ pub(crate) async fn complete(
     let mut batch: Vec<Statement> = Vec::new();
     batch.extend(end_of_deployment(&row, request, at));
     batch.extend(end_for_project(&row, request));
-    batch.push(jobs::finish(id, attempt, &outcome, at));
-    state.db.batch(batch).await?;
+    batch.extend([
+        jobs::finish(id, attempt, &outcome, at),
+        outbox::look(platform::now()),
+    ]);
+    let answers = state.db.batch(batch).await?;
     state.signal(
         Some(server),
         topics(row.project.as_ref(), row.deployment.as_ref()),
     );
-    state.drain_outbox();
+    state.drain_outbox(answers.last())?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Deliveries and what follows from them: once for each id, newest wins among the queued.
 
-use crate::store::deliveries::{self, DeliveryRow, NewDelivery};
+use crate::store::deliveries::{self, NewDelivery, StoredRow};
 use crate::store::deployments::{self, NewDeployment, NewestRow};
 use crate::store::hooks::{self, HookRow};
 use crate::store::lease::{self, LeaseRequest};
@@ -67,12 +67,17 @@ fn delivery_that_arrives_again_changes_nothing() {
     let db = TestDb::with_project();
     assert_eq!(push(&db, 10, "key-1", 'a'), [1, 1, 0, 0, 1, 1]);
     assert_eq!(push(&db, 11, "key-1", 'a'), [0, 0, 0, 0, 0, 0]);
-    let first: DeliveryRow = db
-        .first(deliveries::by_key(Provider::Github, &hook(), "key-1"))
+    let first: StoredRow = db
+        .first(deliveries::stored(
+            Provider::Github,
+            &hook(),
+            "key-1",
+            UnixMillis(12),
+        ))
         .unwrap();
     assert_eq!(
-        (first.id, first.deployment),
-        (id!(DeliveryId, 10), Some(id!(DeploymentId, 10)))
+        (first.id, first.deployment, first.outbox_is_due),
+        (id!(DeliveryId, 10), Some(id!(DeploymentId, 10)), 0)
     );
     assert_eq!(db.states(10), states("queued", "queued"));
 }
