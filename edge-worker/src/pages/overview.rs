@@ -137,7 +137,7 @@ impl OverviewPage {
     }
 }
 
-/// A count as it is shown: `40+` where it stopped there.
+/// A count as it is shown: `30+` where it stopped there.
 fn counted(count: i64) -> String {
     if count >= COUNTED_TO {
         format!("{COUNTED_TO}+")

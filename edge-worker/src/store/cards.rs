@@ -26,9 +26,13 @@ pub(crate) struct ProjectCard {
     pub(crate) last_finished_at: Option<UnixMillis>,
 }
 
-/// A statement that reads cards: its name, and what follows the columns and joins.
+/// A statement that reads cards: its name, what follows the columns and joins, and where projects `p` are not read in an
+/// order of their own, what they are found by.
 macro_rules! cards {
     ($name:literal, $rest:literal) => {
+        cards!($name, "projects p", $rest)
+    };
+    ($name:literal, $from:literal, $rest:literal) => {
         concat!(
             "-- ",
             $name,
@@ -37,7 +41,9 @@ macro_rules! cards {
           p.live_deployment, p.kept_releases, p.failing, p.created_at, p.updated_at, s.name AS server_name,
           s.state AS server_state, d.id AS last_deployment, d.state AS last_state, d.commit_sha AS last_commit,
           d.subject AS last_subject, d.queued_at AS last_queued_at, d.finished_at AS last_finished_at
-        FROM projects p JOIN servers s ON s.id = p.server
+        FROM ",
+            $from,
+            " JOIN servers s ON s.id = p.server
         LEFT JOIN deployments d ON d.id = (SELECT max(n.id) FROM deployments n WHERE n.project = p.id)
         ",
             $rest
@@ -87,9 +93,9 @@ pub(crate) fn page(show: Show, after: &str, rows: usize, visible: Option<String>
         Show::All => cards!("cards_all", "WHERE p.slug > ?1 ORDER BY p.slug LIMIT ?2"),
         Show::Deploying => cards!(
             "cards_deploying",
-            "WHERE p.id IN (SELECT project FROM deployments WHERE state IN ('preparing', 'building',
-          'starting', 'migrating', 'checking', 'switching', 'observing', 'out_of_contact') AND project > ?1
-          ORDER BY project LIMIT ?2) ORDER BY p.id"
+            "deployments r CROSS JOIN projects p ON p.id = r.project",
+            "WHERE r.state IN ('preparing', 'building', 'starting', 'migrating', 'checking', 'switching',
+          'observing', 'out_of_contact') AND r.project > ?1 ORDER BY r.project LIMIT ?2"
         ),
         Show::Failing => cards!(
             "cards_failing",

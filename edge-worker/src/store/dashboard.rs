@@ -8,7 +8,7 @@ use devflow_protocol::{DeploymentId, ProjectId, ServerId, UnixMillis};
 use serde::Deserialize;
 
 /// Counts of what goes on stop here, so that a bad day does not cost more than a good one.
-pub(crate) const COUNTED_TO: i64 = 40;
+pub(crate) const COUNTED_TO: i64 = 30;
 
 /// The figures on top of the overview; deployments and jobs that go on are counted up to [`COUNTED_TO`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -152,7 +152,7 @@ pub(crate) struct FeedRow {
 }
 
 /// Rows of one page of the feed: each is looked up in many tables.
-pub(crate) const FEED_ROWS: usize = 40;
+pub(crate) const FEED_ROWS: usize = 30;
 
 /// Which rows of the feed a page shows; empty texts are no condition.
 #[derive(Clone, Debug, Default)]
