@@ -8,16 +8,18 @@ use crate::platform;
 use crate::store::IdRow;
 use crate::store::people;
 use crate::store::users::{self, SessionRow};
-use crate::store::{Statement, activity};
+use crate::store::{Page, Statement, activity};
 use devflow_domain::people::check_password;
 use devflow_protocol::LoginId;
 
-/// The sessions that hold, the latest used first.
-pub(crate) async fn sessions(state: &AppState, me: &SignedIn) -> Result<Vec<SessionRow>, ApiError> {
-    Ok(state
-        .db
-        .all(users::sessions_of(&me.user, platform::now()))
-        .await?)
+/// A page of the sessions that hold, the latest used first.
+pub(crate) async fn sessions(
+    state: &AppState,
+    me: &SignedIn,
+    cursor: &str,
+) -> Result<Page<SessionRow>, ApiError> {
+    let asked = users::sessions_of(&me.user, platform::now(), cursor);
+    Ok(Page::new(state.db.all(asked).await?, SessionRow::cursor))
 }
 
 fn record(me: &SignedIn, action: &str, subject: &str) -> Statement {
@@ -26,17 +28,15 @@ fn record(me: &SignedIn, action: &str, subject: &str) -> Statement {
 
 /// Ends one session of one's own, and its live sockets.
 pub(crate) async fn revoke(state: &AppState, me: &SignedIn, id: &LoginId) -> Result<(), ApiError> {
-    let mine = sessions(state, me).await?;
-    if !mine.iter().any(|session| session.id == *id) {
+    let (now, user) = (platform::now(), &me.user);
+    let record = activity::record_if_changed(now, user.as_str(), "session.revoke", id.as_str(), "");
+    let answers = state
+        .db
+        .batch(vec![users::delete_session_of(user, id), record])
+        .await?;
+    if answers.first().is_none_or(|answer| answer.changes() == 0) {
         return Err(ApiError::no_such("session"));
     }
-    state
-        .db
-        .batch(vec![
-            users::delete_session_of(&me.user, id),
-            record(me, "session.revoke", id.as_str()),
-        ])
-        .await?;
     state.hub().close(id.as_str()).await;
     Ok(())
 }

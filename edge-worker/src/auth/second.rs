@@ -96,11 +96,10 @@ pub(super) async fn check(state: &AppState, user: &UserId, actor: &str, code: &s
         Typed::Code(code) => spend_code(state, user, &code).await?,
         Typed::Recovery(code) => {
             let hash = crypt::token_hash(&code);
-            let spent = state.db.run(store::spend_code(user, &hash)).await? > 0;
-            if spent {
-                state.db.run(record(user, "second_factor.recovery")).await?;
-            }
-            spent
+            let action = "second_factor.recovery";
+            let told = activity::record_if_changed(platform::now(), user.as_str(), action, user.as_str(), "");
+            let answers = state.db.batch(vec![store::spend_code(user, &hash), told]).await?;
+            answers.first().is_some_and(|answer| answer.changes() > 0)
         }
     };
     if !spent {

@@ -173,31 +173,29 @@ pub(crate) async fn cancel(
         ));
     }
     let now = platform::now();
-    let mut batch: Vec<Statement> = deployments::cancel_unacknowledged(id, now).into();
-    batch.push(activity::record(
-        now,
-        &actor.0,
-        "deployment.cancel",
-        id.as_str(),
-        "",
-    ));
-    batch.extend([jobs::of_deployment(id), outbox::look(now)]);
+    let record = || activity::record_if_changed(now, &actor.0, "deployment.cancel", id.as_str(), "");
+    let [deployment, job] = deployments::cancel_unacknowledged(id, now);
+    let batch = vec![
+        deployment,
+        record(),
+        job,
+        jobs::of_deployment(id),
+        outbox::look(now),
+    ];
     let answers = state.db.batch(batch).await?;
     let ended = answers.first().is_some_and(|answer| answer.changes() > 0);
     if !ended {
-        let job: Option<jobs::JobRow> = answers.iter().rev().nth(1).first_row()?;
-        ask_runner_to_cancel(state, &row, job).await?;
+        let job: Option<jobs::JobRow> = answers.get(3).first_row()?;
+        let cancel = ask_runner_to_cancel(&row, job)?;
+        state.db.batch(vec![cancel, record()]).await?;
     }
     state.signal(Some(&row.server), topics(Some(&row.project), Some(id)));
     state.drain_outbox(answers.last())?;
     get(state, id).await
 }
 
-async fn ask_runner_to_cancel(
-    state: &AppState,
-    row: &DeploymentRow,
-    job: Option<jobs::JobRow>,
-) -> Result<(), ApiError> {
+/// The job by which the runner is asked, unless it is too late for that.
+fn ask_runner_to_cancel(row: &DeploymentRow, job: Option<jobs::JobRow>) -> Result<Statement, ApiError> {
     if row.state == DeploymentState::OutOfContact {
         return Err(ApiError::Conflict(
             "out_of_contact",
@@ -224,8 +222,7 @@ async fn ask_runner_to_cancel(
         arguments: &arguments,
         now: platform::now(),
     };
-    state.db.run(jobs::insert_cancel(&new)).await?;
-    Ok(())
+    Ok(jobs::insert_cancel(&new))
 }
 
 /// Gives up on a deployment whose server is silent, so that the project can be deployed again.
@@ -236,15 +233,9 @@ pub(crate) async fn abandon(
 ) -> Result<DeploymentRow, ApiError> {
     let row = get(state, id).await?;
     let now = platform::now();
-    let mut batch: Vec<Statement> = deployments::abandon(id, now).into();
-    batch.push(activity::record(
-        now,
-        &actor.0,
-        "deployment.abandon",
-        id.as_str(),
-        "",
-    ));
-    batch.push(outbox::look(now));
+    let record = activity::record_if_changed(now, &actor.0, "deployment.abandon", id.as_str(), "");
+    let [deployment, job] = deployments::abandon(id, now);
+    let batch = vec![deployment, record, job, outbox::look(now)];
     let answers = state.db.batch(batch).await?;
     if answers.first().is_none_or(|answer| answer.changes() == 0) {
         return Err(ApiError::Conflict(

@@ -115,9 +115,9 @@ async fn check(state: &AppState, caller: &Caller, wanted: &Wanted) -> Result<Ema
     Ok(email)
 }
 
-/// The open ones, newest first.
-pub(crate) async fn open(state: &AppState) -> Result<Vec<InvitationRow>, ApiError> {
-    Ok(state.db.all(people::invitations(platform::now())).await?)
+/// True where somebody with the role `actor` may take the invitation back.
+pub(crate) fn may_revoke(actor: Option<Role>, row: &InvitationRow) -> bool {
+    check_role(actor, Some(row), None).is_ok()
 }
 
 /// Takes an invitation back, unless it is above who does.
@@ -126,7 +126,7 @@ pub(crate) async fn revoke(state: &AppState, caller: &Caller, id: &InvitationId)
     let row: Option<InvitationRow> = state.db.first(people::invitation_by_id(id, now)).await?;
     let row = row.ok_or_else(|| ApiError::no_such("invitation"))?;
     check_role(caller.access.0.fleet, Some(&row), None)?;
-    let record = activity::record(now, &caller.actor.0, "user.uninvite", id.as_str(), "");
+    let record = activity::record_if_changed(now, &caller.actor.0, "user.uninvite", id.as_str(), "");
     state
         .db
         .batch(vec![people::delete_invitation(id), record])

@@ -44,6 +44,13 @@ pub(super) fn check_project_role(role: Role) -> Result<(), ApiError> {
 }
 
 fn refused(error: StoreError) -> ApiError {
+    if error.is_null("users.created_at") {
+        return ApiError::Conflict(
+            "changed_meanwhile",
+            "Somebody else gave them another role just now; load it again and decide by what they are now."
+                .to_owned(),
+        );
+    }
     if error.is_refusal(people::LAST_OWNER) {
         return ApiError::Conflict(
             "last_owner",
@@ -73,12 +80,21 @@ pub(crate) struct Edit {
 /// What one edit comes to.
 #[derive(Default)]
 struct Work {
+    /// The first says what has to be as it was seen, where that matters.
     statements: Vec<Statement>,
     /// Action and detail of each record.
     records: Vec<(&'static str, String)>,
 }
 
 impl Work {
+    /// Work that was allowed by what the person is.
+    fn on(person: &PersonRow) -> Self {
+        Self {
+            statements: vec![people::still(&person.id, person.role)],
+            ..Self::default()
+        }
+    }
+
     fn add(&mut self, statements: impl IntoIterator<Item = Statement>, action: &'static str, detail: String) {
         self.statements.extend(statements);
         self.records.push((action, detail));
@@ -112,7 +128,7 @@ pub(crate) async fn edit(
     edit: &Edit,
 ) -> Result<(), ApiError> {
     let person = get(state, id).await?;
-    let mut work = Work::default();
+    let mut work = Work::on(&person);
     if let Some(role) = edit
         .role
         .map(|FleetRole(role)| role)
@@ -209,7 +225,7 @@ pub(crate) async fn set_member(
 pub(crate) async fn delete(state: &AppState, caller: &Caller, id: &UserId) -> Result<(), ApiError> {
     let person = get(state, id).await?;
     check(caller, &person, Change::Delete)?;
-    let mut work = Work::default();
+    let mut work = Work::on(&person);
     work.add([people::delete(id)], "user.delete", String::new());
     work.run(state, caller, id).await
 }

@@ -20,6 +20,26 @@ pub(crate) fn record(at: UnixMillis, actor: &str, action: &str, subject: &str, d
     )
 }
 
+/// Adds a row where the statement right before it in the batch changed something: what was refused, or came too late, was
+/// not done.
+pub(crate) fn record_if_changed(
+    at: UnixMillis,
+    actor: &str,
+    action: &str,
+    subject: &str,
+    detail: &str,
+) -> Statement {
+    statement!(
+        "-- activity_record_if_changed
+        INSERT INTO activity_logs (at, actor, action, subject, detail) SELECT ?1, ?2, ?3, ?4, ?5 WHERE changes() > 0",
+        at,
+        actor,
+        action,
+        subject,
+        detail
+    )
+}
+
 /// Adds a row of a person that says something about them beside their id, erasable: the row itself has its hash only.
 pub(crate) fn record_of_person(
     at: UnixMillis,

@@ -39,30 +39,34 @@ impl PersonRow {
     }
 }
 
-/// A page of people by address.
-pub(crate) fn list(after: &str) -> Statement {
-    statement!(
-        "-- people_list
+/// A statement that reads people: its name, and what follows the table.
+macro_rules! people {
+    ($name:literal, $rest:literal) => {
+        concat!(
+            "-- ",
+            $name,
+            "
         SELECT u.id, u.email, u.role, u.disabled_at, u.created_at,
           (SELECT max(s.seen_at) FROM sessions s WHERE s.user = u.id) AS seen_at,
           (SELECT json_group_object(r.project, r.role) FROM project_roles r WHERE r.user = u.id) AS projects,
           EXISTS (SELECT 1 FROM second_factors f WHERE f.user = u.id AND f.confirmed_at IS NOT NULL) AS has_factor
-        FROM users u WHERE u.email > ?1 ORDER BY u.email LIMIT 51",
+        FROM users u ",
+            $rest
+        )
+    };
+}
+
+/// A page of people by address.
+pub(crate) fn list(after: &str) -> Statement {
+    statement!(
+        people!("people_list", "WHERE u.email > ?1 ORDER BY u.email LIMIT 51"),
         after
     )
 }
 
 /// One person.
 pub(crate) fn by_id(id: &UserId) -> Statement {
-    statement!(
-        "-- people_by_id
-        SELECT u.id, u.email, u.role, u.disabled_at, u.created_at,
-          (SELECT max(s.seen_at) FROM sessions s WHERE s.user = u.id) AS seen_at,
-          (SELECT json_group_object(r.project, r.role) FROM project_roles r WHERE r.user = u.id) AS projects,
-          EXISTS (SELECT 1 FROM second_factors f WHERE f.user = u.id AND f.confirmed_at IS NOT NULL) AS has_factor
-        FROM users u WHERE u.id = ?1",
-        id
-    )
+    statement!(people!("people_by_id", "WHERE u.id = ?1"), id)
 }
 
 /// A role of one project, with the project's name.
@@ -125,6 +129,17 @@ pub(crate) fn project_called(text: &str) -> Statement {
     statement!(
         "-- people_project_called\nSELECT id, slug, name FROM projects WHERE slug = ?1 OR id = ?1",
         text
+    )
+}
+
+/// Fails where the person has another role for the fleet than `seen` by now, and the whole batch with it: what is allowed was
+/// decided by that role, and another decision came first.
+pub(crate) fn still(id: &UserId, seen: Option<Role>) -> Statement {
+    statement!(
+        "-- people_still
+        UPDATE users SET created_at = iif(role IS ?2, created_at, NULL) WHERE id = ?1",
+        id,
+        seen.map(Role::as_str)
     )
 }
 
@@ -239,22 +254,38 @@ pub(crate) fn insert_invitation(new: &NewInvitation<'_>) -> [Statement; 2] {
     ]
 }
 
-/// The open invitations, newest first.
-pub(crate) fn invitations(now: UnixMillis) -> Statement {
+/// A statement that reads invitations: its name, and what follows the table.
+macro_rules! invitations {
+    ($name:literal, $rest:literal) => {
+        concat!(
+            "-- ",
+            $name,
+            "
+        SELECT id, email, role, projects, invited_by, created_at, expires_at FROM invitations ",
+            $rest
+        )
+    };
+}
+
+/// A page of the open invitations, newest first; `before` is the id that the page before ended with.
+pub(crate) fn invitations(now: UnixMillis, before: &str) -> Statement {
     statement!(
-        "-- invitations_list
-        SELECT id, email, role, projects, invited_by, created_at, expires_at
-        FROM invitations WHERE expires_at > ?1 ORDER BY id DESC LIMIT 100",
-        now
+        invitations!(
+            "invitations_list",
+            "WHERE expires_at > ?1 AND id < ?2 ORDER BY id DESC LIMIT 51"
+        ),
+        now,
+        before
     )
 }
 
 /// The invitation of a token, unless it is over.
 pub(crate) fn invitation(token_hash: &str, now: UnixMillis) -> Statement {
     statement!(
-        "-- invitations_by_token
-        SELECT id, email, role, projects, invited_by, created_at, expires_at
-        FROM invitations WHERE token_hash = ?1 AND expires_at > ?2",
+        invitations!(
+            "invitations_by_token",
+            "WHERE token_hash = ?1 AND expires_at > ?2"
+        ),
         token_hash,
         now
     )
@@ -263,9 +294,7 @@ pub(crate) fn invitation(token_hash: &str, now: UnixMillis) -> Statement {
 /// The open invitation of an address.
 pub(crate) fn invitation_to(email: &str, now: UnixMillis) -> Statement {
     statement!(
-        "-- invitations_by_email
-        SELECT id, email, role, projects, invited_by, created_at, expires_at
-        FROM invitations WHERE email = ?1 AND expires_at > ?2",
+        invitations!("invitations_by_email", "WHERE email = ?1 AND expires_at > ?2"),
         email,
         now
     )
@@ -274,9 +303,7 @@ pub(crate) fn invitation_to(email: &str, now: UnixMillis) -> Statement {
 /// The open invitation of an id.
 pub(crate) fn invitation_by_id(id: &InvitationId, now: UnixMillis) -> Statement {
     statement!(
-        "-- invitations_by_id
-        SELECT id, email, role, projects, invited_by, created_at, expires_at
-        FROM invitations WHERE id = ?1 AND expires_at > ?2",
+        invitations!("invitations_by_id", "WHERE id = ?1 AND expires_at > ?2"),
         id,
         now
     )

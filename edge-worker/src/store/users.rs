@@ -254,15 +254,28 @@ pub(crate) struct SessionRow {
     pub(crate) country: Option<String>,
 }
 
-/// The sessions of a person that hold, the latest used first.
-pub(crate) fn sessions_of(user: &UserId, now: UnixMillis) -> Statement {
+impl SessionRow {
+    /// Where the page behind it begins.
+    pub(crate) fn cursor(&self) -> String {
+        format!("{}.{}", self.seen_at.0, self.id)
+    }
+}
+
+/// A page of the sessions of a person that hold, the latest used first; `cursor` is [`SessionRow::cursor`] of the last one
+/// on the page before. What cannot be read as one begins with the first.
+pub(crate) fn sessions_of(user: &UserId, now: UnixMillis, cursor: &str) -> Statement {
+    let (seen_at, id) = cursor.split_once('.').unwrap_or_default();
+    let seen_at = seen_at.parse().unwrap_or(i64::MAX >> 11);
     statement!(
         "-- sessions_of
         SELECT id, created_at, seen_at, device, address, country FROM sessions
-        WHERE user = ?1 AND expires_at > ?2 AND seen_at > ?3 ORDER BY seen_at DESC LIMIT 100",
+        WHERE user = ?1 AND expires_at > ?2 AND seen_at > ?3 AND (seen_at < ?4 OR (seen_at = ?4 AND id < ?5))
+        ORDER BY seen_at DESC, id DESC LIMIT 51",
         user,
         now,
-        now.plus(-IDLE_MS)
+        now.plus(-IDLE_MS),
+        seen_at,
+        id
     )
 }
 

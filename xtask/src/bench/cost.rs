@@ -1,7 +1,8 @@
 //! What the edge is charged for, as D1 counts it in workerd: rows of a deployment that prints little and of one that
-//! prints for a minute without a pause, of one that an endpoint is told about, and what a server costs that has nothing to do.
+//! prints for a minute without a pause, of one that an endpoint is told about, what a server costs that has nothing to
+//! do, and the CPU time of a request.
 
-use super::Say;
+use super::{Say, cpu};
 use anyhow::{Context, Result, ensure};
 use devflow_tests::api::text;
 use devflow_tests::docker::Docker;
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 /// Polls that the idle time is measured over.
 const POLLS: u64 = 3;
 const DAY_MS: u64 = 86_400_000;
+/// What an endpoint is told of a deployment: its start and its end.
+const TOLD: u64 = 2;
 /// The message of the commit that prints.
 const CHATTY: &str = "Chatty";
 /// Prints ten lines a second for a minute.
@@ -27,7 +30,7 @@ const CHATTER: &str = "i=0; while [ $i -lt 600 ]; do i=$((i+1)); echo line $i; s
 struct Cost {
     requests: u64,
     polls: u64,
-    /// Looks into the outbox after a request.
+    /// Times that the outbox was drained after a request.
     drains: u64,
     read: u64,
     written: u64,
@@ -80,7 +83,7 @@ pub(super) fn measure(say: Say) -> Result<Value> {
     let here = Installation::start_with(Docker::find()?, parts, &json!({"DEBUG_COST": "1"}))?;
     let site = here.project("laravel", &json!({"services": {"mariadb": true}}))?;
     site.push_live("First version")?;
-    let quiet = deployment(&here, &site, "Quiet")?;
+    let quiet = deployment(&here, &site, "Quiet", 0)?;
     say.line(&format!("a deployment: {quiet:?}"));
     let recorder = Recorder::start()?;
     let endpoint = json!({"name": "Bench", "url": recorder.url("/")});
@@ -89,7 +92,7 @@ pub(super) fn measure(say: Say) -> Result<Value> {
         &endpoint,
         201,
     )?;
-    let told = deployment(&here, &site, "Told")?;
+    let told = deployment(&here, &site, "Told", TOLD)?;
     say.line(&format!("one that an endpoint is told about: {told:?}"));
     ensure!(
         recorder.requests().len() == 2,
@@ -100,11 +103,12 @@ pub(super) fn measure(say: Say) -> Result<Value> {
     let mut composer: Value = serde_json::from_str(&read).context("composer.json is not JSON")?;
     composer["scripts"]["post-install-cmd"] = json!([format!("sh -c '{CHATTER}'")]);
     site.repository.write("composer.json", &composer.to_string())?;
-    let chatty = deployment(&here, &site, CHATTY)?;
+    let chatty = deployment(&here, &site, CHATTY, TOLD)?;
     say.line(&format!("one that prints for a minute: {chatty:?}"));
     let (idle, millis) = idle(&here)?;
     say.line(&format!("idle for {} s: {idle:?}", millis / 1000));
     let of_day = |count: u64| count * DAY_MS / millis;
+    let cpu = cpu::by_route(say)?;
     let wasm = places::workspace().join("edge-worker/build/index_bg.wasm");
     let gzip = output(
         Command::new("sh")
@@ -120,17 +124,18 @@ pub(super) fn measure(say: Say) -> Result<Value> {
         // A poll is a request to the worker and one from there to the Hub.
         "idle_day_requests": of_day(idle.requests + idle.polls),
         "idle_day_rows_written": of_day(idle.written),
+        "cpu_ms": cpu,
         "worker_gzip_bytes": gzip.trim().parse::<u64>().context("no size of the worker")?,
     }))
 }
 
-fn deployment(here: &Installation, site: &Site<'_>, message: &str) -> Result<Cost> {
+fn deployment(here: &Installation, site: &Site<'_>, message: &str, told: u64) -> Result<Cost> {
     let before = so_far(here)?;
     let (_, ended) = site.push_live(message)?;
-    // The push, the runner's acknowledgement and the end are each followed by a look into the outbox.
+    // What is put into the outbox is sent after the answer that put it there.
     let cost = wait_for("the outbox to be drained", Duration::from_secs(30), || {
         let cost = so_far(here)?.since(before);
-        Ok((cost.drains >= 3).then_some(cost))
+        Ok((cost.drains >= told).then_some(cost))
     })?;
     ensure!(
         cost.written > 0,

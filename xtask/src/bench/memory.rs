@@ -1,11 +1,10 @@
 //! What a runner costs a server: resident memory with 50 projects, after 100 more deployments, and CPU time when idle.
 
 use super::Say;
+use super::cpu::cpu_ms;
 use anyhow::{Context, Result};
-use devflow_tests::process::output;
 use devflow_tests::server::{Installation, Parts};
 use serde_json::{Value, json};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 const PROJECTS: usize = 50;
@@ -60,24 +59,4 @@ fn resident_kb(pid: u32) -> Result<u64> {
         .trim_end_matches(" kB")
         .parse()
         .context("VmRSS is not a number")
-}
-
-/// User and system time so far, in milliseconds.
-fn cpu_ms(pid: u32) -> Result<f64> {
-    let ticks_per_second: f64 = output(Command::new("getconf").arg("CLK_TCK"))?.trim().parse()?;
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("the runner is gone")?;
-    // The name in parentheses may hold spaces; user and system time are the 12th and 13th fields after it.
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .collect();
-    let ticks = |index: usize| {
-        fields
-            .get(index)
-            .and_then(|field| field.parse::<f64>().ok())
-            .context("no CPU time")
-    };
-    Ok((ticks(11)? + ticks(12)?) * 1000.0 / ticks_per_second)
 }

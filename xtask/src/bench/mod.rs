@@ -1,6 +1,7 @@
 //! `cargo xtask bench NAME`: figures of a release build on real parts. The last line is one JSON object.
 
 mod cost;
+mod cpu;
 mod deploy;
 mod hooks;
 mod memory;

@@ -3,7 +3,7 @@
 use crate::app::AppState;
 use crate::auth::account;
 use crate::error::ApiError;
-use crate::extract::{CsrfForm, Id};
+use crate::extract::{CsrfForm, Id, Paging, Query};
 use crate::pages::assets;
 use crate::pages::moment::Moment;
 use crate::pages::project::actions::Press;
@@ -34,11 +34,12 @@ pub(crate) struct AccountPage {
     pub(crate) shell: Shell,
     pub(crate) email: String,
     pub(crate) rows: Vec<Row>,
+    pub(crate) next: Option<String>,
 }
 
 impl AccountPage {
     fn others(&self) -> bool {
-        self.rows.len() > 1
+        self.next.is_some() || self.rows.iter().any(|row| !row.this)
     }
 }
 
@@ -58,14 +59,20 @@ fn row(session: &SessionRow, this: &str, now: UnixMillis) -> Row {
 
 /// `GET /account`
 #[worker::send]
-pub(crate) async fn show(State(state): State<AppState>, visitor: Visitor) -> Result<Response, ApiError> {
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    Query(paging): Query<Paging>,
+) -> Result<Response, ApiError> {
     let now = platform::now();
     let me = &visitor.signed_in;
-    let rows = account::sessions(&state, me).await?;
+    let page = account::sessions(&state, me, paging.cursor.as_deref().unwrap_or_default()).await?;
+    let rows = page.items.iter().map(|session| row(session, &me.login, now));
     visitor.page(&AccountPage {
         shell: visitor.shell("Your account", Section::Account, None),
         email: me.email.clone(),
-        rows: rows.iter().map(|session| row(session, &me.login, now)).collect(),
+        rows: rows.collect(),
+        next: page.next.map(|next| web::query("/account", &[("cursor", &next)])),
     })
 }
 

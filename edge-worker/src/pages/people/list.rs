@@ -4,13 +4,15 @@ use super::name;
 use crate::app::AppState;
 use crate::auth::second;
 use crate::error::ApiError;
-use crate::extract::{CsrfForm, Paging, Query};
+use crate::extract::{CsrfForm, Query};
 use crate::pages::look::{Badge, Tone};
 use crate::pages::moment::Moment;
 use crate::pages::shell::{Section, Shell};
 use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon, moment};
 use crate::platform;
+use crate::service::invitations;
+use crate::store::deployments::FROM_NEWEST;
 use crate::store::people::{self, InvitationRow, PersonRow};
 use crate::store::{InBatch as _, Page, StoreError, second_factors};
 use askama::Template;
@@ -38,6 +40,8 @@ pub(crate) struct Invited {
     pub(crate) email: String,
     pub(crate) role: String,
     pub(crate) until: String,
+    /// An invitation above the visitor is not theirs to take back.
+    pub(crate) may_revoke: bool,
 }
 
 #[derive(Template)]
@@ -51,6 +55,19 @@ pub(crate) struct PeoplePage {
     /// True where the visitor decides about that.
     pub(crate) may_require: bool,
     pub(crate) next: Option<String>,
+    /// Where further invitations are.
+    pub(crate) more_invited: Option<String>,
+}
+
+/// Where the two lists of the page begin.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Shown {
+    #[serde(default)]
+    cursor: String,
+    /// The cursor of the invitations.
+    #[serde(default)]
+    invited: String,
 }
 
 /// The look of whether somebody may come in.
@@ -85,12 +102,13 @@ fn row(person: &PersonRow, me: &UserId, now: UnixMillis) -> Result<Row, StoreErr
     })
 }
 
-fn invited(row: &InvitationRow) -> Result<Invited, StoreError> {
+fn invited(row: &InvitationRow, actor: Option<Role>) -> Result<Invited, StoreError> {
     Ok(Invited {
         id: row.id.to_string(),
         email: row.email.clone(),
         role: role_words(row.role, row.projects()?.len()),
         until: moment::exact(row.expires_at),
+        may_revoke: invitations::may_revoke(actor, row),
     })
 }
 
@@ -99,15 +117,19 @@ fn invited(row: &InvitationRow) -> Result<Invited, StoreError> {
 pub(crate) async fn show(
     State(state): State<AppState>,
     visitor: Visitor,
-    Query(paging): Query<Paging>,
+    Query(shown): Query<Shown>,
 ) -> Result<Response, ApiError> {
     let now = platform::now();
-    let after = paging.cursor.as_deref().unwrap_or_default();
+    let before = if shown.invited.is_empty() {
+        FROM_NEWEST
+    } else {
+        &shown.invited
+    };
     let answers = state
         .db
         .batch(vec![
-            people::list(after),
-            people::invitations(now),
+            people::list(&shown.cursor),
+            people::invitations(now, before),
             second_factors::required(),
         ])
         .await?;
@@ -115,15 +137,20 @@ pub(crate) async fn show(
     let open: Vec<InvitationRow> = answers.get(1).rows()?;
     let required: Option<serde_json::Value> = answers.get(2).first_row()?;
     let page = Page::new(rows, |row| row.email.clone());
-    let me = &visitor.signed_in.user;
+    let open = Page::new(open, |row| row.id.to_string());
+    let (me, actor) = (&visitor.signed_in.user, visitor.signed_in.access.0.fleet);
     let rows = page.items.iter().map(|person| row(person, me, now));
+    let invited = open.items.iter().map(|row| invited(row, actor));
     visitor.page(&PeoplePage {
         shell: visitor.shell("People", Section::People, None),
         rows: rows.collect::<Result<_, _>>()?,
-        invited: open.iter().map(invited).collect::<Result<_, _>>()?,
+        invited: invited.collect::<Result<_, _>>()?,
         factor_required: required.is_some(),
         may_require: visitor.signed_in.access.may(Action::ManageSecurity, None),
         next: page.next.map(|next| web::query("/people", &[("cursor", &next)])),
+        more_invited: open
+            .next
+            .map(|next| web::query("/people", &[("cursor", &shown.cursor), ("invited", &next)])),
     })
 }
 

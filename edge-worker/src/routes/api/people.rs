@@ -6,7 +6,9 @@ use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::extract::{Id, Json as Body, Paging, Query};
+use crate::platform;
 use crate::service::{invitations, people};
+use crate::store::deployments::FROM_NEWEST;
 use crate::store::people::{self as store, InvitationRow, MemberRow, PersonRow};
 use crate::store::{Page, StoreError};
 use axum::Json;
@@ -51,7 +53,7 @@ pub(super) fn router() -> Routes {
             Method::GET,
             "/api/v1/invitations",
             Needs::may(Action::SeePeople),
-            "List the invitations that are open",
+            "List the invitations that are open, newest first",
             list_invitations,
         )
         .api(
@@ -162,13 +164,6 @@ impl TryFrom<InvitationRow> for Invitation {
     }
 }
 
-/// All open invitations.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct Invitations {
-    items: Vec<Invitation>,
-}
-
 /// An invitation that was made.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -249,13 +244,12 @@ async fn delete(State(state): State<AppState>, caller: Caller, Id(id): Id<UserId
 async fn list_invitations(
     State(state): State<AppState>,
     _caller: Caller,
-) -> Result<Json<Invitations>, ApiError> {
-    let rows = invitations::open(&state).await?;
-    let items = rows
-        .into_iter()
-        .map(Invitation::try_from)
-        .collect::<Result<_, _>>()?;
-    Ok(Json(Invitations { items }))
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Invitation>>, ApiError> {
+    let before = paging.cursor.as_deref().unwrap_or(FROM_NEWEST);
+    let rows: Vec<InvitationRow> = state.db.all(store::invitations(platform::now(), before)).await?;
+    let page = Page::new(rows, |row| row.id.to_string());
+    Ok(Json(page.try_map(Invitation::try_from)?))
 }
 
 #[derive(Deserialize)]

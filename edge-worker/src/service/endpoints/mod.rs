@@ -126,7 +126,7 @@ pub(crate) async fn create(
         events: &events,
         now,
     });
-    let record = activity::record(now, &actor.0, "endpoint.create", id.as_str(), &name);
+    let record = activity::record_if_changed(now, &actor.0, "endpoint.create", id.as_str(), &name);
     let answers = state.db.batch(vec![insert, record]).await?;
     if answers.first().is_none_or(|answer| answer.changes() == 0) {
         return Err(ApiError::Conflict(
@@ -149,7 +149,7 @@ async fn save(
     row.updated_at = platform::now().max(seen_at.plus(1));
     let mut batch = vec![
         endpoints::update(&row, seen_at),
-        activity::record(row.updated_at, &actor.0, action, row.id.as_str(), &row.name),
+        activity::record_if_changed(row.updated_at, &actor.0, action, row.id.as_str(), &row.name),
     ];
     batch.extend(more);
     let answers = state.db.batch(batch).await?;
@@ -254,7 +254,7 @@ pub(crate) async fn remove(
     id: &EndpointId,
 ) -> Result<EndpointRow, ApiError> {
     let row = get(state, id).await?;
-    let record = activity::record(
+    let record = activity::record_if_changed(
         platform::now(),
         &actor.0,
         "endpoint.remove",
@@ -296,11 +296,11 @@ pub(crate) async fn again(
     let now = platform::now();
     let batch = vec![
         outbox::again(id, message, now),
+        activity::record_if_changed(now, &actor.0, "endpoint.resend", id.as_str(), &row.name),
         outbox::one(id, message),
-        activity::record(now, &actor.0, "endpoint.resend", id.as_str(), &row.name),
     ];
     let answers = state.db.batch(batch).await?;
-    let found: Option<MessageRow> = crate::store::InBatch::first_row(answers.get(1))?;
+    let found: Option<MessageRow> = crate::store::InBatch::first_row(answers.last())?;
     found.ok_or_else(|| ApiError::no_such("message"))?;
     send_now(state, id, message).await
 }

@@ -181,16 +181,18 @@ pub(crate) async fn update(
     host_names::check_free(state, &row.server, id, &settings).await?;
     let json = serde_json::to_string(&settings).map_err(|error| ApiError::Internal(error.to_string()))?;
     let now = platform::now().max(row.updated_at.plus(1));
-    let mut batch = vec![projects::update(&Update {
-        id,
-        name: &name,
-        ref_name: &ref_name,
-        settings: &json,
-        seen_at: row.updated_at,
-        now,
-    })];
+    let mut batch = vec![
+        projects::update(&Update {
+            id,
+            name: &name,
+            ref_name: &ref_name,
+            settings: &json,
+            seen_at: row.updated_at,
+            now,
+        }),
+        activity::record_if_changed(now, &actor.0, "project.update", id.as_str(), ""),
+    ];
     batch.extend(projects::find_by(id, &phrases(&name, &row.slug, &settings), now));
-    batch.push(activity::record(now, &actor.0, "project.update", id.as_str(), ""));
     if state
         .db
         .batch(batch)

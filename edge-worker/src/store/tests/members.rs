@@ -1,11 +1,12 @@
 //! Invitations, roles, and the owner who stays.
 
+use crate::store::deployments::FROM_NEWEST;
 use crate::store::people::{self, InvitationRow, NewInvitation, PersonRow};
 use crate::store::testing::{TestDb, id, project};
 use crate::store::users::{
     self, KeyCallerRow, NewKey, NewOwner, NewSession, Place, SessionCallerRow, UserRow,
 };
-use crate::store::{Statement, activity};
+use crate::store::{Page, Statement, activity};
 use devflow_domain::access::{Action, Grants, Role, Scope, Verdict, decide};
 use devflow_protocol::{ProjectId, UnixMillis, UserId};
 use std::collections::BTreeMap;
@@ -102,7 +103,7 @@ fn invitation_of_the_same_address_or_of_who_loses_their_role_ends() {
     let db = with_owner();
     invite(&db, 2, "jane@shop.test", Some(Role::Viewer), &BTreeMap::new());
     invite(&db, 3, "Jane@shop.test", Some(Role::Admin), &BTreeMap::new());
-    let open: Vec<InvitationRow> = db.all(people::invitations(NOW));
+    let open: Vec<InvitationRow> = db.all(people::invitations(NOW, FROM_NEWEST));
     assert_eq!(
         open.iter().map(|row| row.role).collect::<Vec<_>>(),
         [Some(Role::Admin)]
@@ -122,6 +123,49 @@ fn invitation_of_the_same_address_or_of_who_loses_their_role_ends() {
     db.run(people::delete_invitations_by(&user(1)));
     assert!(accept(&db, 3, NOW).is_err());
     assert!(db.all::<PersonRow>(people::list("")).len() == 1);
+}
+
+#[test]
+fn pages_of_invitations_have_each_once_newest_first() {
+    let db = with_owner();
+    for number in 2..62 {
+        invite(
+            &db,
+            number,
+            &format!("p{number}@shop.test"),
+            Some(Role::Viewer),
+            &BTreeMap::new(),
+        );
+    }
+    let page = |before: &str| {
+        let rows: Vec<InvitationRow> = db.all(people::invitations(NOW, before));
+        Page::new(rows, |row| row.id.to_string())
+    };
+    let first = page(FROM_NEWEST);
+    let second = page(&first.next.clone().unwrap());
+    assert_eq!(second.next, None);
+    let seen: Vec<_> = [first.items, second.items]
+        .concat()
+        .into_iter()
+        .map(|row| row.id)
+        .collect();
+    let newest_first: Vec<_> = (2..62).rev().map(|number| id!(InvitationId, number)).collect();
+    assert_eq!(seen, newest_first);
+}
+
+#[test]
+fn decision_that_was_made_on_another_role_changes_nothing() {
+    let db = with_owner();
+    add(&db, 2, Some(Role::Viewer));
+    let decide = |seen, role| db.try_batch([people::still(&user(2), seen), people::set_role(&user(2), role)]);
+    assert_eq!(decide(Some(Role::Viewer), Some(Role::Admin)).unwrap(), [1, 1]);
+    for seen in [Some(Role::Viewer), None] {
+        let refused = decide(seen, Some(Role::Maintainer)).unwrap_err().to_string();
+        assert_eq!(refused, "NOT NULL constraint failed: users.created_at");
+    }
+    assert_eq!(decide(Some(Role::Admin), None).unwrap(), [1, 1]);
+    assert_eq!(decide(None, Some(Role::Viewer)).unwrap(), [1, 1]);
+    assert_eq!(db.text("SELECT role FROM users WHERE email LIKE '%2%'"), "viewer");
 }
 
 #[test]

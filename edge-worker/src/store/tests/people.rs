@@ -2,8 +2,8 @@
 
 use crate::store::retention::{self, PrunedRow};
 use crate::store::testing::{TestDb, id};
-use crate::store::users::{self, CallerRow, NewOwner, SessionRow};
-use crate::store::{activity, statement};
+use crate::store::users::{self, CallerRow, NewOwner, NewSession, SessionRow};
+use crate::store::{Page, activity, statement};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::job::Trigger;
 
@@ -42,6 +42,47 @@ fn second_owner_is_refused_by_the_database() {
 }
 
 #[test]
+fn pages_of_sessions_have_each_session_once_also_those_used_at_the_same_time() {
+    let db = TestDb::core();
+    db.run(owner(1, "a@shop.test"));
+    let (now, user) = (UnixMillis(1_000), id!(UserId, 1));
+    for number in 0..120 {
+        db.run(users::insert_session(&NewSession {
+            token_hash: &format!("hash {number}"),
+            id: &id!(LoginId, number),
+            user: &user,
+            place: &place("192.0.2.1"),
+            // Three of each time.
+            now: now.plus(number / 3),
+        }));
+    }
+    let (mut cursor, mut seen, mut pages) = (String::new(), Vec::new(), 0);
+    loop {
+        let rows: Vec<SessionRow> = db.all(users::sessions_of(&user, now, &cursor));
+        let page = Page::new(rows, SessionRow::cursor);
+        seen.extend(page.items.iter().map(|row| row.id.clone()));
+        pages += 1;
+        let Some(next) = page.next else { break };
+        cursor = next;
+    }
+    let newest_first: Vec<_> = (0..120).rev().map(|number| id!(LoginId, number)).collect();
+    assert_eq!((pages, seen), (3, newest_first));
+    let first: Vec<SessionRow> = db.all(users::sessions_of(&user, now, "no cursor"));
+    assert_eq!(first.len(), 51);
+}
+
+#[test]
+fn activity_is_recorded_only_where_the_statement_before_it_changed_something() {
+    let db = TestDb::core();
+    db.run(owner(1, "a@shop.test"));
+    let rename = |id: i64| users::set_password(&id!(UserId, id), "another");
+    let record = |action| activity::record_if_changed(UnixMillis(1), "usr", action, "usr", "");
+    db.batch([rename(1), record("there")]);
+    db.batch([rename(2), record("nobody")]);
+    assert_eq!(db.text("SELECT group_concat(action) FROM activity_logs"), "there");
+}
+
+#[test]
 fn session_ends_when_idle_and_at_its_end() {
     let db = TestDb::core();
     db.run(owner(1, "a@shop.test"));
@@ -49,7 +90,7 @@ fn session_ends_when_idle_and_at_its_end() {
     db.run(session("hash", start));
     let holds = |at: UnixMillis| db.first::<CallerRow>(users::session("hash", at)).is_some();
     assert!(holds(start) && !holds(start.plus(users::IDLE_MS)));
-    let listed = |at: UnixMillis| db.all::<SessionRow>(users::sessions_of(&id!(UserId, 1), at));
+    let listed = |at: UnixMillis| db.all::<SessionRow>(users::sessions_of(&id!(UserId, 1), at, ""));
     assert_eq!(
         (listed(start).len(), listed(start.plus(users::IDLE_MS)).len()),
         (1, 0)

@@ -73,7 +73,7 @@ fn hot_statements() -> Vec<Statement> {
         servers::by_id(&server()),
         servers::runner(&server()),
         users::session("h", now),
-        users::sessions_of(&id!(UserId, 1), now),
+        users::sessions_of(&id!(UserId, 1), now, ""),
         people::by_id(&id!(UserId, 1)),
         people::project_roles(&id!(UserId, 1)),
         people::logins(&id!(UserId, 1)),

@@ -140,6 +140,7 @@ pub(in crate::pages::tests) fn sessions(theme: Theme, device: &str) -> String {
             row(1, "Firefox on Linux", "192.0.2.1 · DE"),
             row(2, device, "2001:db8::7 · FR"),
         ],
+        next: Some("/account?cursor=1.log_1".to_owned()),
     };
     page.render().unwrap()
 }

@@ -42,10 +42,12 @@ pub(in crate::pages::tests) fn list(theme: Theme, email: &str) -> String {
             email: email.to_owned(),
             role: "Viewer".to_owned(),
             until: "2026-11-30 06:30:00 UTC".to_owned(),
+            may_revoke: true,
         }],
         factor_required: false,
         may_require: true,
         next: None,
+        more_invited: Some("/people?invited=inv_1".to_owned()),
     };
     page.render().unwrap()
 }
