@@ -2,8 +2,12 @@
 
 use crate::crypt::DataKey;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use devflow_domain::queue::MISSING_AFTER_MS;
 use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
+
+/// The variable of [`Config::missing_after_ms`].
+const MISSING_AFTER: &str = "MISSING_AFTER_MS";
 
 /// The settings of one installation.
 pub(crate) struct Config {
@@ -19,8 +23,6 @@ pub(crate) struct Config {
     pub(crate) poll_hold_ms: i64,
     /// How long a lease may stay unacknowledged, in milliseconds.
     pub(crate) lease_ms: i64,
-    /// Silence after which a server is missing, in milliseconds.
-    pub(crate) missing_after_ms: i64,
     /// Tell in each answer what it cost in the databases.
     pub(crate) show_cost: bool,
 }
@@ -41,6 +43,12 @@ impl Config {
         Self::read(|name| env.var(name).ok().map(|value| value.to_string()))
     }
 
+    /// Silence after which a server is missing, in milliseconds: all that the Hub needs of the settings.
+    pub(crate) fn missing_after_ms(env: &worker::Env) -> i64 {
+        let text = env.var(MISSING_AFTER).ok().map(|value| value.to_string());
+        read_millis(text, MISSING_AFTER_MS).unwrap_or(MISSING_AFTER_MS)
+    }
+
     /// Reads the settings; `var` gives a variable or secret by name.
     fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
@@ -52,17 +60,16 @@ impl Config {
             })
         };
         let (job_key, data_key) = (key("JOB_KEY"), key("DATA_KEY"));
-        let mut millis = |name: &str, default: i64| match var(name).map(|text| text.trim().parse::<i64>()) {
-            None => default,
-            Some(Ok(value)) if value > 0 => value,
-            Some(_) => {
+        let mut millis = |name: &str, default: i64| {
+            read_millis(var(name), default).unwrap_or_else(|| {
                 problems.push(format!("{name} has to be a number of milliseconds above 0"));
                 default
-            }
+            })
         };
         let poll_hold_ms = millis("POLL_HOLD_MS", devflow_domain::queue::POLL_HOLD_MS.into());
         let lease_ms = millis("LEASE_MS", devflow_domain::queue::LEASE_MS);
-        let missing_after_ms = millis("MISSING_AFTER_MS", devflow_domain::queue::MISSING_AFTER_MS);
+        // The Hub reads this one, see [`Self::missing_after_ms`]; a mistake in it is told here, with the others.
+        millis(MISSING_AFTER, MISSING_AFTER_MS);
         let public_origin = var("PUBLIC_ORIGIN").unwrap_or_default();
         if !is_origin(&public_origin) {
             problems.push(
@@ -80,9 +87,16 @@ impl Config {
             setup_token: var("SETUP_TOKEN").filter(|token| token.len() >= 16),
             poll_hold_ms,
             lease_ms,
-            missing_after_ms,
             show_cost: var("DEBUG_COST").is_some_and(|value| value == "1"),
         })
+    }
+}
+
+/// A number of milliseconds; None where it is none.
+fn read_millis(text: Option<String>, default: i64) -> Option<i64> {
+    match text {
+        None => Some(default),
+        Some(text) => text.trim().parse().ok().filter(|value| *value > 0),
     }
 }
 
@@ -128,13 +142,15 @@ mod tests {
     fn read_takes_defaults_and_ignores_a_setup_token_that_could_be_guessed() {
         let config = vars(&[("SETUP_TOKEN", "short")]).unwrap();
         assert_eq!(
-            (
-                config.poll_hold_ms,
-                config.lease_ms,
-                config.missing_after_ms,
-                config.setup_token
-            ),
-            (50_000, 30_000, 90_000, None)
+            (config.poll_hold_ms, config.lease_ms, config.setup_token),
+            (50_000, 30_000, None)
         );
+    }
+
+    #[test]
+    fn millis_are_a_number_above_0_or_the_default_where_there_is_none() {
+        let read = |text: Option<&str>| read_millis(text.map(str::to_owned), 90_000);
+        assert_eq!([read(None), read(Some(" 500 "))], [Some(90_000), Some(500)]);
+        assert_eq!([read(Some("0")), read(Some("1 s"))], [None, None]);
     }
 }

@@ -34,11 +34,14 @@ pub struct Hub {
     /// Topics that are followed without a socket, and until when.
     watched: RefCell<HashMap<String, UnixMillis>>,
     started: UnixMillis,
+    /// Silence after which a server is missing, in milliseconds.
+    missing_after: i64,
 }
 
 impl DurableObject for Hub {
     fn new(state: State, env: Env) -> Self {
         Self {
+            missing_after: Config::missing_after_ms(&env),
             state,
             env,
             waiters: RefCell::default(),
@@ -83,7 +86,7 @@ impl DurableObject for Hub {
     async fn alarm(&self) -> Result<Response> {
         let now = platform::now();
         let next_end = self.close_ended(now);
-        let missing_after = self.missing_after();
+        let missing_after = self.missing_after;
         let db = Db::new(self.env.d1("DB")?);
         let online: Vec<crate::store::IdRow> = db.all(servers::online()).await.map_err(in_words)?;
         let silent: Vec<&crate::store::IdRow> = online
@@ -161,16 +164,9 @@ impl Hub {
         }
     }
 
-    fn missing_after(&self) -> i64 {
-        let config = Config::of(&self.env);
-        config.map_or(devflow_domain::queue::MISSING_AFTER_MS, |config| {
-            config.missing_after_ms
-        })
-    }
-
     /// Between two looks for silent servers.
     fn look_ms(&self) -> i64 {
-        LOOK_MS.min(self.missing_after() / 2).max(1)
+        LOOK_MS.min(self.missing_after / 2).max(1)
     }
 
     async fn look_later(&self) -> Result<()> {

@@ -37,24 +37,30 @@ impl EndpointRow {
     }
 }
 
-/// One endpoint.
-pub(crate) fn by_id(id: &EndpointId) -> Statement {
-    statement!(
-        "-- endpoints_by_id
+/// A statement that reads endpoints: its name, and what follows the tables.
+macro_rules! endpoints {
+    ($name:literal, $rest:literal) => {
+        concat!(
+            "-- ",
+            $name,
+            "
         SELECT e.id, e.project, e.kind, e.name, e.address, e.sealed, e.events, e.failing_since, e.disabled,
           e.created_at, e.updated_at, p.name AS project_name
-        FROM endpoints e LEFT JOIN projects p ON p.id = e.project WHERE e.id = ?1",
-        id
-    )
+        FROM endpoints e LEFT JOIN projects p ON p.id = e.project ",
+            $rest
+        )
+    };
+}
+
+/// One endpoint.
+pub(crate) fn by_id(id: &EndpointId) -> Statement {
+    statement!(endpoints!("endpoints_by_id", "WHERE e.id = ?1"), id)
 }
 
 /// Those of a project, or with None those of all projects; there are at most [`MOST`].
 pub(crate) fn of(project: Option<&ProjectId>) -> Statement {
     statement!(
-        "-- endpoints_of
-        SELECT e.id, e.project, e.kind, e.name, e.address, e.sealed, e.events, e.failing_since, e.disabled,
-          e.created_at, e.updated_at, NULL AS project_name
-        FROM endpoints e WHERE e.project IS ?1 ORDER BY e.id",
+        endpoints!("endpoints_of", "WHERE e.project IS ?1 ORDER BY e.id"),
         project
     )
 }

@@ -25,24 +25,33 @@ pub(crate) struct HookRow {
     pub(crate) draining: u8,
 }
 
-/// The hook of an address.
-pub(crate) fn by_id(id: &HookId) -> Statement {
-    statement!(
-        "-- hooks_by_id
+/// A statement that reads hooks with what is decided on: its name, and what follows the tables.
+macro_rules! hooks {
+    ($name:literal, $rest:literal) => {
+        concat!(
+            "-- ",
+            $name,
+            "
         SELECT h.id, h.provider, h.secret, h.project, p.state AS project_state, p.server, p.ref_name, p.last_head,
           p.settings, s.draining_since IS NOT NULL AS draining
-        FROM hooks h JOIN projects p ON p.id = h.project JOIN servers s ON s.id = p.server WHERE h.id = ?1",
-        id
-    )
+        FROM hooks h JOIN projects p ON p.id = h.project JOIN servers s ON s.id = p.server ",
+            $rest
+        )
+    };
+}
+
+/// The hook of an address.
+pub(crate) fn by_id(id: &HookId) -> Statement {
+    statement!(hooks!("hooks_by_id", "WHERE h.id = ?1"), id)
 }
 
 /// The hook of a project.
 pub(crate) fn of_project(project: &ProjectId) -> Statement {
     statement!(
-        "-- hooks_of_project
-        SELECT h.id, h.provider, h.secret, h.project, p.state AS project_state, p.server, p.ref_name, p.last_head,
-          p.settings, s.draining_since IS NOT NULL AS draining
-        FROM hooks h JOIN projects p ON p.id = h.project JOIN servers s ON s.id = p.server WHERE h.project = ?1 ORDER BY h.id DESC LIMIT 1",
+        hooks!(
+            "hooks_of_project",
+            "WHERE h.project = ?1 ORDER BY h.id DESC LIMIT 1"
+        ),
         project
     )
 }
@@ -59,11 +68,10 @@ pub(crate) fn set_secret(id: &HookId, secret: &str) -> Statement {
 /// The hook of a project on a server, by its folder there.
 pub(crate) fn of_slug(server: &ServerId, slug: &Slug) -> Statement {
     statement!(
-        "-- hooks_of_slug
-        SELECT h.id, h.provider, h.secret, h.project, p.state AS project_state, p.server, p.ref_name, p.last_head,
-          p.settings, s.draining_since IS NOT NULL AS draining
-        FROM projects p JOIN hooks h ON h.project = p.id JOIN servers s ON s.id = p.server WHERE p.slug = ?2 AND p.server = ?1
-        ORDER BY h.id DESC LIMIT 1",
+        hooks!(
+            "hooks_of_slug",
+            "WHERE p.slug = ?2 AND p.server = ?1 ORDER BY h.id DESC LIMIT 1"
+        ),
         server,
         slug.as_str()
     )

@@ -57,14 +57,28 @@ pub(crate) struct MessageRow {
     pub(crate) project_name: Option<String>,
 }
 
+/// A statement that reads messages: its name, and what follows the tables.
+macro_rules! messages {
+    ($name:literal, $rest:literal) => {
+        concat!(
+            "-- ",
+            $name,
+            "
+        SELECT o.id, o.event, o.deployment, o.at, o.state, o.attempts, o.next_at, o.tried_at, o.status, o.ms, o.detail,
+          p.name AS project_name
+        FROM outbox o LEFT JOIN deployments d ON d.id = o.deployment LEFT JOIN projects p ON p.id = d.project ",
+            $rest
+        )
+    };
+}
+
 /// The newest messages of an endpoint; there are hardly more.
 pub(crate) fn of_endpoint(endpoint: &EndpointId) -> Statement {
     statement!(
-        "-- outbox_of_endpoint
-        SELECT o.id, o.event, o.deployment, o.at, o.state, o.attempts, o.next_at, o.tried_at, o.status, o.ms, o.detail,
-          p.name AS project_name
-        FROM outbox o LEFT JOIN deployments d ON d.id = o.deployment LEFT JOIN projects p ON p.id = d.project
-        WHERE o.endpoint = ?1 ORDER BY o.at DESC, o.id DESC LIMIT ?2",
+        messages!(
+            "outbox_of_endpoint",
+            "WHERE o.endpoint = ?1 ORDER BY o.at DESC, o.id DESC LIMIT ?2"
+        ),
         endpoint,
         KEPT
     )
@@ -73,11 +87,7 @@ pub(crate) fn of_endpoint(endpoint: &EndpointId) -> Statement {
 /// One message of an endpoint.
 pub(crate) fn one(endpoint: &EndpointId, id: &str) -> Statement {
     statement!(
-        "-- outbox_one
-        SELECT o.id, o.event, o.deployment, o.at, o.state, o.attempts, o.next_at, o.tried_at, o.status, o.ms, o.detail,
-          p.name AS project_name
-        FROM outbox o LEFT JOIN deployments d ON d.id = o.deployment LEFT JOIN projects p ON p.id = d.project
-        WHERE o.endpoint = ?1 AND o.id = ?2",
+        messages!("outbox_one", "WHERE o.endpoint = ?1 AND o.id = ?2"),
         endpoint,
         id
     )

@@ -45,12 +45,23 @@ pub(crate) struct RunnerRow {
     pub(crate) edge_id: String,
 }
 
+/// A statement that reads servers: its name, and what follows the table.
+macro_rules! servers {
+    ($name:literal, $rest:literal) => {
+        concat!(
+            "-- ",
+            $name,
+            "
+        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects, draining_since FROM servers ",
+            $rest
+        )
+    };
+}
+
 /// A page of servers by name.
 pub(crate) fn list(after: &str) -> Statement {
     statement!(
-        "-- servers_list
-        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects, draining_since
-        FROM servers WHERE name > ?1 ORDER BY name LIMIT 51",
+        servers!("servers_list", "WHERE name > ?1 ORDER BY name LIMIT 51"),
         after
     )
 }
@@ -58,9 +69,10 @@ pub(crate) fn list(after: &str) -> Statement {
 /// The first servers whose names begin with `prefix`.
 pub(crate) fn named(prefix: &str, rows: usize) -> Statement {
     statement!(
-        "-- servers_named
-        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects, draining_since
-        FROM servers WHERE name >= ?1 AND name < ?2 ORDER BY name LIMIT ?3",
+        servers!(
+            "servers_named",
+            "WHERE name >= ?1 AND name < ?2 ORDER BY name LIMIT ?3"
+        ),
         prefix,
         format!("{prefix}\u{10ffff}"),
         rows
@@ -69,12 +81,7 @@ pub(crate) fn named(prefix: &str, rows: usize) -> Statement {
 
 /// One server.
 pub(crate) fn by_id(id: &ServerId) -> Statement {
-    statement!(
-        "-- servers_by_id
-        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects, draining_since
-        FROM servers WHERE id = ?1",
-        id
-    )
+    statement!(servers!("servers_by_id", "WHERE id = ?1"), id)
 }
 
 /// Adds a server that is to enrol.
