@@ -27,6 +27,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod prune;
 pub mod queue;
+pub mod refusals;
 pub mod repository;
 pub mod search;
 pub mod second_factor;

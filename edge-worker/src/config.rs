@@ -21,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) lease_ms: i64,
     /// Silence after which a server is missing, in milliseconds.
     pub(crate) missing_after_ms: i64,
+    /// How long refusals are counted before they go on record, in milliseconds.
+    pub(crate) refusals_ms: i64,
     /// Tell in each answer what it cost in the databases.
     pub(crate) show_cost: bool,
 }
@@ -63,6 +65,7 @@ impl Config {
         let poll_hold_ms = millis("POLL_HOLD_MS", devflow_domain::queue::POLL_HOLD_MS.into());
         let lease_ms = millis("LEASE_MS", devflow_domain::queue::LEASE_MS);
         let missing_after_ms = millis("MISSING_AFTER_MS", devflow_domain::queue::MISSING_AFTER_MS);
+        let refusals_ms = millis("REFUSALS_MS", 60_000);
         let public_origin = var("PUBLIC_ORIGIN").unwrap_or_default();
         if !is_origin(&public_origin) {
             problems.push(
@@ -81,6 +84,7 @@ impl Config {
             poll_hold_ms,
             lease_ms,
             missing_after_ms,
+            refusals_ms,
             show_cost: var("DEBUG_COST").is_some_and(|value| value == "1"),
         })
     }

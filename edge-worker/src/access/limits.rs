@@ -22,6 +22,8 @@ pub(super) enum Limit {
     Hook,
     /// Requests to the API, by key, or by person for all their sessions together.
     Api,
+    /// Refusals that are the same: more are not counted, and nobody is told.
+    Refusal,
 }
 
 impl Limit {
@@ -39,6 +41,7 @@ impl Limit {
             Self::Door => "DOOR_LIMIT",
             Self::Hook => "HOOK_LIMIT",
             Self::Api => "API_LIMIT",
+            Self::Refusal => "REFUSAL_LIMIT",
         }
     }
 
@@ -47,6 +50,7 @@ impl Limit {
             Self::Door => 30,
             Self::Hook => 300,
             Self::Api => 600,
+            Self::Refusal => 60,
         }
     }
 
@@ -55,6 +59,7 @@ impl Limit {
             Self::Door => "door",
             Self::Hook => "hook",
             Self::Api => "api",
+            Self::Refusal => "refusal",
         }
     }
 
@@ -100,7 +105,7 @@ mod tests {
     #[test]
     fn limits_are_those_of_the_configuration() {
         let file = include_str!("../../../wrangler.toml");
-        for limit in [Limit::Door, Limit::Hook, Limit::Api] {
+        for limit in [Limit::Door, Limit::Hook, Limit::Api, Limit::Refusal] {
             let (_, rest) = file
                 .split_once(&format!("name = \"{}\"", limit.binding()))
                 .unwrap_or_else(|| panic!("{limit:?} is not in wrangler.toml"));

@@ -7,6 +7,7 @@
 mod grants;
 mod guard;
 mod limits;
+pub(crate) mod refusals;
 #[cfg(test)]
 mod tests;
 

@@ -1,10 +1,16 @@
 //! The Durable Object that computes password hashes: an object has 30 s of CPU, where a request of the free plan has
 //! 10 ms. It also counts failed attempts: those at passwords in memory, for a lock that ends early with the object does
-//! little harm there; those at codes in its storage, for a million codes are few and an idle object forgets.
+//! little harm there; those at codes in its storage, for a million codes are few and an idle object forgets. And it keeps
+//! what strangers must not be able to fill a database with: refusals until they go on record.
 
+use super::kept::Kept;
 use super::password;
+use crate::config::Config;
 use crate::platform;
+use crate::store::{Db, activity};
 use devflow_domain::attempts::{self, Attempts, CodeAttempts, Counter};
+use devflow_domain::refusals::{Record, Refusal, Refusals};
+use devflow_protocol::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
@@ -29,6 +35,8 @@ pub(super) enum Ask {
     TryCode { user: String },
     /// The attempt succeeded.
     CodeFitted { user: String },
+    /// Counts a refusal.
+    Refused { refusal: Refusal },
 }
 
 /// What it answers.
@@ -52,14 +60,18 @@ pub(super) enum Reply {
 #[durable_object]
 pub struct Auth {
     state: State,
+    env: Env,
     attempts: RefCell<Attempts>,
+    refusals: Kept<Refusals>,
 }
 
 impl DurableObject for Auth {
-    fn new(state: State, _env: Env) -> Self {
+    fn new(state: State, env: Env) -> Self {
         Self {
             state,
+            env,
             attempts: RefCell::default(),
+            refusals: Kept::new("refusals"),
         }
     }
 
@@ -83,8 +95,88 @@ impl DurableObject for Auth {
                 self.state.storage().delete(&CodeAttempts::key(&user)).await?;
                 Reply::Done
             }
+            Ask::Refused { refusal } => self.count_refusal(&refusal).await?,
         };
         Response::from_json(&reply)
+    }
+
+    /// Refusals of a minute go on record.
+    async fn alarm(&self) -> Result<Response> {
+        let (storage, now) = (self.state.storage(), platform::now());
+        self.refusals.load(&storage).await?;
+        let minute = self.minute_ms();
+        let records = self.refusals.with(|refusals| refusals.close(minute, now));
+        if let Err(error) = self.record(&records, now).await {
+            platform::log_error(&format!(
+                "refusals did not go on record, and will with the next: {error}"
+            ));
+            self.refusals
+                .with(|refusals| refusals.reopen(&records, is_stranger, now));
+        }
+        self.refusals.store(&storage).await?;
+        self.ring().await?;
+        Response::ok("recorded")
+    }
+}
+
+fn is_stranger(actor: &str) -> bool {
+    actor == activity::STRANGER
+}
+
+/// A refusal as a row of what was done.
+fn row(record: &Record, now: UnixMillis) -> crate::store::Statement {
+    let Refusal { actor, action, code } = &record.refusal;
+    activity::record(
+        now,
+        actor,
+        &format!("refusal.{code}"),
+        action,
+        &record.times.to_string(),
+    )
+}
+
+impl Auth {
+    /// For how long refusals are counted before they go on record, in milliseconds.
+    fn minute_ms(&self) -> i64 {
+        Config::of(&self.env).map_or(60_000, |config| config.refusals_ms)
+    }
+
+    async fn record(&self, records: &[Record], now: UnixMillis) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let batch = records.iter().map(|record| row(record, now)).collect();
+        let written = Db::new(self.env.d1("DB")?).batch(batch).await;
+        written
+            .map(drop)
+            .map_err(|error| worker::Error::RustError(error.to_string()))
+    }
+
+    async fn count_refusal(&self, refusal: &Refusal) -> Result<Reply> {
+        let (storage, now) = (self.state.storage(), platform::now());
+        self.refusals.load(&storage).await?;
+        let stranger = is_stranger(&refusal.actor);
+        let keep = self
+            .refusals
+            .with(|refusals| refusals.add(refusal, stranger, now));
+        if keep {
+            self.refusals.store(&storage).await?;
+            self.ring().await?;
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Sets the alarm for the next record, unless it rings before that anyway.
+    async fn ring(&self) -> Result<()> {
+        let minute = self.minute_ms();
+        let Some(due) = self.refusals.with(|refusals| refusals.due(minute)) else {
+            return Ok(());
+        };
+        let storage = self.state.storage();
+        if storage.get_alarm().await?.is_none_or(|set| set > due.0) {
+            storage.set_alarm(due.since(platform::now()).max(1)).await?;
+        }
+        Ok(())
     }
 }
 
