@@ -18,6 +18,7 @@ pub mod hooks;
 pub mod idempotency;
 pub mod inspection;
 pub mod load;
+pub mod login;
 pub mod migrations;
 pub mod moment;
 pub mod outgoing;

@@ -7,6 +7,7 @@ use crate::error::ApiError;
 use crate::platform;
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse as _, Response};
+use devflow_protocol::UserId;
 
 /// Seconds over which is counted.
 const WINDOW_S: u32 = 60;
@@ -96,6 +97,14 @@ impl Limit {
         }
         response
     }
+}
+
+/// Counts a code of a login that somebody typed and that is none, so that nobody finds one by trying.
+pub(crate) async fn count_wrong_code(state: &AppState, user: &UserId) -> Result<(), ApiError> {
+    let counted = Limit::Door
+        .count(state, &format!("code of a login, {user}"))
+        .await;
+    counted.map_err(|_| ApiError::RateLimited(WINDOW_S.into()))
 }
 
 #[cfg(test)]

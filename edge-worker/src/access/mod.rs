@@ -12,6 +12,7 @@ pub(crate) mod refusals;
 mod tests;
 
 pub(crate) use grants::Access;
+pub(crate) use limits::count_wrong_code;
 
 use crate::app::AppState;
 use crate::openapi::Described;

@@ -5,6 +5,7 @@ mod caller;
 mod device;
 mod join;
 mod kept;
+pub(crate) mod login;
 mod object;
 mod password;
 mod place;

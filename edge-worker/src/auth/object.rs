@@ -1,7 +1,7 @@
 //! The Durable Object that computes password hashes: an object has 30 s of CPU, where a request of the free plan has
 //! 10 ms. It also counts failed attempts: those at passwords in memory, for a lock that ends early with the object does
 //! little harm there; those at codes in its storage, for a million codes are few and an idle object forgets. And it keeps
-//! what strangers must not be able to fill a database with: refusals until they go on record.
+//! what strangers must not be able to fill a database with: refusals until they go on record, logins until they are let in.
 
 use super::kept::Kept;
 use super::password;
@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::platform;
 use crate::store::{Db, activity};
 use devflow_domain::attempts::{self, Attempts, CodeAttempts, Counter};
+use devflow_domain::login::{Login, Logins, NotTaken, Standing, UserCode};
 use devflow_domain::refusals::{Record, Refusal, Refusals};
 use devflow_protocol::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,14 @@ pub(super) enum Ask {
     CodeFitted { user: String },
     /// Counts a refusal.
     Refused { refusal: Refusal },
+    /// Lets a login wait.
+    AddLogin { login: Login },
+    /// The login of a code that waits.
+    OpenLogin { code: UserCode },
+    /// Answers it: with the encrypted key, or no.
+    AnswerLogin { code: UserCode, key: Option<String> },
+    /// The device of a login asks, by the hash of what it asks with.
+    AskLogin { device: String },
 }
 
 /// What it answers.
@@ -55,6 +64,14 @@ pub(super) enum Reply {
         seconds: i64,
     },
     Done,
+    /// There is none, or another one in its place.
+    None,
+    Login {
+        login: Login,
+    },
+    Standing {
+        standing: Standing,
+    },
 }
 
 #[durable_object]
@@ -63,6 +80,7 @@ pub struct Auth {
     env: Env,
     attempts: RefCell<Attempts>,
     refusals: Kept<Refusals>,
+    logins: Kept<Logins>,
 }
 
 impl DurableObject for Auth {
@@ -72,6 +90,7 @@ impl DurableObject for Auth {
             env,
             attempts: RefCell::default(),
             refusals: Kept::new("refusals"),
+            logins: Kept::new("logins"),
         }
     }
 
@@ -96,6 +115,16 @@ impl DurableObject for Auth {
                 Reply::Done
             }
             Ask::Refused { refusal } => self.count_refusal(&refusal).await?,
+            Ask::AddLogin { login } => self.add_login(login).await?,
+            Ask::OpenLogin { code } => {
+                self.logins.load(&self.state.storage()).await?;
+                let open = self
+                    .logins
+                    .with(|logins| logins.open(&code, platform::now()).cloned());
+                open.map_or(Reply::None, |login| Reply::Login { login })
+            }
+            Ask::AnswerLogin { code, key } => self.answer_login(&code, key).await?,
+            Ask::AskLogin { device } => self.ask_login(&device).await?,
         };
         Response::from_json(&reply)
     }
@@ -177,6 +206,38 @@ impl Auth {
             storage.set_alarm(due.since(platform::now()).max(1)).await?;
         }
         Ok(())
+    }
+
+    async fn add_login(&self, login: Login) -> Result<Reply> {
+        let storage = self.state.storage();
+        self.logins.load(&storage).await?;
+        match self.logins.with(|logins| logins.add(login, platform::now())) {
+            Ok(()) => self.logins.store(&storage).await.map(|()| Reply::Done),
+            Err(NotTaken::CodeTaken) => Ok(Reply::None),
+            Err(NotTaken::Full(seconds)) => Ok(Reply::Wait { seconds }),
+        }
+    }
+
+    async fn answer_login(&self, code: &UserCode, key: Option<String>) -> Result<Reply> {
+        let storage = self.state.storage();
+        self.logins.load(&storage).await?;
+        if !self
+            .logins
+            .with(|logins| logins.answer(code, key, platform::now()))
+        {
+            return Ok(Reply::None);
+        }
+        self.logins.store(&storage).await.map(|()| Reply::Done)
+    }
+
+    async fn ask_login(&self, device: &str) -> Result<Reply> {
+        let storage = self.state.storage();
+        self.logins.load(&storage).await?;
+        let standing = self.logins.with(|logins| logins.ask(device, platform::now()));
+        if matches!(standing, Standing::Key(_) | Standing::Refused) {
+            self.logins.store(&storage).await?;
+        }
+        Ok(Reply::Standing { standing })
     }
 }
 
