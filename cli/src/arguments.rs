@@ -196,6 +196,9 @@ pub(crate) enum Audit {
         /// The head that an earlier verification printed
         #[arg(long)]
         head: Option<String>,
+        /// What a server saw of the trail, as `host-runner status --audit` prints it there; can be given for several
+        #[arg(long, value_name = "FILE")]
+        witness: Vec<PathBuf>,
     },
 }
 

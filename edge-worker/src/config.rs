@@ -5,6 +5,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
+/// After so many days rows of the audit trail move to the bucket.
+const AUDIT_KEPT_DAYS: i64 = 400;
+/// What rows say about people is erased after 90 days, and must never get to the bucket.
+const AUDIT_LEAST_DAYS: i64 = 100;
+
 /// The settings of one installation.
 pub(crate) struct Config {
     /// Where browsers reach the Worker: scheme, host and port, without a path.
@@ -23,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) missing_after_ms: i64,
     /// How long refusals are counted before they go on record, in milliseconds.
     pub(crate) refusals_ms: i64,
+    /// How old rows of the audit trail are when they move to the bucket, in milliseconds.
+    pub(crate) audit_kept_ms: i64,
     /// Tell in each answer what it cost in the databases.
     pub(crate) show_cost: bool,
 }
@@ -66,6 +73,16 @@ impl Config {
         let lease_ms = millis("LEASE_MS", devflow_domain::queue::LEASE_MS);
         let missing_after_ms = millis("MISSING_AFTER_MS", devflow_domain::queue::MISSING_AFTER_MS);
         let refusals_ms = millis("REFUSALS_MS", 60_000);
+        let audit_kept_days = match var("AUDIT_KEPT_DAYS").map(|text| text.trim().parse::<i64>()) {
+            None => AUDIT_KEPT_DAYS,
+            Some(Ok(days)) if (AUDIT_LEAST_DAYS..=36_500).contains(&days) => days,
+            Some(_) => {
+                problems.push(format!(
+                    "AUDIT_KEPT_DAYS has to be a number of days from {AUDIT_LEAST_DAYS} on"
+                ));
+                AUDIT_KEPT_DAYS
+            }
+        };
         let public_origin = var("PUBLIC_ORIGIN").unwrap_or_default();
         if !is_origin(&public_origin) {
             problems.push(
@@ -85,6 +102,7 @@ impl Config {
             lease_ms,
             missing_after_ms,
             refusals_ms,
+            audit_kept_ms: audit_kept_days * 86_400_000,
             show_cost: var("DEBUG_COST").is_some_and(|value| value == "1"),
         })
     }

@@ -68,7 +68,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 file,
                 fingerprint,
                 head,
-            } => audit::verify(file, fingerprint.as_deref(), head.as_deref(), arguments.json),
+                witness,
+            } => {
+                let known = audit::Known {
+                    fingerprint: fingerprint.as_deref(),
+                    head: head.as_deref(),
+                    witnesses: witness,
+                };
+                audit::verify(file, &known, arguments.json)
+            }
         },
         Command::Completions { shell } => completions(*shell),
         Command::Projects => list::projects(session()?),

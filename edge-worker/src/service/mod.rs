@@ -1,5 +1,6 @@
 //! What the JSON API and the pages both do: each function checks, asks `domain`, writes one batch and signals.
 
+pub(crate) mod archive;
 pub(crate) mod audit;
 pub(crate) mod deliveries;
 pub(crate) mod deployments;
