@@ -21,7 +21,7 @@ fn old_segments_move_to_the_bucket_and_the_export_is_proven_over_the_cut() -> Re
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     for days in [130, 110] {
         let db = database::open(&folder.join("data"), "activity_logs")?;
-        let at = i64::try_from((now - DAY * days).as_millis())?;
+        let at = i64::try_from(now.saturating_sub(DAY * days).as_millis())?;
         for n in 0..3 {
             db.execute(
                 "INSERT INTO activity_logs (at, actor, action, subject, detail) VALUES (?1, 'usr_1', 'server.create', 'srv_1', ?2)",

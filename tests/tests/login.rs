@@ -60,7 +60,6 @@ fn terminal_is_let_in_by_a_browser_and_logging_out_ends_its_key() -> Result<()> 
     for part in [code.trim(), "devflow", EMAIL, "do all that you may", "90 days"] {
         ensure!(seen.contains(part), "no {part} in:\n{seen}");
     }
-    look_at(&browser, "device")?;
     browser.click("form button.main")?;
     browser.shows("is let in", SOON)?;
     let ran = login.end()?;
@@ -90,14 +89,6 @@ fn terminal_is_let_in_by_a_browser_and_logging_out_ends_its_key() -> Result<()> 
     let errors = browser.console()?;
     ensure!(errors.is_empty(), "the console has: {errors:#?}");
     Ok(())
-}
-
-/// Keeps pictures where somebody wants to look at them.
-fn look_at(browser: &Browser, name: &str) -> Result<()> {
-    let Some(folder) = std::env::var_os("DEVFLOW_PICTURES") else {
-        return Ok(());
-    };
-    browser.screenshot(&std::path::Path::new(&folder).join(format!("{name}.png")))
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl Things {
             &json!({}),
             202,
         )?;
-        let deployment = text(&queued, "/id")?;
+        let deployment = text(&queued, "/deployment/id")?;
         let shown = api.get(&format!("/deployments/{deployment}"))?;
         let servers = api.get("/servers")?;
         let endpoint = api.post(
@@ -70,7 +70,7 @@ impl Things {
         let invitations = api.get("/invitations")?;
         Ok(Self {
             project: house.flowers.id.clone(),
-            job: shown["job"]
+            job: shown["deployment"]["job"]
                 .as_str()
                 .unwrap_or("job_01h2e8kqvbfwea724h75qc655w")
                 .to_owned(),
@@ -167,19 +167,16 @@ fn scopes(house: &House, things: &Things, routes: &[Route]) -> Result<usize> {
                 continue;
             }
             let path = things.path(&route.path);
-            let (status, expected) = match path.strip_prefix("/api/v1") {
-                Some(path) => {
-                    let body: Option<Value> = (route.method != "GET").then(|| json!({}));
-                    (key.call(&route.method, path, body.as_ref())?.status, 403)
-                }
-                None => {
-                    let authorization = format!("Bearer {token}");
-                    let headers = [("authorization", authorization.as_str())];
-                    let url = format!("{}{path}", house.edge.url());
-                    let answer = Client::default().send(&route.method, &url, &headers, None)?;
-                    // Pages lead to the sign-in, whoever asks without a session; sockets are refused.
-                    (answer.status, if path == "/live" { 401 } else { 303 })
-                }
+            let (status, expected) = if let Some(path) = path.strip_prefix("/api/v1") {
+                let body: Option<Value> = (route.method != "GET").then(|| json!({}));
+                (key.call(&route.method, path, body.as_ref())?.status, 403)
+            } else {
+                let authorization = format!("Bearer {token}");
+                let headers = [("authorization", authorization.as_str())];
+                let url = format!("{}{path}", house.edge.url());
+                let answer = Client::default().send(&route.method, &url, &headers, None)?;
+                // Pages lead to the sign-in, whoever asks without a session; sockets are refused.
+                (answer.status, if path == "/live" { 401 } else { 303 })
             };
             ensure!(
                 status == expected,

@@ -66,7 +66,7 @@ pub(crate) async fn begin(
 /// What the device gets that asks: its key, this once.
 pub(crate) async fn collect(state: &AppState, device_code: &str) -> Result<String, ApiError> {
     let device = crypt::token_hash(device_code);
-    let asked = Ask::AskLogin {
+    let asked = Ask::CollectLogin {
         device: device.clone(),
     };
     let Reply::Standing { standing } = ask(state, &asked).await? else {
@@ -157,14 +157,12 @@ pub(crate) async fn allow(
         code: login.code,
         key: Some(sealed),
     };
-    match ask(state, &answer).await? {
-        Reply::Done => Ok(login.name),
-        _ => {
-            // Answered elsewhere at the same moment: this key reaches nobody.
-            keys::revoke(state, signed_in, &made.row.id).await?;
-            Err(unknown())
-        }
+    if let Reply::Done = ask(state, &answer).await? {
+        return Ok(login.name);
     }
+    // Answered elsewhere at the same moment: this key reaches nobody.
+    keys::revoke(state, signed_in, &made.row.id).await?;
+    Err(unknown())
 }
 
 /// Says no to a device; gives its name.

@@ -45,7 +45,7 @@ pub(super) enum Ask {
     /// Answers it: with the encrypted key, or no.
     AnswerLogin { code: UserCode, key: Option<String> },
     /// The device of a login asks, by the hash of what it asks with.
-    AskLogin { device: String },
+    CollectLogin { device: String },
 }
 
 /// What it answers.
@@ -124,7 +124,7 @@ impl DurableObject for Auth {
                 open.map_or(Reply::None, |login| Reply::Login { login })
             }
             Ask::AnswerLogin { code, key } => self.answer_login(&code, key).await?,
-            Ask::AskLogin { device } => self.ask_login(&device).await?,
+            Ask::CollectLogin { device } => self.ask_login(&device).await?,
         };
         Response::from_json(&reply)
     }
