@@ -22,11 +22,13 @@ fn tests(folder: &Path, names: &mut BTreeSet<String>) -> Result<()> {
             tests(&path, names)?;
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path)?;
-            for part in text.split("#[test]").skip(1) {
-                let function = part
-                    .split_once("fn ")
-                    .and_then(|(_, rest)| rest.split('(').next());
-                names.extend(function.map(str::to_owned));
+            for mark in ["#[test]", "#[tokio::test"] {
+                for part in text.split(mark).skip(1) {
+                    let function = part
+                        .split_once("fn ")
+                        .and_then(|(_, rest)| rest.split('(').next());
+                    names.extend(function.map(str::to_owned));
+                }
             }
         }
     }
