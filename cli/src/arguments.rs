@@ -10,7 +10,7 @@
 )]
 
 use crate::failure::EXIT_CODES;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use devflow_protocol::DeploymentId;
 use devflow_protocol::text::{EnvName, GitSha};
@@ -40,12 +40,24 @@ pub(crate) struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Keep an API key for an installation; the key comes from a prompt or from standard input
+    /// Log in to an installation: let this terminal in with a browser, on any machine, or give it an API key
     Login {
         /// Its address, such as https://devflow.example.com
         address: Option<String>,
+        /// Ask for an API key, without a browser; one on standard input is taken without being asked for
+        #[arg(long, conflicts_with_all = ["browser", "scope"])]
+        key: bool,
+        /// Log in with a browser also where this is no terminal
+        #[arg(long)]
+        browser: bool,
+        /// Do not open the browser of this machine
+        #[arg(long)]
+        no_open: bool,
+        /// What the key has to be good for; else you choose it in the browser
+        #[arg(long, value_enum)]
+        scope: Option<Scope>,
     },
-    /// Forget the API key of an installation
+    /// Log out: forget the API key of an installation, and end it where it came from a login with a browser
     Logout,
     /// List projects
     Projects,
@@ -117,6 +129,17 @@ pub(crate) enum Command {
     },
 }
 
+/// What a key may be used for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Scope {
+    /// Look, without secrets
+    Read,
+    /// Look and deploy
+    Deploy,
+    /// All that you may
+    Admin,
+}
+
 /// Which project.
 #[derive(Args, Debug)]
 pub(crate) struct Named {
@@ -173,6 +196,9 @@ pub(crate) enum Audit {
         /// The head that an earlier verification printed
         #[arg(long)]
         head: Option<String>,
+        /// What a server saw of the trail, as `host-runner status --audit` prints it there; can be given for several
+        #[arg(long, value_name = "FILE")]
+        witness: Vec<PathBuf>,
     },
 }
 

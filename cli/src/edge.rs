@@ -23,7 +23,8 @@ const LARGEST_ANSWER: u64 = 64 << 20;
 pub(crate) struct Edge {
     agent: ureq::Agent,
     origin: Origin,
-    key: ApiKey,
+    /// None before there is one.
+    key: Option<ApiKey>,
 }
 
 /// An answer.
@@ -54,6 +55,15 @@ struct Ask<'a> {
 impl Edge {
     /// Speaks to `origin` with `key`. Nothing is sent yet.
     pub(crate) fn new(origin: Origin, key: ApiKey) -> Self {
+        Self::speaking(origin, Some(key))
+    }
+
+    /// Speaks to `origin` as nobody.
+    pub(crate) fn without_key(origin: Origin) -> Self {
+        Self::speaking(origin, None)
+    }
+
+    fn speaking(origin: Origin, key: Option<ApiKey>) -> Self {
         let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
         let tls = TlsConfig::builder()
             .root_certs(RootCerts::PlatformVerifier)
@@ -131,6 +141,18 @@ impl Edge {
         Ok(answer.body)
     }
 
+    /// Sends something that is not sent again by itself.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let answer = self.send(&Ask {
+            method: "POST",
+            path,
+            headers: vec![],
+            body: Some(body.to_string().into_bytes()),
+            repeatable: false,
+        })?;
+        Ok(answer.body)
+    }
+
     /// Changes the given fields, `null` removing one.
     pub(crate) fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         let answer = self.send(&Ask {
@@ -170,8 +192,10 @@ impl Edge {
         let mut request = Request::builder()
             .method(ask.method)
             .uri(format!("{}/api/v1{}", self.origin, ask.path))
-            .header("authorization", format!("Bearer {}", self.key.0))
             .header("accept", "application/json");
+        if let Some(key) = &self.key {
+            request = request.header("authorization", format!("Bearer {}", key.0));
+        }
         for (name, value) in &ask.headers {
             request = request.header(*name, value);
         }

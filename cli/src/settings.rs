@@ -4,7 +4,7 @@
 
 use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io::Write as _;
@@ -95,6 +95,9 @@ pub(crate) struct Settings {
     pub(crate) current: Option<Origin>,
     /// The key of each installation.
     pub(crate) keys: BTreeMap<Origin, ApiKey>,
+    /// Where the key was made for this login, and ends with it.
+    #[serde(default)]
+    pub(crate) own: BTreeSet<Origin>,
 }
 
 impl Settings {
@@ -233,7 +236,8 @@ mod tests {
         let key = |text: &str| ApiKey(text.to_owned());
         Settings {
             current: Some(one.clone()),
-            keys: [(one, key("dfp_one")), (two, key("dfp_two"))].into(),
+            keys: [(one.clone(), key("dfp_one")), (two, key("dfp_two"))].into(),
+            own: [one].into(),
         }
     }
 

@@ -27,7 +27,7 @@ pub struct Counter {
 }
 
 /// The network of an address: whoever has an IPv6 address has all of its /64.
-fn network(address: &str) -> String {
+pub(crate) fn network(address: &str) -> String {
     let Ok(std::net::IpAddr::V6(address)) = address.parse() else {
         return address.to_owned();
     };

@@ -52,6 +52,7 @@ enter              yyyyy yyy
 own_session        yyyyy nnn
 see_account        yyyyy nnn
 change_account     ppppp nnn
+make_keys          ppppp nnn
 see_servers        -yyyy yyy
 ping_server        -nyyy nyy
 manage_servers     -nnpp nny

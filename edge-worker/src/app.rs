@@ -1,6 +1,6 @@
 //! What every handler gets, and the router with what surrounds all routes.
 
-use crate::access::Routes;
+use crate::access::{Routes, refusals};
 use crate::config::Config;
 use crate::error::{ApiError, problem};
 use crate::store::{Cost, Db};
@@ -128,7 +128,11 @@ async fn surround(State(state): State<AppState>, request: Request, next: Next) -
         .then(|| format!("{} {}", request.method(), request.uri().path()));
     let mut response = match check_origin(request.method(), request.headers(), &state.config.public_origin) {
         Ok(()) => next.run(request).await,
-        Err(error) => error.into_response(),
+        Err(error) => {
+            let refused = error.into_response();
+            refusals::note_wanted(&state, None, "", &refused);
+            refused
+        }
     };
     if response.status() == StatusCode::METHOD_NOT_ALLOWED
         && !response.headers().contains_key(header::CONTENT_TYPE)

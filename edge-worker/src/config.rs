@@ -8,6 +8,10 @@ use zeroize::Zeroizing;
 
 /// The variable of [`Config::missing_after_ms`].
 const MISSING_AFTER: &str = "MISSING_AFTER_MS";
+/// After so many days rows of the audit trail move to the bucket.
+const AUDIT_KEPT_DAYS: i64 = 400;
+/// What rows say about people is erased after 90 days, and must never get to the bucket.
+const AUDIT_LEAST_DAYS: i64 = 100;
 
 /// The settings of one installation.
 pub(crate) struct Config {
@@ -23,6 +27,10 @@ pub(crate) struct Config {
     pub(crate) poll_hold_ms: i64,
     /// How long a lease may stay unacknowledged, in milliseconds.
     pub(crate) lease_ms: i64,
+    /// How long refusals are counted before they go on record, in milliseconds.
+    pub(crate) refusals_ms: i64,
+    /// How old rows of the audit trail are when they move to the bucket, in milliseconds.
+    pub(crate) audit_kept_ms: i64,
     /// Tell in each answer what it cost in the databases.
     pub(crate) show_cost: bool,
 }
@@ -70,6 +78,17 @@ impl Config {
         let lease_ms = millis("LEASE_MS", devflow_domain::queue::LEASE_MS);
         // The Hub reads this one, see [`Self::missing_after_ms`]; a mistake in it is told here, with the others.
         millis(MISSING_AFTER, MISSING_AFTER_MS);
+        let refusals_ms = millis("REFUSALS_MS", 60_000);
+        let audit_kept_days = match var("AUDIT_KEPT_DAYS").map(|text| text.trim().parse::<i64>()) {
+            None => AUDIT_KEPT_DAYS,
+            Some(Ok(days)) if (AUDIT_LEAST_DAYS..=36_500).contains(&days) => days,
+            Some(_) => {
+                problems.push(format!(
+                    "AUDIT_KEPT_DAYS has to be a number of days from {AUDIT_LEAST_DAYS} on"
+                ));
+                AUDIT_KEPT_DAYS
+            }
+        };
         let public_origin = var("PUBLIC_ORIGIN").unwrap_or_default();
         if !is_origin(&public_origin) {
             problems.push(
@@ -87,6 +106,8 @@ impl Config {
             setup_token: var("SETUP_TOKEN").filter(|token| token.len() >= 16),
             poll_hold_ms,
             lease_ms,
+            refusals_ms,
+            audit_kept_ms: audit_kept_days * 86_400_000,
             show_cost: var("DEBUG_COST").is_some_and(|value| value == "1"),
         })
     }

@@ -9,6 +9,10 @@ use axum::response::{IntoResponse, Response};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::runner_api::Problem;
 
+/// Marks an answer that refuses somebody, with its code: those go on record, see [`crate::access::refusals`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused(pub(crate) &'static str);
+
 /// What is answered in place of what was asked for.
 #[derive(Debug)]
 pub(crate) enum ApiError {
@@ -18,8 +22,10 @@ pub(crate) enum ApiError {
     ClockSkew(i64),
     /// 403: known, and not allowed.
     Forbidden(&'static str, String),
-    /// 404: there is no such thing, or none that the caller may see.
+    /// 404: there is no such thing.
     NotFound(String),
+    /// 404: a thing that the caller may not know of, or a door that the right token alone shows.
+    Hidden(String),
     /// 409: it does not fit the state of things.
     Conflict(&'static str, String),
     /// 412: it changed since the caller saw it.
@@ -70,7 +76,7 @@ impl ApiError {
                 devflow_protocol::runner_api::code::CLOCK_SKEW,
             ),
             Self::Forbidden(code, _) => (StatusCode::FORBIDDEN, code),
-            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            Self::NotFound(_) | Self::Hidden(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::Conflict(code, _) => (StatusCode::CONFLICT, code),
             Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
             Self::PreconditionRequired(_) => (StatusCode::PRECONDITION_REQUIRED, "precondition_required"),
@@ -90,6 +96,7 @@ impl ApiError {
             Self::Unauthenticated(_, detail)
             | Self::Forbidden(_, detail)
             | Self::NotFound(detail)
+            | Self::Hidden(detail)
             | Self::Conflict(_, detail)
             | Self::Unreadable(_, detail) => detail.clone(),
             Self::PreconditionFailed(what) => {
@@ -122,6 +129,16 @@ impl ApiError {
         }
     }
 
+    /// The mark of its answer, where it refuses somebody.
+    pub(crate) fn refusal(&self) -> Option<Refused> {
+        match self {
+            Self::Unauthenticated(..) | Self::Forbidden(..) | Self::Hidden(_) | Self::RateLimited(_) => {
+                Some(Refused(self.parts().1))
+            }
+            _ => None,
+        }
+    }
+
     /// The status of the answer.
     pub(crate) fn status(&self) -> StatusCode {
         self.parts().0
@@ -151,6 +168,9 @@ impl IntoResponse for ApiError {
         let (status, code) = self.parts();
         let now = matches!(self, Self::ClockSkew(_)).then(platform::now);
         let mut response = problem(status, code, self.detail(), now);
+        if let Some(refused) = self.refusal() {
+            response.extensions_mut().insert(refused);
+        }
         if let Self::RateLimited(seconds) = self
             && let Ok(value) = HeaderValue::from_str(&seconds.to_string())
         {

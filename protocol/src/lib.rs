@@ -20,6 +20,7 @@ pub mod runner_api;
 pub mod seal;
 pub mod text;
 pub mod time;
+pub mod witness;
 
 pub use id::{
     ApiKeyId, DeliveryId, DeploymentId, EndpointId, HookId, InvitationId, JobId, LoginId, MessageId,

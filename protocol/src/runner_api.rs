@@ -90,6 +90,9 @@ pub struct PollRequest {
     /// True while the runner takes no new work (shutting down or full).
     #[serde(default)]
     pub paused: bool,
+    /// Number of the segment of the audit trail that it saw last, 0 before the first. None where it keeps none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witnessed: Option<u64>,
 }
 
 /// A job that the runner has accepted and whose completion is not confirmed.
@@ -112,6 +115,10 @@ pub struct PollAnswer {
     pub job: Option<Envelope>,
     /// How long to wait before the next poll, in milliseconds: 0 after a held poll or a job.
     pub wait_ms: u32,
+    /// The newest signed segment of the audit trail, where it is another one than the runner saw last: it is to witness
+    /// it (see [`crate::witness`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<Envelope>,
 }
 
 /// Says that a job is in the journal. Due within the lease, else the job goes back to the queue.

@@ -69,7 +69,8 @@ fn check(lines: &[Line], known: Option<&str>) -> Result<devflow_protocol::audit:
         .iter()
         .map(|line| serde_json::to_string(line).expect("a line is JSON"))
         .collect();
-    verify(texts.iter().map(String::as_str), &public(), known).map_err(|error| (error.line, error.problem))
+    verify(texts.iter().map(String::as_str), &public(), known, &[])
+        .map_err(|error| (error.line, error.problem))
 }
 
 fn edit(line: &mut Line, change: impl FnOnce(&mut Row, &mut Option<Personal>)) {

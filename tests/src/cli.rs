@@ -3,9 +3,9 @@
 use crate::places;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 /// The command in a folder, with settings that nobody else sees.
 #[derive(Debug)]
@@ -23,6 +23,43 @@ pub struct Ran {
     pub out: String,
     /// Standard error.
     pub err: String,
+}
+
+/// A run that goes on.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    err: BufReader<ChildStderr>,
+    seen: String,
+}
+
+impl Running {
+    /// Waits for a line on standard error that has `part`; gives it.
+    pub fn says(&mut self, part: &str) -> Result<String> {
+        loop {
+            let mut line = String::new();
+            ensure!(
+                self.err.read_line(&mut line)? > 0,
+                "it ended and did not say {part:?}:\n{}",
+                self.seen
+            );
+            self.seen += &line;
+            if line.contains(part) {
+                return Ok(line.trim_end().to_owned());
+            }
+        }
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Result<Ran> {
+        self.err.read_to_string(&mut self.seen)?;
+        let done = self.child.wait_with_output()?;
+        Ok(Ran {
+            code: done.status.code().context("devflow was ended by a signal")?,
+            out: String::from_utf8_lossy(&done.stdout).into_owned(),
+            err: self.seen,
+        })
+    }
 }
 
 impl Ran {
@@ -64,9 +101,8 @@ impl Cli {
         self.run_with(arguments, "")
     }
 
-    /// Runs it with a text on standard input.
-    pub fn run_with(&self, arguments: &[&str], input: &str) -> Result<Ran> {
-        let mut child = Command::new(places::own_program("devflow", "DEVFLOW_CLI")?)
+    fn spawn(&self, arguments: &[&str]) -> Result<Child> {
+        Command::new(places::own_program("devflow", "DEVFLOW_CLI")?)
             .args(arguments)
             .current_dir(&self.folder)
             .env("XDG_CONFIG_HOME", &self.home)
@@ -76,7 +112,24 @@ impl Cli {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .context("cannot run devflow")?;
+            .context("cannot run devflow")
+    }
+
+    /// Starts it, with nothing on standard input.
+    pub fn start(&self, arguments: &[&str]) -> Result<Running> {
+        let mut child = self.spawn(arguments)?;
+        drop(child.stdin.take());
+        let err = child.stderr.take().context("no stderr")?;
+        Ok(Running {
+            child,
+            err: BufReader::new(err),
+            seen: String::new(),
+        })
+    }
+
+    /// Runs it with a text on standard input.
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> Result<Ran> {
+        let mut child = self.spawn(arguments)?;
         let mut stdin = child.stdin.take().context("no stdin")?;
         // A command that reads nothing may be gone before it is written to.
         let _ = stdin.write_all(input.as_bytes());

@@ -53,7 +53,7 @@ fn validator(name: &str, schema: &Value) -> Result<Arc<Validator>> {
 
 /// Fails where the answer is not what the document says of `path`, which is the one behind `/api/v1`. What is not in
 /// the document has to be a problem.
-pub(crate) fn check(method: &str, path: &str, answer: &Answer) -> Result<()> {
+pub fn check(method: &str, path: &str, answer: &Answer) -> Result<()> {
     let problem = || {
         (
             "a problem".to_owned(),

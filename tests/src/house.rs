@@ -30,8 +30,13 @@ pub struct House {
 impl House {
     /// Starts it.
     pub fn build() -> Result<Self> {
+        Self::build_with(&json!({}))
+    }
+
+    /// Starts it with further variables of the worker.
+    pub fn build_with(variables: &Value) -> Result<Self> {
         let scratch = Scratch::new()?;
-        let edge = Edge::start(&scratch.path().join("e"))?;
+        let edge = Edge::start_with(&scratch.path().join("e"), variables)?;
         let (api, password) = edge.set_up()?;
         let (server, _) = api.add_server("web-1")?;
         let project = |name: &str| {

@@ -9,9 +9,11 @@ pub mod alone;
 pub mod api;
 pub mod browser;
 pub mod cli;
-mod contract;
+pub mod contract;
 pub mod database;
 pub mod docker;
+#[cfg(test)]
+mod documents;
 pub mod edge;
 pub mod git;
 pub mod house;

@@ -3,8 +3,10 @@
 use anyhow::{Result, ensure};
 use devflow_tests::cli::Cli;
 use devflow_tests::edge::{EMAIL, Edge};
+use devflow_tests::house::House;
 use devflow_tests::places::Scratch;
 use devflow_tests::plain::Plain;
+use serde_json::json;
 use std::fs;
 
 #[test]
@@ -68,6 +70,52 @@ fn export_is_proven_offline_and_a_tampered_one_is_refused() -> Result<()> {
         pages
             .page("/activity?what=session")?
             .contains("An unknown browser, ")
+    );
+    Ok(())
+}
+
+#[test]
+fn deletion_of_a_person_leaves_the_exported_chain_whole() -> Result<()> {
+    let house = House::build()?;
+    let scratch = Scratch::new()?;
+    let cli = Cli::new(&scratch.path().join("home"), scratch.path());
+    cli.run_with(&["login", house.edge.url()], &format!("{}\n", house.api.key()))?
+        .expect(0)?;
+    let owner = house.owner()?;
+    let (_, id) = house.add("jane@example.com", &json!({"role": "viewer"}))?;
+    house.edge.cron()?;
+    let file = scratch.path().join("audit.jsonl");
+    let name = file.to_string_lossy().into_owned();
+    let verify = |more: &[&str]| {
+        fs::write(&file, cli.run(&["audit", "export"])?.expect(0)?)?;
+        cli.run(&[&["--json", "audit", "verify", &name], more].concat())?
+            .json()
+    };
+    let before = verify(&[])?;
+    let of_jane = |text: &str| {
+        let lines = text
+            .lines()
+            .filter(|line| line.contains(&id) && line.contains("An unknown browser, "));
+        lines.count()
+    };
+    ensure!(
+        of_jane(&fs::read_to_string(&file)?) == 1,
+        "it does not say where she came in from"
+    );
+
+    let person = format!("/people/{id}");
+    owner.submit(&person, &format!("{person}/delete"), "confirm=jane@example.com")?;
+    house.edge.cron()?;
+    let head = before["head"].as_str().unwrap_or_default();
+    let after = verify(&["--head", head])?;
+    let text = fs::read_to_string(&file)?;
+    ensure!(
+        of_jane(&text) == 0 && !text.contains("jane@example.com"),
+        "she is still named"
+    );
+    ensure!(
+        after["erased"].as_u64() == before["erased"].as_u64().map(|erased| erased + 1),
+        "{before} {after}"
     );
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! The `devflow` command against the running product.
 
 use anyhow::{Context, Result, ensure};
+use devflow_tests::browser::Browser;
 use devflow_tests::cli::Cli;
+use devflow_tests::edge::EMAIL;
 use devflow_tests::process::free_port;
 use devflow_tests::server::{Installation, Parts};
 use serde_json::json;
@@ -22,8 +24,7 @@ fn command_deploys_follows_goes_back_and_imports_an_environment() -> Result<()> 
     ensure!(cli.run_with(&login, "no key\n")?.code == 2);
     ensure!(cli.run_with(&login, "dfp_notakeyofthisinstallation\n")?.code == 3);
     ensure!(!cli.login_file().exists(), "a refused key was kept");
-    cli.run_with(&login, &format!("{}\n", here.api.key()))?
-        .expect(0)?;
+    log_in_by_a_browser(&cli, &here)?;
     ensure!(fs::metadata(cli.login_file())?.permissions().mode() & 0o777 == 0o600);
 
     // The first deployment, of the project that this folder is a clone of.
@@ -69,6 +70,19 @@ fn command_deploys_follows_goes_back_and_imports_an_environment() -> Result<()> 
     environment(&cli, slug, &here)?;
     assert_eq!(site.page("/?env=GREETING")?, "aGVsbG8=", "not `hello`");
     lists(&cli, slug, &here)
+}
+
+/// The terminal shows a code, and the owner lets it in elsewhere.
+fn log_in_by_a_browser(cli: &Cli, here: &Installation) -> Result<()> {
+    let mut login = cli.start(&["login", here.edge.url(), "--browser", "--no-open"])?;
+    let code = login.says("Code: ")?.replace("Code: ", "");
+    let browser = Browser::start()?;
+    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
+    browser.open(&format!("{}/device?code={code}", here.edge.url()))?;
+    browser.shows("Let this device log in?", Duration::from_secs(20))?;
+    browser.click("form button.main")?;
+    browser.shows("is let in", Duration::from_secs(20))?;
+    login.end()?.expect(0).map(drop)
 }
 
 /// Values are shown only to who asks for them, and reach the application with the next deployment.
@@ -121,7 +135,8 @@ fn lists(cli: &Cli, slug: &str, here: &Installation) -> Result<()> {
     );
     let unknown = cli.run(&["status", "nowhere"])?;
     ensure!(unknown.code == 3 && unknown.err.contains(slug), "{unknown:?}");
-    ensure!(cli.run(&["logout"])?.code == 0);
+    let out = cli.run(&["logout"])?;
+    ensure!(out.code == 0 && out.err.contains("the key has ended"), "{out:?}");
     ensure!(cli.run(&["projects"])?.code == 2);
     Ok(())
 }

@@ -1,25 +1,67 @@
 //! `login` and `logout`: the file that keeps keys.
 
+use super::browser;
+use crate::arguments;
 use crate::edge::{Edge, decode};
 use crate::failure::Failure;
 use crate::settings::{self, ApiKey, Origin, Settings};
+use devflow_domain::access::Scope;
 use devflow_domain::moment::calendar;
 use devflow_protocol::UnixMillis;
 use serde::Deserialize;
+use serde_json::json;
 use std::fmt;
 use std::io::{IsTerminal as _, Read as _, stdin};
 
 /// Longest key that is read.
 const KEY_BYTES: u64 = 4096;
 
-/// Reads a key, tries it, and keeps it.
-pub(super) fn login(address: Option<&str>) -> Result<(), Failure> {
+/// How a key is come by.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum How {
+    /// It is typed, or comes on standard input.
+    Typed,
+    /// A person lets this terminal in.
+    Browser {
+        /// What the key has to be good for.
+        scope: Option<Scope>,
+        /// Open the browser of this machine.
+        opens: bool,
+    },
+}
+
+impl How {
+    /// As the command line says it. A script that gives a key on standard input says nothing.
+    pub(super) fn of(key: bool, browser: bool, no_open: bool, scope: Option<arguments::Scope>) -> Self {
+        let wanted = browser || scope.is_some() || stdin().is_terminal();
+        if key || !wanted {
+            return Self::Typed;
+        }
+        let scope = scope.map(|scope| match scope {
+            arguments::Scope::Read => Scope::Read,
+            arguments::Scope::Deploy => Scope::Deploy,
+            arguments::Scope::Admin => Scope::Admin,
+        });
+        let opens = !no_open;
+        Self::Browser { scope, opens }
+    }
+}
+
+/// Comes by a key, tries it, and keeps it.
+pub(super) fn login(address: Option<&str>, how: How) -> Result<(), Failure> {
     let file = settings::file(&settings::variable)?;
     let mut kept = Settings::load(&file)?;
     let origin = settings::origin(address, &settings::variable, &kept)?;
-    let key = read_key(&origin)?;
+    let key = match how {
+        How::Typed => read_key(&origin)?,
+        How::Browser { scope, opens } => browser::key(&origin, scope, opens)?,
+    };
     let known: Known = decode(Edge::new(origin.clone(), key.clone()).get("/key")?)?;
     kept.keys.insert(origin.clone(), key);
+    kept.own.remove(&origin);
+    if matches!(how, How::Browser { .. }) {
+        kept.own.insert(origin.clone());
+    }
     kept.current = Some(origin.clone());
     kept.save(&file)?;
     eprintln!("Logged in to {origin}; the key is kept in {}.", file.display());
@@ -61,18 +103,35 @@ fn read_key(origin: &Origin) -> Result<ApiKey, Failure> {
     ApiKey::parse(&text)
 }
 
-/// Forgets a key. The key itself stays valid until it is revoked.
+/// Forgets a key. One that was made for this login ends; another one stays valid, for it may be used elsewhere.
 pub(super) fn logout(address: Option<&str>) -> Result<(), Failure> {
     let file = settings::file(&settings::variable)?;
     let mut kept = Settings::load(&file)?;
     let origin = settings::origin(address, &settings::variable, &kept)?;
-    if kept.keys.remove(&origin).is_none() {
+    let Some(key) = kept.keys.remove(&origin) else {
         return Err(Failure::Usage(format!("no login is kept for {origin}")));
-    }
+    };
+    let own = kept.own.remove(&origin);
     kept.current = kept.current.filter(|current| *current != origin);
     kept.save(&file)?;
-    eprintln!(
-        "The key for {origin} is forgotten here; revoke it on {origin}/keys where it is not needed any more."
-    );
+    if !own {
+        eprintln!(
+            "The key for {origin} is forgotten here; revoke it on {origin}/keys where it is not needed any more."
+        );
+        return Ok(());
+    }
+    match Edge::new(origin.clone(), key).post("/key/revoke", &json!({})) {
+        Ok(_) => eprintln!("Logged out of {origin}; the key has ended."),
+        // It was ended elsewhere.
+        Err(Failure::Refused { code, .. }) if ["wrong_key", "key_expired"].contains(&code.as_str()) => {
+            eprintln!("Logged out of {origin}; the key had ended before.");
+        }
+        Err(failure) => {
+            eprintln!(
+                "The key for {origin} is forgotten here, and has not ended: revoke it on {origin}/keys."
+            );
+            return Err(failure);
+        }
+    }
     Ok(())
 }

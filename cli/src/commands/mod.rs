@@ -1,6 +1,7 @@
 //! What each command does, a file for each subject.
 
 mod audit;
+mod browser;
 mod deploy;
 mod env;
 mod list;
@@ -50,7 +51,16 @@ impl Session {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let session = || Session::new(arguments);
     match &arguments.command {
-        Command::Login { address } => login::login(arguments.url.as_deref().or(address.as_deref())),
+        Command::Login {
+            address,
+            key,
+            browser,
+            no_open,
+            scope,
+        } => {
+            let how = login::How::of(*key, *browser, *no_open, *scope);
+            login::login(arguments.url.as_deref().or(address.as_deref()), how)
+        }
         Command::Logout => login::logout(arguments.url.as_deref()),
         Command::Audit { command } => match command {
             Audit::Export => audit::export(session()?),
@@ -58,7 +68,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 file,
                 fingerprint,
                 head,
-            } => audit::verify(file, fingerprint.as_deref(), head.as_deref(), arguments.json),
+                witness,
+            } => {
+                let known = audit::Known {
+                    fingerprint: fingerprint.as_deref(),
+                    head: head.as_deref(),
+                    witnesses: witness,
+                };
+                audit::verify(file, &known, arguments.json)
+            }
         },
         Command::Completions { shell } => completions(*shell),
         Command::Projects => list::projects(session()?),

@@ -1,10 +1,9 @@
 //! `open`: the project's page of the dashboard.
 
-use super::Session;
+use super::{Session, browser};
 use crate::failure::Failure;
 use crate::find;
 use serde_json::json;
-use std::process::{Command, Stdio};
 
 /// Prints the address of the project's page, and opens it in a browser.
 pub(super) fn open(mut session: Session, named: Option<&str>, print: bool) -> Result<(), Failure> {
@@ -17,22 +16,9 @@ pub(super) fn open(mut session: Session, named: Option<&str>, print: bool) -> Re
     if print {
         return Ok(());
     }
-    let opener = if cfg!(windows) {
-        "explorer"
-    } else if cfg!(target_os = "macos") {
-        "open"
-    } else {
-        "xdg-open"
-    };
-    let started = Command::new(opener)
-        .arg(&address)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    started.map(drop).map_err(|error| {
+    browser::open(&address).map_err(|error| {
         Failure::Usage(format!(
-            "cannot start a browser ({opener}: {error}); open the address yourself"
+            "cannot start a browser ({error}); open the address yourself"
         ))
     })
 }

@@ -22,8 +22,10 @@ pub enum Action {
     OwnSession,
     /// See one's own sessions, factors and keys.
     SeeAccount,
-    /// Change one's own password, factors and keys.
+    /// Change one's own password and factors.
     ChangeAccount,
+    /// Make keys of one's own, which come in without a second factor.
+    MakeKeys,
     /// See the servers and what they do.
     SeeServers,
     /// Ask a server for a sign of life.
@@ -64,11 +66,12 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Enter,
         Self::OwnSession,
         Self::SeeAccount,
         Self::ChangeAccount,
+        Self::MakeKeys,
         Self::SeeServers,
         Self::PingServer,
         Self::ManageServers,
@@ -96,6 +99,7 @@ impl Action {
             Self::OwnSession => "own_session",
             Self::SeeAccount => "see_account",
             Self::ChangeAccount => "change_account",
+            Self::MakeKeys => "make_keys",
             Self::SeeServers => "see_servers",
             Self::PingServer => "ping_server",
             Self::ManageServers => "manage_servers",
@@ -120,7 +124,9 @@ impl Action {
     /// What it is about.
     pub fn area(self) -> Area {
         match self {
-            Self::Enter | Self::OwnSession | Self::SeeAccount | Self::ChangeAccount => Area::Account,
+            Self::Enter | Self::OwnSession | Self::SeeAccount | Self::ChangeAccount | Self::MakeKeys => {
+                Area::Account
+            }
             Self::SeeServers
             | Self::PingServer
             | Self::ManageServers
@@ -145,7 +151,7 @@ impl Action {
     /// The least role that may do it; none is needed for one's own account.
     pub fn least_role(self) -> Option<Role> {
         match self {
-            Self::Enter | Self::OwnSession | Self::SeeAccount | Self::ChangeAccount => None,
+            Self::Enter | Self::OwnSession | Self::SeeAccount | Self::ChangeAccount | Self::MakeKeys => None,
             Self::SeeServers | Self::SeeProject => Some(Role::Viewer),
             Self::PingServer
             | Self::Deploy
@@ -169,7 +175,7 @@ impl Action {
     /// The least scope that an API key needs for it; None where no key will do.
     pub fn least_scope(self) -> Option<Scope> {
         match self {
-            Self::OwnSession | Self::SeeAccount | Self::ChangeAccount => None,
+            Self::OwnSession | Self::SeeAccount | Self::ChangeAccount | Self::MakeKeys => None,
             Self::Enter | Self::SeeServers | Self::SeeProject => Some(Scope::Read),
             Self::PingServer | Self::Deploy | Self::Operate => Some(Scope::Deploy),
             Self::ManageServers
@@ -198,6 +204,7 @@ impl Action {
         matches!(
             self,
             Self::ChangeAccount
+                | Self::MakeKeys
                 | Self::ManageServers
                 | Self::ManagePeople
                 | Self::ManageSecurity

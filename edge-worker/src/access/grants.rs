@@ -32,7 +32,7 @@ impl Access {
                     action.as_str().replace('_', " ")
                 ),
             )),
-            Verdict::Hidden => Err(ApiError::NotFound("There is nothing at this address.".to_owned())),
+            Verdict::Hidden => Err(ApiError::Hidden("There is nothing at this address.".to_owned())),
         }
     }
 

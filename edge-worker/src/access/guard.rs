@@ -1,9 +1,9 @@
 //! The guard: who asks, what the route needs, and whether that fits. A handler behind it runs for nobody else.
 
 use super::limits::Limit;
-use super::{Access, Needs, On, Route};
+use super::{Access, Needs, On, Route, refusals};
 use crate::app::AppState;
-use crate::auth::{Caller, SignedIn, address, check_csrf, header_token, not_signed_in};
+use crate::auth::{Actor, Caller, SignedIn, address, check_csrf, header_token, not_signed_in};
 use crate::error::ApiError;
 use crate::idempotency;
 use crate::store::access;
@@ -51,8 +51,9 @@ impl Guard {
     }
 }
 
-/// Lets a request through that may pass, with [`SignedIn`] or [`Caller`] for its handler.
-pub(super) async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+/// Lets a request through that may pass, with [`SignedIn`] or [`Caller`] for its handler. What is refused, here or by the
+/// handler, is counted.
+pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let matched = request.extensions().get::<MatchedPath>();
     let Some(path) = matched.map(|path| path.as_str().to_owned()) else {
         return ApiError::Internal("a route has no path".to_owned()).into_response();
@@ -60,36 +61,49 @@ pub(super) async fn check(State(guard): State<Guard>, mut request: Request, next
     let Some(needs) = guard.needs(request.method(), &path) else {
         return guard.no_such_method(&path);
     };
+    let (who, response) = pass(&guard.state, needs, &path, request, next).await;
+    refusals::note(&guard.state, who.as_ref(), needs, &path, &response);
+    response
+}
+
+/// The answer, with who asked as far as that is known.
+async fn pass(
+    state: &AppState,
+    needs: Needs,
+    path: &str,
+    mut request: Request,
+    next: Next,
+) -> (Option<Actor>, Response) {
     let Needs::May(action, on) = needs else {
-        return match SendFuture::new(count_open(&guard.state, needs, &request)).await {
-            Ok(()) => next.run(request).await,
-            Err(refused) => refused,
+        return match SendFuture::new(count_open(state, needs, &request)).await {
+            Ok(()) => (None, next.run(request).await),
+            Err(refused) => (None, refused),
         };
     };
-    let id = id_of(&path, request.uri().path());
-    let known = SendFuture::new(known(&guard.state, &request)).await;
-    let (caller, signed_in) = match known {
+    let id = id_of(path, request.uri().path());
+    let (caller, signed_in) = match SendFuture::new(known(state, &request)).await {
         Ok(known) => known,
-        Err(ApiError::Unauthenticated(..)) if is_page(&path) => return not_signed_in(&request),
-        Err(error) => {
-            let counted = SendFuture::new(count_unknown(&guard.state, &request, &error)).await;
-            return counted.err().unwrap_or_else(|| error.into_response());
+        Err((_, ApiError::Unauthenticated(..))) if is_page(path) => return (None, not_signed_in(&request)),
+        Err((who, error)) => {
+            let counted = SendFuture::new(count_unknown(state, &request, &error)).await;
+            return (who, counted.err().unwrap_or_else(|| error.into_response()));
         }
     };
-    let api = !is_page(&path) && path != "/live";
-    if api && let Err(refused) = SendFuture::new(Limit::Api.count(&guard.state, &caller.actor.0)).await {
-        return refused;
+    let actor = caller.actor.clone();
+    let api = !is_page(path) && path != "/live";
+    if api && let Err(refused) = SendFuture::new(Limit::Api.count(state, &actor.0)).await {
+        return (Some(actor), refused);
     }
-    if let Err(error) = SendFuture::new(allow(&guard.state, &caller.access, action, on, id)).await {
-        return error.into_response();
+    if let Err(error) = SendFuture::new(allow(state, &caller.access, action, on, id)).await {
+        return (Some(actor), error.into_response());
     }
     if let Some(signed_in) = signed_in {
         request.extensions_mut().insert(signed_in);
     }
-    let actor = caller.actor.clone();
     request.extensions_mut().insert(caller);
-    let response = idempotency::run(&guard.state, &actor, request, next).await;
-    if api { Limit::Api.tell(response) } else { response }
+    let response = idempotency::run(state, &actor, request, next).await;
+    let response = if api { Limit::Api.tell(response) } else { response };
+    (Some(actor), response)
 }
 
 /// Counts a request that needs nobody: deliveries by their hook, attempts to come in by their address.
@@ -118,21 +132,30 @@ fn is_page(path: &str) -> bool {
     !path.starts_with("/api/") && path != "/live"
 }
 
-/// Who asks. Keys are for the API; a session there needs its CSRF token in a header, which no foreign page can send.
-async fn known(state: &AppState, request: &Request) -> Result<(Caller, Option<SignedIn>), ApiError> {
+/// Who asks. Keys are for the API; a session there needs its CSRF token in a header, which no foreign page can send. An
+/// error says who it was, where that is known.
+async fn known(
+    state: &AppState,
+    request: &Request,
+) -> Result<(Caller, Option<SignedIn>), (Option<Actor>, ApiError)> {
     let (headers, api) = (request.headers(), request.uri().path().starts_with("/api/"));
     if api && headers.contains_key(header::AUTHORIZATION) {
         return Ok((Caller::of_key(state, headers).await?, None));
     }
-    let signed_in = SignedIn::of(state, headers).await?.ok_or_else(|| {
-        ApiError::Unauthenticated(
+    let signed_in = SignedIn::of(state, headers)
+        .await
+        .map_err(|error| (None, error))?;
+    let signed_in = signed_in.ok_or_else(|| {
+        let error = ApiError::Unauthenticated(
             "unauthenticated",
             "Send an API key as `authorization: Bearer dfp_…`, or sign in.".to_owned(),
-        )
+        );
+        (None, error)
     })?;
     let safe = matches!(*request.method(), Method::GET | Method::HEAD);
     if api && !safe {
-        check_csrf(&signed_in, header_token(headers).as_deref())?;
+        let checked = check_csrf(&signed_in, header_token(headers).as_deref());
+        checked.map_err(|error| (Some(signed_in.actor()), error))?;
     }
     Ok((signed_in.caller(), Some(signed_in)))
 }

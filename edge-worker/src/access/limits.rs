@@ -7,6 +7,7 @@ use crate::error::ApiError;
 use crate::platform;
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse as _, Response};
+use devflow_protocol::UserId;
 
 /// Seconds over which is counted.
 const WINDOW_S: u32 = 60;
@@ -22,6 +23,8 @@ pub(super) enum Limit {
     Hook,
     /// Requests to the API, by key, or by person for all their sessions together.
     Api,
+    /// Refusals that are the same: more are not counted, and nobody is told.
+    Refusal,
 }
 
 impl Limit {
@@ -39,6 +42,7 @@ impl Limit {
             Self::Door => "DOOR_LIMIT",
             Self::Hook => "HOOK_LIMIT",
             Self::Api => "API_LIMIT",
+            Self::Refusal => "REFUSAL_LIMIT",
         }
     }
 
@@ -47,6 +51,7 @@ impl Limit {
             Self::Door => 30,
             Self::Hook => 300,
             Self::Api => 600,
+            Self::Refusal => 60,
         }
     }
 
@@ -55,6 +60,7 @@ impl Limit {
             Self::Door => "door",
             Self::Hook => "hook",
             Self::Api => "api",
+            Self::Refusal => "refusal",
         }
     }
 
@@ -93,6 +99,14 @@ impl Limit {
     }
 }
 
+/// Counts a code of a login that somebody typed and that is none, so that nobody finds one by trying.
+pub(crate) async fn count_wrong_code(state: &AppState, user: &UserId) -> Result<(), ApiError> {
+    let counted = Limit::Door
+        .count(state, &format!("code of a login, {user}"))
+        .await;
+    counted.map_err(|_| ApiError::RateLimited(WINDOW_S.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,7 +114,7 @@ mod tests {
     #[test]
     fn limits_are_those_of_the_configuration() {
         let file = include_str!("../../../wrangler.toml");
-        for limit in [Limit::Door, Limit::Hook, Limit::Api] {
+        for limit in [Limit::Door, Limit::Hook, Limit::Api, Limit::Refusal] {
             let (_, rest) = file
                 .split_once(&format!("name = \"{}\"", limit.binding()))
                 .unwrap_or_else(|| panic!("{limit:?} is not in wrangler.toml"));

@@ -7,10 +7,12 @@
 mod grants;
 mod guard;
 mod limits;
+pub(crate) mod refusals;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use grants::Access;
+pub(crate) use limits::count_wrong_code;
 
 use crate::app::AppState;
 use crate::openapi::Described;

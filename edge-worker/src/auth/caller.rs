@@ -6,6 +6,7 @@ use crate::app::AppState;
 use crate::crypt;
 use crate::error::ApiError;
 use crate::platform;
+use crate::store::StoreError;
 use crate::store::users::{self, KeyCallerRow, SessionCallerRow};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -166,36 +167,43 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// The caller of an API key.
-    pub(crate) async fn of_key(state: &AppState, headers: &HeaderMap) -> Result<Self, ApiError> {
+    /// The caller of an API key. An error says whose key it was, where that is known.
+    pub(crate) async fn of_key(
+        state: &AppState,
+        headers: &HeaderMap,
+    ) -> Result<Self, (Option<Actor>, ApiError)> {
         let value = headers.get(header::AUTHORIZATION);
         let token = value
             .and_then(|value| value.to_str().ok())
             .and_then(|text| text.strip_prefix("Bearer "))
             .filter(|token| token.starts_with(KEY_PREFIX) && token.len() <= 128);
         let unknown = || {
-            ApiError::Unauthenticated(
+            let error = ApiError::Unauthenticated(
                 "wrong_key",
                 "The API key is not known, or was revoked; make a new one on the page “API keys”.".to_owned(),
-            )
+            );
+            (None, error)
         };
+        let failed = |error: StoreError| (None, error.into());
         let (hash, now) = (crypt::token_hash(token.ok_or_else(unknown)?), platform::now());
-        let row: Option<KeyCallerRow> = state.db.first(users::key(&hash)).await?;
+        let row: Option<KeyCallerRow> = state.db.first(users::key(&hash)).await.map_err(failed)?;
         let row = row.ok_or_else(unknown)?;
         if let Some((name, end)) = row.over(now) {
-            return Err(ApiError::Unauthenticated(
+            let error = ApiError::Unauthenticated(
                 "key_expired",
                 format!(
                     "The API key “{name}” ended on {}; make a new one on the page “API keys”.",
                     calendar(end).0
                 ),
-            ));
+            );
+            return Err((Some(Actor(row.caller.id.clone())), error));
         }
         if row.is_unseen(now) {
-            state.db.run(users::touch_key(&hash, now)).await?;
+            let touched = state.db.run(users::touch_key(&hash, now)).await;
+            touched.map_err(failed)?;
         }
         Ok(Self {
-            access: Access(row.grants()?),
+            access: Access(row.grants().map_err(failed)?),
             actor: Actor(row.caller.id.clone()),
             login: row.caller.id,
             user: row.caller.user,

@@ -11,7 +11,7 @@ use devflow_domain::people::check_password;
 use devflow_protocol::UserId;
 
 fn over() -> ApiError {
-    ApiError::NotFound(
+    ApiError::Hidden(
         "This invitation is over: it was used, taken back, or is too old. Ask for a new one.".to_owned(),
     )
 }

@@ -4,6 +4,8 @@ pub(crate) mod account;
 mod caller;
 mod device;
 mod join;
+mod kept;
+pub(crate) mod login;
 mod object;
 mod password;
 mod place;
@@ -22,6 +24,7 @@ use axum::http::HeaderMap;
 use devflow_domain::access::Scope;
 use devflow_domain::api_key::{MAX_DAYS, ends_at};
 use devflow_domain::people::{Email, PASSWORD_MAX, check_password};
+use devflow_domain::refusals::Refusal;
 use devflow_protocol::audit::Personal;
 use devflow_protocol::{ApiKeyId, LoginId, UserId};
 use object::{Ask, Reply};
@@ -51,6 +54,11 @@ async fn ask(state: &AppState, ask: &Ask) -> Result<Reply, ApiError> {
         .await?)
 }
 
+/// Counts a refusal.
+pub(crate) async fn tell_refusal(state: &AppState, refusal: Refusal) -> Result<(), ApiError> {
+    ask(state, &Ask::Refused { refusal }).await.map(drop)
+}
+
 /// What makes the owner.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -73,11 +81,11 @@ pub(crate) struct NewOwner {
 pub(crate) async fn check_setup(state: &AppState, token: &str) -> Result<(), ApiError> {
     let expected = state.config.setup_token.as_deref();
     if !expected.is_some_and(|expected| crypt::same(expected, token)) {
-        return Err(ApiError::NotFound("There is nothing at this address.".to_owned()));
+        return Err(ApiError::Hidden("There is nothing at this address.".to_owned()));
     }
     match state.db.first::<users::IdRow>(users::owner()).await? {
         None => Ok(()),
-        Some(_) => Err(ApiError::NotFound("There is nothing at this address.".to_owned())),
+        Some(_) => Err(ApiError::Hidden("There is nothing at this address.".to_owned())),
     }
 }
 
@@ -119,7 +127,7 @@ pub(crate) async fn set_up(state: &AppState, setup: &SetUp) -> Result<NewOwner, 
             api_key,
         }),
         Err(error) if error.is_duplicate("users.") || error.is_check("role") => {
-            Err(ApiError::NotFound("There is nothing at this address.".to_owned()))
+            Err(ApiError::Hidden("There is nothing at this address.".to_owned()))
         }
         Err(error) => Err(error.into()),
     }

@@ -20,6 +20,7 @@ mod reading {
     use crate::openapi::Document;
     use axum::Json;
     use axum::extract::State;
+    use axum::http::HeaderMap;
     use schemars::generate::SchemaSettings;
     use schemars::{JsonSchema, SchemaGenerator};
     use serde_json::{Map, Value, json};
@@ -74,6 +75,7 @@ mod reading {
     impl Input for State<AppState> {}
     impl Input for Caller {}
     impl Input for SignedIn {}
+    impl Input for HeaderMap {}
 
     impl<T: JsonSchema> Input for Id<T> {
         fn describe(operation: &mut Operation) {

@@ -14,6 +14,7 @@ use crate::store::{InBatch as _, Page, activity};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use devflow_domain::refusals::OTHERS;
 use devflow_protocol::time::UnixMillis;
 use serde::Deserialize;
 
@@ -39,7 +40,7 @@ pub(crate) struct ActivityPage {
 }
 
 /// What the feed can be narrowed to: the first word of an action, and its name.
-const WHAT: [(&str, &str); 13] = [
+const WHAT: [(&str, &str); 14] = [
     ("", "Everything"),
     ("session", "Signing in and out"),
     ("second_factor", "Second factors"),
@@ -53,6 +54,7 @@ const WHAT: [(&str, &str); 13] = [
     ("endpoint", "Notifications"),
     ("server", "Servers"),
     ("audit", "The audit trail"),
+    ("refusal", "Refusals"),
 ];
 
 impl ActivityPage {
@@ -129,6 +131,28 @@ fn sentence(action: &str) -> String {
         "key.create" => "Made an API key",
         "key.rotate" => "Rotated an API key",
         "key.revoke" => "Revoked an API key",
+        "key.login" => "Let a device log in with an API key",
+        "key.login_refused" => "Refused a device that wanted to log in",
+        "key.log_out" => "Logged a device out, whose API key has ended",
+        "refusal.not_allowed" => "Was refused what their role or key does not cover:",
+        "refusal.not_found" => "Was refused what they may not see:",
+        "refusal.proof_needed" => "Had to say again who they are for:",
+        "refusal.second_factor_needed" => "Had to set up a second factor first for:",
+        "refusal.csrf" => "Was refused for a form that is not theirs, or out of date:",
+        "refusal.foreign_origin" => "Was refused for a request from a page of another site",
+        "refusal.unauthenticated" => "Was refused without an API key or a session:",
+        "refusal.wrong_key" => "Was refused with an API key that is not known:",
+        "refusal.key_expired" => "Was refused with an API key that is over:",
+        "refusal.wrong_credentials" | "refusal.wrong_password" => "Was refused with a wrong password:",
+        "refusal.wrong_code" | "refusal.too_late" => "Was refused with a wrong code:",
+        "refusal.rate_limited" => "Was refused for asking too often:",
+        "refusal.more" => "Was refused, and there were too many kinds of it for a row each",
+        other if other.starts_with("refusal.") => {
+            return format!(
+                "Was refused ({}):",
+                other.trim_start_matches("refusal.").replace('_', " ")
+            );
+        }
         other => return other.replace(['.', '_'], " "),
     };
     known.to_owned()
@@ -152,6 +176,9 @@ fn actor(row: &FeedRow) -> String {
     if row.actor == activity::STRANGER {
         return "somebody who is not known".to_owned();
     }
+    if row.actor == OTHERS {
+        return "several".to_owned();
+    }
     match row.actor.split('_').next() {
         Some("key") => name.map_or_else(
             || "an API key that is gone".to_owned(),
@@ -165,19 +192,36 @@ fn actor(row: &FeedRow) -> String {
     }
 }
 
+/// How often something was refused.
+fn times(count: &str) -> String {
+    if count == "1" {
+        "once".to_owned()
+    } else {
+        format!("{count} times")
+    }
+}
+
 fn list_row(row: &FeedRow, now: UnixMillis) -> Row {
     let is_id = |text: &str| {
         text.split_once('_')
             .is_some_and(|(prefix, rest)| prefix.len() == 3 && rest.len() == 26)
     };
-    let subject = row.subject_name.clone().unwrap_or_default();
+    let refused = row.action.starts_with("refusal.");
+    let subject = match &row.subject_name {
+        Some(name) => name.clone(),
+        // What was wanted: an action or a path.
+        None if refused => row.subject.replace('_', " "),
+        None => String::new(),
+    };
     let says_more = !is_id(&row.detail) && !row.detail.eq_ignore_ascii_case(&subject);
     Row {
         sentence: sentence(&row.action),
         subject,
         link: link(row),
         actor: actor(row),
-        detail: if says_more {
+        detail: if refused {
+            times(&row.detail)
+        } else if says_more {
             row.detail.clone()
         } else {
             String::new()

@@ -46,7 +46,7 @@ pub(crate) struct KeysPage {
 
 impl KeysPage {
     /// What a key may be made to last, in days, and whether that is proposed.
-    fn lifetimes() -> [(u16, bool); 5] {
+    pub(super) fn lifetimes() -> [(u16, bool); 5] {
         [7, 30, 90, 180, api_key::MAX_DAYS].map(|days| (days, days == DEFAULT_DAYS))
     }
 }

@@ -6,6 +6,7 @@ mod activity;
 mod ansi;
 mod assets;
 mod deployment;
+mod device;
 mod endpoints;
 mod enrolment;
 mod failure;
@@ -50,13 +51,11 @@ pub(crate) fn router() -> Routes {
         .post("/theme", Needs::may(Action::OwnSession), sign_in::choose_theme)
         .get("/activity", Needs::may(Action::SeeActivity), activity::list)
         .get("/keys", Needs::may(Action::SeeAccount), keys::list)
-        .post("/keys", Needs::may(Action::ChangeAccount), keys::create)
-        .post(
-            "/keys/{id}/rotate",
-            Needs::may(Action::ChangeAccount),
-            keys::rotate,
-        )
+        .post("/keys", Needs::may(Action::MakeKeys), keys::create)
+        .post("/keys/{id}/rotate", Needs::may(Action::MakeKeys), keys::rotate)
         .post("/keys/{id}/revoke", Needs::may(Action::SeeAccount), keys::revoke)
+        .get("/device", Needs::may(Action::MakeKeys), device::show)
+        .post("/device", Needs::may(Action::MakeKeys), device::decide)
         .get("/reference", Needs::may(Action::Enter), reference::show)
         .get("/servers", Needs::may(Action::SeeServers), servers::list)
         .post("/servers", Needs::may(Action::ManageServers), enrolment::create)

@@ -82,5 +82,5 @@ pub(crate) async fn prove(
         email: form.signed_in.email,
         next,
     };
-    web::html(error.status(), &page)
+    web::answered(&error, &page)
 }

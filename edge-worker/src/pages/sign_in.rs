@@ -111,7 +111,7 @@ pub(crate) async fn enter(State(state): State<AppState>, request: Request) -> Re
         email: credentials.email,
         next,
     };
-    web::html(error.status(), &page)
+    web::answered(&error, &page)
 }
 
 /// What follows the password.
@@ -141,7 +141,7 @@ pub(crate) async fn enter_code(
         step: form.step,
         next,
     };
-    web::html(error.status(), &page)
+    web::answered(&error, &page)
 }
 
 /// `POST /sign-out`
@@ -195,7 +195,7 @@ pub(crate) async fn make_owner(
                 email: setup.email,
                 token: setup.token,
             };
-            return web::html(error.status(), &page);
+            return web::answered(&error, &page);
         }
         Err(error) => return Err(error),
     };

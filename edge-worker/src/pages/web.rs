@@ -90,6 +90,15 @@ pub(crate) fn html(status: StatusCode, page: &impl Template) -> Result<Response,
     Ok((status, [(header::CONTENT_TYPE, kind)], text).into_response())
 }
 
+/// Answers an error with a page that says it in its place; a refusal goes on record all the same.
+pub(crate) fn answered(error: &ApiError, page: &impl Template) -> Result<Response, ApiError> {
+    let mut response = html(error.status(), page)?;
+    if let Some(refused) = error.refusal() {
+        response.extensions_mut().insert(refused);
+    }
+    Ok(response)
+}
+
 /// Answers a form that cannot be taken with the page that says why.
 pub(crate) fn refused(page: &impl Template) -> Result<Response, ApiError> {
     html(StatusCode::UNPROCESSABLE_ENTITY, page)

@@ -4,6 +4,8 @@ use crate::app::AppState;
 use crate::auth::Actor;
 use crate::error::ApiError;
 use crate::platform;
+use crate::service::archive;
+use crate::store::archives::{self, ArchiveRow};
 use crate::store::audit::{self, EndRow, SegmentRow, TrailRow};
 use crate::store::{Db, StoreError, activity};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -32,7 +34,7 @@ pub(crate) async fn seal_more(db: &Db, key: &SigningKey, now: UnixMillis) -> Res
     }
 }
 
-/// Lines of an export after row `after`, and where the next page begins; None on the last. Each page is recorded.
+/// Lines of an export after row `after`, those from the bucket first, and where the next page begins; None on the last. Each page is recorded.
 pub(crate) async fn export(
     state: &AppState,
     actor: &Actor,
@@ -48,6 +50,11 @@ pub(crate) async fn export(
             edge: end(&state.db).await?.edge_id,
             key: STANDARD.encode(key.as_bytes()),
         });
+    }
+    let archive: Option<ArchiveRow> = state.db.first(archives::after(after)).await?;
+    if let Some(archive) = archive {
+        lines.extend(archive::lines_of(&state.blobs()?, &archive, after).await?);
+        return Ok((lines, Some(archive.last)));
     }
     let rows: Vec<TrailRow> = state.db.all(audit::rows_after(after, ROWS)).await?;
     let (first, last) = match (rows.first(), rows.last()) {

@@ -3,7 +3,7 @@
 use super::check_name;
 use crate::access::Access;
 use crate::app::AppState;
-use crate::auth::{SignedIn, new_key};
+use crate::auth::{Caller, SignedIn, new_key};
 use crate::crypt;
 use crate::error::ApiError;
 use crate::platform;
@@ -118,6 +118,16 @@ pub(crate) async fn projects_of(
 
 /// Makes a key; it is told this once.
 pub(crate) async fn create(state: &AppState, owner: &SignedIn, wanted: &Wanted) -> Result<Made, ApiError> {
+    create_as(state, owner, wanted, "key.create").await
+}
+
+/// The same, recorded as `action`.
+pub(crate) async fn create_as(
+    state: &AppState,
+    owner: &SignedIn,
+    wanted: &Wanted,
+    action: &str,
+) -> Result<Made, ApiError> {
     let name = check_name(&wanted.name, 60, "give the key a name of 1 to 60 characters")?;
     let now = platform::now();
     let end = ends_at(now, wanted.days).map_err(|error| ApiError::invalid("days", error.to_string()))?;
@@ -134,7 +144,7 @@ pub(crate) async fn create(state: &AppState, owner: &SignedIn, wanted: &Wanted) 
         expires_at: Some(end),
         now,
     });
-    let told = activity::record(now, &owner.actor().0, "key.create", id.as_str(), name);
+    let told = activity::record(now, &owner.actor().0, action, id.as_str(), name);
     state.db.batch(vec![insert, told]).await?;
     let row = get(state, owner, &id).await?;
     Ok(Made { row, token })
@@ -191,6 +201,23 @@ pub(crate) async fn revoke(state: &AppState, owner: &SignedIn, id: &ApiKeyId) ->
         .db
         .batch(vec![users::delete_key(id, &owner.user), told])
         .await?;
+    Ok(())
+}
+
+/// Revokes the key with which this is asked.
+pub(crate) async fn revoke_itself(state: &AppState, caller: &Caller) -> Result<(), ApiError> {
+    let row: Option<KeyRow> = state.db.first(keys::by_id(&caller.actor.0)).await?;
+    let row = row.ok_or_else(|| ApiError::NotFound("A session is no key.".to_owned()))?;
+    // In the name of its person: the key is gone then, and its name with it.
+    let told = activity::record(
+        platform::now(),
+        caller.user.as_str(),
+        "key.log_out",
+        row.id.as_str(),
+        &row.name,
+    );
+    let batch = vec![users::delete_key(&row.id, &caller.user), told];
+    state.db.batch(batch).await?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! What the JSON API and the pages both do: each function checks, asks `domain`, writes one batch and signals.
 
+pub(crate) mod archive;
 pub(crate) mod audit;
 pub(crate) mod bodies;
 pub(crate) mod deliveries;
@@ -25,7 +26,7 @@ use crate::error::ApiError;
 pub(crate) const FLEET: &str = "fleet";
 
 /// A name without the spaces around it, of 1 to `most` characters.
-fn check_name<'n>(name: &'n str, most: usize, refusal: &str) -> Result<&'n str, ApiError> {
+pub(crate) fn check_name<'n>(name: &'n str, most: usize, refusal: &str) -> Result<&'n str, ApiError> {
     let name = name.trim();
     if (1..=most).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
         return Ok(name);

@@ -7,6 +7,7 @@ use crate::crypt;
 use crate::error::ApiError;
 use crate::hub::Held;
 use crate::platform;
+use crate::store::audit::{self, NewestRow};
 use crate::store::lease::{self, LeaseRequest, Materials, UnacknowledgedRow};
 use crate::store::servers::{RunnerRow, ServerState};
 use crate::store::{InBatch as _, deployments, jobs, outbox, servers};
@@ -53,63 +54,49 @@ pub(crate) async fn poll(
     request: &PollRequest,
 ) -> Result<PollAnswer, ApiError> {
     check_session(runner, &claims.session)?;
-    arrive(state, runner, claims, request).await?;
+    let segment = arrive(state, runner, claims, request).await?;
+    let answer = |job, wait_ms| PollAnswer {
+        now: platform::now(),
+        job,
+        wait_ms,
+        segment: segment.clone(),
+    };
     let until = platform::now().plus(state.config.poll_hold_ms);
+    let hub = state.hub();
     loop {
         if let Some(job) = lease(state, &runner.id, request).await? {
-            return Ok(PollAnswer {
-                now: platform::now(),
-                job: Some(job),
-                wait_ms: 0,
-            });
+            return Ok(answer(Some(job), 0));
         }
         let left = until.since(platform::now());
         if left <= 0 {
-            return Ok(PollAnswer {
-                now: platform::now(),
-                job: None,
-                wait_ms: 0,
-            });
+            return Ok(answer(None, 0));
         }
-        match state
-            .hub()
-            .wait(
-                runner.id.as_str(),
-                claims.session.as_str(),
-                left,
-                request.load.as_ref(),
-            )
-            .await
-        {
+        let held = hub.wait(
+            runner.id.as_str(),
+            claims.session.as_str(),
+            left,
+            request.load.as_ref(),
+        );
+        match held.await {
             Held::Woken => {}
-            Held::TimedOut => {
-                return Ok(PollAnswer {
-                    now: platform::now(),
-                    job: None,
-                    wait_ms: 0,
-                });
-            }
+            Held::TimedOut => return Ok(answer(None, 0)),
             Held::Superseded => return Err(superseded()),
             Held::Unavailable => {
                 let random = u32::from_le_bytes(platform::entropy());
-                let wait_ms = queue::unheld_wait_ms(random);
-                return Ok(PollAnswer {
-                    now: platform::now(),
-                    job: None,
-                    wait_ms,
-                });
+                return Ok(answer(None, queue::unheld_wait_ms(random)));
             }
         }
     }
 }
 
-/// Takes in what a poll says: a newer session, what the machine is, that the server is back, what it works on.
+/// Takes in what a poll says: a newer session, what the machine is, that the server is back, what it works on. Gives the
+/// newest segment of the audit trail, where the runner has not seen it.
 async fn arrive(
     state: &AppState,
     runner: &RunnerRow,
     claims: &RequestClaims,
     request: &PollRequest,
-) -> Result<(), ApiError> {
+) -> Result<Option<Envelope>, ApiError> {
     let now = platform::now();
     let facts = request
         .facts
@@ -128,12 +115,15 @@ async fn arrive(
     if back {
         batch.push(servers::mark_online(&runner.id, now));
     }
+    let held_at = batch.len();
     batch.push(jobs::held(
         &runner.id,
         claims.created.min(now).plus(-JOURNAL_MARGIN_MS),
     ));
+    batch.extend(request.witnessed.map(audit::unlike));
     let answers = state.db.batch(batch).await?;
-    let held: Vec<jobs::HeldRow> = answers.last().rows()?;
+    let held: Vec<jobs::HeldRow> = answers.get(held_at).rows()?;
+    let segment: Option<NewestRow> = answers.get(held_at + 1).first_row()?;
     let mut changed = reconcile(state, &held, request).await?;
     if back {
         changed.push(FLEET.to_owned());
@@ -141,7 +131,7 @@ async fn arrive(
     if !changed.is_empty() {
         state.signal(None, changed);
     }
-    Ok(())
+    Ok(segment.map(NewestRow::envelope).transpose()?)
 }
 
 /// Compares the jobs that the edge thinks acknowledged with the runner's journal; gives the topics that changed.

@@ -3,6 +3,7 @@
 use super::{Statement, StoreError, statement};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::audit::{Line, Personal, Row, Sealed};
+use devflow_protocol::dsse::Envelope;
 use serde::Deserialize;
 
 /// Where the trail stands.
@@ -86,11 +87,47 @@ pub(crate) fn seal(sealed: &Sealed, behind: i64) -> Statement {
     )
 }
 
+fn read_envelope(text: &str) -> Result<Envelope, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::unreadable("audit_segments.envelope", &error))
+}
+
+/// The newest segment.
+#[derive(Debug, Deserialize)]
+pub(crate) struct NewestRow {
+    envelope: String,
+}
+
+impl NewestRow {
+    /// As it was signed.
+    pub(crate) fn envelope(self) -> Result<Envelope, StoreError> {
+        read_envelope(&self.envelope)
+    }
+}
+
+/// The newest segment, unless its number is the one that a runner saw last. A lower one is shown it too: the trail was cut
+/// then, and that is to be seen.
+pub(crate) fn unlike(number: u64) -> Statement {
+    statement!(
+        "-- audit_unlike
+        SELECT envelope FROM audit_segments
+        WHERE last = (SELECT max(last) FROM audit_segments) AND number <> ?1",
+        i64::try_from(number.min(1 << 52)).unwrap_or(0)
+    )
+}
+
 /// A segment.
 #[derive(Debug, Deserialize)]
 pub(crate) struct SegmentRow {
     last: i64,
     envelope: String,
+}
+
+/// The oldest segments.
+pub(crate) fn oldest_segments(most: usize) -> Statement {
+    statement!(
+        "-- audit_oldest_segments\nSELECT last, envelope FROM audit_segments ORDER BY last LIMIT ?1",
+        most
+    )
 }
 
 /// The segments that end within some rows.
@@ -112,8 +149,7 @@ pub(crate) fn lines(rows: Vec<TrailRow>, segments: Vec<SegmentRow>) -> Result<Ve
         let (row, personal) = row.split();
         lines.push(Line::Row { row, personal });
         while let Some(segment) = segments.next_if(|segment| segment.last <= id) {
-            let envelope = serde_json::from_str(&segment.envelope)
-                .map_err(|error| StoreError::unreadable("audit_segments.envelope", &error))?;
+            let envelope = read_envelope(&segment.envelope)?;
             lines.push(Line::Segment { envelope });
         }
     }

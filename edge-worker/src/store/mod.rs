@@ -6,6 +6,7 @@
 
 pub(crate) mod access;
 pub(crate) mod activity;
+pub(crate) mod archives;
 pub(crate) mod audit;
 pub(crate) mod cards;
 pub(crate) mod dashboard;

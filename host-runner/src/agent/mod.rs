@@ -9,6 +9,7 @@ mod keeper;
 mod poll;
 mod reporter;
 mod shutdown;
+mod witness;
 mod work;
 
 use crate::clock::Clock;

@@ -1,7 +1,7 @@
 //! Asks the edge for jobs, also while jobs run, and takes them in.
 
 use super::intake::{self, Intake};
-use super::{Agent, work};
+use super::{Agent, witness, work};
 use crate::edge::{Backoff, EdgeError};
 use crate::facts;
 use crate::journal::{Acceptance, Entry, JournalError, Ticket};
@@ -64,9 +64,13 @@ async fn ask(agent: &Rc<Agent>, facts: Option<ServerFacts>) -> Result<Duration, 
         facts,
         load: facts::load(&agent.host.config.projects_dir),
         paused: false,
+        witnessed: Some(agent.journal.last_seen()?.map_or(0, |seen| seen.number)),
     };
     let answer = agent.edge.poll(&request).await?;
     agent.journal.note("contact", &agent.clock.now().0.to_string())?;
+    if let Some(segment) = &answer.segment {
+        witness::witness(agent, segment)?;
+    }
     if let Some(envelope) = answer.job {
         take(agent, &envelope)?;
     }

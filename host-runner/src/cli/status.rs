@@ -4,8 +4,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::files;
 use crate::identity::Identity;
-use crate::journal::{Entry, Journal};
+use crate::journal::{Entry, Journal, Seen};
 use anyhow::Context as _;
+use devflow_protocol::witness::Witness;
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,6 +17,9 @@ pub(super) struct Status {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Print what this server saw of the edge's audit trail, a line each, for `devflow audit verify --witness`
+    #[arg(long, conflicts_with = "json")]
+    audit: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -25,8 +29,19 @@ struct Report {
     session: Option<String>,
     started_at: Option<i64>,
     last_contact_at: Option<i64>,
+    audit: Audit,
     open_jobs: Vec<OpenJob>,
     projects: Vec<Project>,
+}
+
+/// What this server saw of the edge's audit trail.
+#[derive(Debug, Serialize)]
+struct Audit {
+    /// Number of the segment that it saw last.
+    segment: Option<u64>,
+    seen_at: Option<i64>,
+    /// How often it was shown another trail than before.
+    contradictions: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -52,6 +67,9 @@ impl Status {
         files::private_dir(&config.state_dir)
             .with_context(|| format!("cannot use {}", config.state_dir.display()))?;
         let journal = Journal::open(&config.state_dir)?;
+        if self.audit {
+            return witnesses(&identity, &journal);
+        }
         let report = report(config, &identity, &journal)?;
         if self.json {
             println!("{}", serde_json::to_string_pretty(&report)?);
@@ -59,6 +77,28 @@ impl Status {
             print!("{}", describe(&report));
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Prints what was seen, oldest first.
+fn witnesses(identity: &Identity, journal: &Journal) -> anyhow::Result<ExitCode> {
+    for seen in journal.witnesses()? {
+        let witness = Witness {
+            server: identity.server.clone(),
+            seen_at: seen.at,
+            envelope: seen.envelope,
+        };
+        println!("{}", serde_json::to_string(&witness)?);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn audit(seen: &[Seen]) -> Audit {
+    let last = seen.last();
+    Audit {
+        segment: last.map(|seen| seen.number),
+        seen_at: last.map(|seen| seen.at.0),
+        contradictions: seen.iter().filter(|seen| seen.contradicts).count(),
     }
 }
 
@@ -70,6 +110,7 @@ fn report(config: &Config, identity: &Identity, journal: &Journal) -> anyhow::Re
         session: journal.noted("session")?,
         started_at: time("started")?,
         last_contact_at: time("contact")?,
+        audit: audit(&journal.witnesses()?),
         open_jobs: journal.open_entries()?.iter().map(open_job).collect(),
         projects: projects(&config.projects_dir, journal)?,
     })
@@ -133,6 +174,21 @@ fn describe(report: &Report) -> String {
         ago(report.started_at),
         ago(report.last_contact_at),
     );
+    let _ = match report.audit.segment {
+        Some(number) => writeln!(
+            text,
+            "Audit trail   segment {number} seen {}",
+            ago(report.audit.seen_at)
+        ),
+        None => writeln!(text, "Audit trail   nothing seen yet"),
+    };
+    if report.audit.contradictions > 0 {
+        let _ = writeln!(
+            text,
+            "              ANOTHER TRAIL WAS SHOWN {} TIMES: it was cut off or made again; keep `host-runner status --audit`",
+            report.audit.contradictions
+        );
+    }
     let _ = writeln!(text, "\nOpen jobs: {}", report.open_jobs.len());
     for job in &report.open_jobs {
         let _ = writeln!(
@@ -212,6 +268,7 @@ mod tests {
                 "edge": "https://e.test",
                 "server": samples::server(),
                 "session": null, "started_at": null, "last_contact_at": null,
+                "audit": {"segment": null, "seen_at": null, "contradictions": 0},
                 "open_jobs": [{"job": samples::ping(1).id, "attempt": 1, "verb": "ping", "project": null,
                     "state": "accepted", "accepted_at": 5}],
                 "projects": [{"slug": "shop", "live": "dep_1", "repository": "https://h.test/a"}],

@@ -10,8 +10,10 @@
 mod events;
 mod jobs;
 mod marks;
+mod witnesses;
 
 pub(crate) use jobs::{Acceptance, Entry, Finished, Ticket, slug_of};
+pub(crate) use witnesses::Seen;
 
 use devflow_protocol::JobId;
 use devflow_protocol::job::Job;

@@ -41,3 +41,13 @@ CREATE TABLE IF NOT EXISTS facts (
     name TEXT NOT NULL PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- Signed segments of the edge's audit trail, in the order in which they were seen.
+CREATE TABLE IF NOT EXISTS witnesses (
+    id INTEGER PRIMARY KEY,
+    number INTEGER NOT NULL,
+    head TEXT NOT NULL,
+    envelope TEXT NOT NULL,
+    seen_at INTEGER NOT NULL,
+    contradicts INTEGER NOT NULL,
+    UNIQUE (number, head, contradicts)
+) STRICT;

@@ -345,6 +345,7 @@ async fn poll(inner: &Inner, body: &[u8]) -> Response {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let answer = PollAnswer {
+        segment: None,
         now: now(inner),
         job,
         wait_ms: 0,

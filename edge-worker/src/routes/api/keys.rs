@@ -26,6 +26,13 @@ pub(super) fn router() -> Routes {
             show,
         )
         .api(
+            Method::POST,
+            "/api/v1/key/revoke",
+            Needs::may(Action::Enter),
+            "End the key with which this is asked, at once",
+            revoke_itself,
+        )
+        .api(
             Method::GET,
             "/api/v1/keys",
             Needs::may(Action::SeeAccount),
@@ -35,14 +42,14 @@ pub(super) fn router() -> Routes {
         .api(
             Method::POST,
             "/api/v1/keys",
-            Needs::may(Action::ChangeAccount),
+            Needs::may(Action::MakeKeys),
             "Make a key (in a session)",
             create,
         )
         .api(
             Method::POST,
             "/api/v1/keys/{id}/rotate",
-            Needs::may(Action::ChangeAccount),
+            Needs::may(Action::MakeKeys),
             "Make a key with the limits of another, which then ends (in a session)",
             rotate,
         )
@@ -107,6 +114,12 @@ async fn show(State(state): State<AppState>, caller: Caller) -> Result<Json<ApiK
     let row: Option<store::KeyRow> = state.db.first(store::by_id(&caller.actor.0)).await?;
     let row = row.ok_or_else(|| ApiError::NotFound("A session is no key.".to_owned()))?;
     Ok(Json(row.into()))
+}
+
+#[worker::send]
+async fn revoke_itself(State(state): State<AppState>, caller: Caller) -> Result<Done, ApiError> {
+    keys::revoke_itself(&state, &caller).await?;
+    Ok(Done)
 }
 
 #[worker::send]

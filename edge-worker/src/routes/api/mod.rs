@@ -5,6 +5,7 @@ mod deliveries;
 mod deployments;
 mod endpoints;
 mod keys;
+mod logins;
 mod people;
 mod pipeline;
 mod projects;
@@ -23,6 +24,7 @@ pub(super) fn router() -> Routes {
         .merge(deployments::router())
         .merge(deliveries::router())
         .merge(keys::router())
+        .merge(logins::router())
         .merge(audit::router())
         .merge(people::router())
         .merge(endpoints::router())

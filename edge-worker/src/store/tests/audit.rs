@@ -50,7 +50,12 @@ fn check(db: &TestDb, known: Option<&str>) -> Result<Report, Tampered> {
         .iter()
         .map(|line| serde_json::to_string(line).unwrap())
         .collect();
-    verify(texts.iter().map(String::as_str), &key().verifying_key(), known)
+    verify(
+        texts.iter().map(String::as_str),
+        &key().verifying_key(),
+        known,
+        &[],
+    )
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The Worker's statements on `SQLite`, against the real migrations.
 
+mod archives;
 mod audit;
 mod cards;
 mod dashboard;

@@ -4,8 +4,8 @@ use crate::store::cards::{self, Show};
 use crate::store::lease::{self, LeaseRequest};
 use crate::store::testing::{TestDb, hook, id, main_ref, project, server};
 use crate::store::{
-    Statement, access, dashboard, deliveries, deployments, endpoints, environments, hooks, idempotency, jobs,
-    outbox, people, retention, servers, users,
+    Statement, access, archives, audit, dashboard, deliveries, deployments, endpoints, environments, hooks,
+    idempotency, jobs, outbox, people, retention, servers, users,
 };
 use devflow_domain::webhook::Provider;
 use devflow_protocol::UnixMillis;
@@ -83,6 +83,8 @@ fn hot_statements() -> Vec<Statement> {
         people::invitation_by_id(&id!(InvitationId, 1), now),
         people::list(""),
         idempotency::by_key("k"),
+        audit::unlike(1),
+        archives::after(1),
     ]);
     statements.extend(outbox::take(outbox::Which::Due, "c", now, now));
     statements.extend(retention::expired_tokens(now).into_iter().skip(4));

@@ -5,7 +5,7 @@ use crate::pages::account::{password, qr::Qr, second, sessions};
 use crate::pages::look::Tone;
 use crate::pages::reference::ReferencePage;
 use crate::pages::shell::{Notice, Section, Theme};
-use crate::pages::{activity, keys, prove, sign_in};
+use crate::pages::{activity, device, keys, prove, sign_in};
 use askama::Template;
 
 pub(in crate::pages::tests) fn keys(theme: Theme, name: &str) -> String {
@@ -110,6 +110,36 @@ pub(in crate::pages::tests) fn codes(theme: Theme) -> String {
     let page = second::CodesPage {
         shell: shell("Recovery codes", Section::Account, theme),
         codes: vec!["a4dq-obyh-a4dq-obyh".to_owned(); 10],
+    };
+    page.render().unwrap()
+}
+
+/// `stage`: the code, what asks, what asks too much, it is in.
+pub(in crate::pages::tests) fn device(theme: Theme, stage: u8, name: &str) -> String {
+    let waiting = |scopes| {
+        device::Stage::Decide(device::Device {
+            code: "BCDF-GHJK".to_owned(),
+            name: name.to_owned(),
+            place: "192.0.2.1 · DE".to_owned(),
+            asked: ago(20),
+            scopes,
+        })
+    };
+    let all = vec![("admin", "do all that you may"), ("deploy", "look and deploy")];
+    let page = device::DevicePage {
+        theme,
+        csrf: shell("", Section::Account, theme).csrf,
+        email: "owner@example.com".to_owned(),
+        problem: (stage == 0).then(|| "No login waits with this code.".to_owned()),
+        stage: match stage {
+            0 => device::Stage::Ask(name.to_owned()),
+            1 => waiting(all),
+            2 => waiting(vec![]),
+            _ => device::Stage::Done {
+                name: name.to_owned(),
+                is_in: stage == 3,
+            },
+        },
     };
     page.render().unwrap()
 }

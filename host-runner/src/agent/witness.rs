@@ -1,0 +1,154 @@
+//! Keeps what the edge shows of its audit trail, and notices when that is another trail than before.
+
+use super::Agent;
+use crate::identity::Identity;
+use crate::journal::{Journal, JournalError};
+use devflow_protocol::UnixMillis;
+use devflow_protocol::dsse::Envelope;
+use devflow_protocol::witness::Head;
+
+/// Keeps a segment; one that the edge did not sign is only logged.
+pub(super) fn witness(agent: &Agent, segment: &Envelope) -> Result<(), JournalError> {
+    keep(&agent.journal, &agent.identity, segment, agent.clock.now())
+}
+
+fn keep(
+    journal: &Journal,
+    identity: &Identity,
+    segment: &Envelope,
+    now: UnixMillis,
+) -> Result<(), JournalError> {
+    let head = match Head::open(segment, &identity.job_key) {
+        Ok(head) if head.segment.edge == identity.edge => head,
+        Ok(head) => {
+            tracing::error!(
+                edge = head.segment.edge,
+                "a segment of another edge's audit trail is not kept"
+            );
+            return Ok(());
+        }
+        Err(error) => {
+            tracing::error!(%error, "what should be a segment of the audit trail is not kept");
+            return Ok(());
+        }
+    };
+    let before = journal.last_seen()?;
+    let before = before.and_then(|seen| Head::open(&seen.envelope, &identity.job_key).ok());
+    let contradicts = before.as_ref().is_some_and(|before| head.contradicts(before));
+    if let Some(before) = before.filter(|_| contradicts) {
+        tracing::error!(
+            audit.seen = before.segment.number,
+            audit.shown = head.segment.number,
+            "the edge's audit trail is not the one that this server saw before: it was cut off or made again"
+        );
+    }
+    journal.witness(&head, segment, contradicts, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Keys;
+    use crate::samples;
+    use devflow_protocol::audit::{Row, Sealed, seal};
+    use devflow_protocol::runner_api::EnrolAnswer;
+    use ed25519_dalek::SigningKey;
+
+    fn key() -> SigningKey {
+        SigningKey::from_bytes(&[9; 32])
+    }
+
+    fn identity() -> Identity {
+        let answer = EnrolAnswer {
+            server: samples::server(),
+            edge: "edge-1".into(),
+            job_key: String::new(),
+            now: UnixMillis(0),
+        };
+        Identity::new("https://e.test", answer, key().verifying_key(), Keys::generate())
+    }
+
+    /// The segment of one row behind another one.
+    fn sealed(id: i64, actor: &str, before: Option<&Sealed>) -> Sealed {
+        let row = Row {
+            id,
+            at: UnixMillis(id),
+            actor: actor.into(),
+            action: "project.create".into(),
+            subject: String::new(),
+            detail: String::new(),
+            personal: None,
+        };
+        let before = before.map(|before| (before.segment.number, before.head.as_str()));
+        seal("edge-1", before, &[row], &key(), UnixMillis(id)).expect("a row")
+    }
+
+    /// What is kept after these were shown one after the other: number, and whether it contradicts.
+    fn kept(shown: &[&Envelope]) -> Vec<(u64, bool)> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let journal = Journal::open(folder.path()).expect("opened");
+        for (index, segment) in shown.iter().enumerate() {
+            let at = UnixMillis(i64::try_from(index).expect("few"));
+            keep(&journal, &identity(), segment, at).expect("kept");
+        }
+        let seen = journal.witnesses().expect("read");
+        seen.iter().map(|seen| (seen.number, seen.contradicts)).collect()
+    }
+
+    #[test]
+    fn segments_of_one_trail_are_kept_once_each() {
+        let first = sealed(1, "usr_1", None);
+        let second = sealed(2, "usr_1", Some(&first));
+        let fourth = sealed(4, "usr_1", Some(&sealed(3, "usr_1", Some(&second))));
+        assert_eq!(
+            kept(&[
+                &first.envelope,
+                &first.envelope,
+                &second.envelope,
+                &fourth.envelope
+            ]),
+            [(1, false), (2, false), (4, false)]
+        );
+    }
+
+    #[test]
+    fn trail_that_was_made_again_or_cut_off_is_noticed() {
+        let (first, other) = (sealed(1, "usr_1", None), sealed(1, "usr_2", None));
+        let second = sealed(2, "usr_1", Some(&first));
+        let another_second = sealed(2, "usr_1", Some(&other));
+        assert_eq!(kept(&[&first.envelope, &other.envelope]), [(1, false), (1, true)]);
+        assert_eq!(
+            kept(&[&first.envelope, &another_second.envelope]),
+            [(1, false), (2, true)]
+        );
+        // Cut off: what is shown was seen before, and is not the newest any more.
+        assert_eq!(
+            kept(&[
+                &first.envelope,
+                &second.envelope,
+                &first.envelope,
+                &first.envelope
+            ]),
+            [(1, false), (2, false), (1, true)]
+        );
+    }
+
+    #[test]
+    fn segment_that_the_edge_did_not_sign_or_of_another_edge_is_not_kept() {
+        let good = sealed(1, "usr_1", None);
+        let payload = serde_json::to_vec(&good.segment).expect("JSON");
+        let forged = Envelope::sign(
+            devflow_protocol::audit::SEGMENT_TYPE,
+            &payload,
+            &SigningKey::from_bytes(&[8; 32]),
+        );
+        let mut segment = good.segment;
+        segment.edge = "edge-2".into();
+        let other = Envelope::sign(
+            devflow_protocol::audit::SEGMENT_TYPE,
+            &serde_json::to_vec(&segment).expect("JSON"),
+            &key(),
+        );
+        assert_eq!(kept(&[&forged, &other]), []);
+    }
+}

@@ -1,0 +1,65 @@
+//! What a server keeps of the audit trail that it does not write: signed segments, as they were when it saw them. A trail
+//! that was made again, even with the edge's own key, is another one than its witnesses saw.
+
+use crate::UnixMillis;
+use crate::audit::{NOTHING, SEGMENT_TYPE, Segment};
+use crate::dsse::{Envelope, EnvelopeError, hex};
+use crate::id::ServerId;
+use ed25519_dalek::VerifyingKey;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// A segment that was signed, without its rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// What was signed.
+    pub segment: Segment,
+    /// SHA-256 of its payload in hex: what the next segment names as the one before.
+    pub head: String,
+}
+
+/// Why a segment is not taken for one.
+#[derive(Debug, thiserror::Error)]
+pub enum HeadError {
+    /// It is not signed by the key.
+    #[error("the segment's signature is not the edge's: {0}")]
+    Signature(#[from] EnvelopeError),
+    /// What was signed is no segment of this version.
+    #[error("the segment cannot be read: {0}")]
+    Parse(#[from] serde_json::Error),
+}
+
+impl Head {
+    /// Verifies a segment and reads it.
+    pub fn open(envelope: &Envelope, key: &VerifyingKey) -> Result<Self, HeadError> {
+        let payload = envelope.verify(SEGMENT_TYPE, [key])?;
+        Ok(Self {
+            segment: serde_json::from_slice(&payload)?,
+            head: hex(&Sha256::digest(&payload)),
+        })
+    }
+
+    /// True where this one cannot be of the same trail as `before`, seen earlier: another one with its number, one with a
+    /// lower number, or the next one that does not name it.
+    pub fn contradicts(&self, before: &Self) -> bool {
+        let (number, earlier) = (self.segment.number, before.segment.number);
+        let follows = self.segment.previous == before.head;
+        self.segment.edge != before.segment.edge
+            || number < earlier
+            || (number == earlier && self.head != before.head)
+            || (number == earlier + 1 && !follows)
+            || (number == 1 && self.segment.previous != NOTHING)
+    }
+}
+
+/// A line of what a server kept, as `host-runner status --audit` prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Witness {
+    /// The server that saw it.
+    pub server: ServerId,
+    /// When, by the edge's clock as the server knows it.
+    pub seen_at: UnixMillis,
+    /// The signed segment.
+    pub envelope: Envelope,
+}
