@@ -23,7 +23,7 @@ pub mod time;
 
 pub use id::{
     ApiKeyId, DeliveryId, DeploymentId, EndpointId, HookId, InvitationId, JobId, LoginId, MessageId,
-    ProjectId, RunnerSessionId, ServerId, UserId,
+    PasskeyId, ProjectId, RunnerSessionId, ServerId, UserId,
 };
 pub use time::UnixMillis;
 

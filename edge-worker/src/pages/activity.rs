@@ -39,10 +39,11 @@ pub(crate) struct ActivityPage {
 }
 
 /// What the feed can be narrowed to: the first word of an action, and its name.
-const WHAT: [(&str, &str); 13] = [
+const WHAT: [(&str, &str); 14] = [
     ("", "Everything"),
     ("session", "Signing in and out"),
     ("second_factor", "Second factors"),
+    ("passkey", "Passkeys"),
     ("key", "API keys"),
     ("user", "People"),
     ("project", "Projects"),
@@ -90,6 +91,11 @@ fn sentence(action: &str) -> String {
         "second_factor.remove" => "Took away the second factor of",
         "second_factor.require" => "Made a second factor required of all",
         "second_factor.allow_none" => "Made a second factor everybody's own choice",
+        "passkey.add" => "Added a passkey to",
+        "passkey.rename" => "Renamed a passkey of",
+        "passkey.remove" => "Took away a passkey of",
+        "passkey.use" => "Used a passkey of",
+        "passkey.refused" => "Gave a passkey that was refused for",
         "session.prove" => "Said again who they are",
         "session.revoke" => "Ended a session of theirs",
         "session.revoke_others" => "Ended all other sessions of theirs",

@@ -17,6 +17,7 @@ mod look;
 mod moment;
 mod output;
 mod overview;
+mod passkey;
 mod people;
 mod project;
 mod prove;
@@ -122,6 +123,7 @@ pub(crate) fn router() -> Routes {
             Needs::deployment(Action::Deploy),
             deployment::actions::roll_back,
         )
+        .merge(passkey::router())
         .merge(account::router())
         .merge(people::router())
         .merge(project::router())

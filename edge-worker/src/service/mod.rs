@@ -24,7 +24,7 @@ use crate::error::ApiError;
 pub(crate) const FLEET: &str = "fleet";
 
 /// A name without the spaces around it, of 1 to `most` characters.
-fn check_name<'n>(name: &'n str, most: usize, refusal: &str) -> Result<&'n str, ApiError> {
+pub(crate) fn check_name<'n>(name: &'n str, most: usize, refusal: &str) -> Result<&'n str, ApiError> {
     let name = name.trim();
     if (1..=most).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
         return Ok(name);

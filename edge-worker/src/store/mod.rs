@@ -21,6 +21,7 @@ pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod lease;
 pub(crate) mod outbox;
+pub(crate) mod passkeys;
 pub(crate) mod people;
 pub(crate) mod projects;
 pub(crate) mod retention;
@@ -117,6 +118,7 @@ ids!(
     JobId,
     LoginId,
     MessageId,
+    PasskeyId,
     ProjectId,
     RunnerSessionId,
     ServerId,

@@ -5,9 +5,11 @@ mod deliveries;
 mod deployments;
 mod endpoints;
 mod keys;
+mod passkeys;
 mod people;
 mod pipeline;
 mod projects;
+mod security;
 mod servers;
 mod set_up;
 mod stored;
@@ -25,5 +27,7 @@ pub(super) fn router() -> Routes {
         .merge(keys::router())
         .merge(audit::router())
         .merge(people::router())
+        .merge(passkeys::router())
+        .merge(security::router())
         .merge(endpoints::router())
 }
