@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
-const ASSETS: [(&str, &str); 5] = [
+const ASSETS: [(&str, &str); 6] = [
     ("APP_JS", "app.js"),
     ("APP_CSS", "app.css"),
+    ("PASSKEY_JS", "passkey.js"),
     ("ICON", "icon.svg"),
     ("ICON_BUSY", "icon-busy.svg"),
     ("ICON_FAILED", "icon-failed.svg"),

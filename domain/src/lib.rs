@@ -23,6 +23,7 @@ pub mod migrations;
 pub mod moment;
 pub mod outgoing;
 pub mod packages;
+pub mod passkey;
 pub mod people;
 pub mod pipeline;
 pub mod plan;

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, extname, join, resolve } from "node:path";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -65,7 +65,7 @@ checkTypes();
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(join(dist, "assets"), { recursive: true });
 
-for (const entry of ["src/app.ts", "css/app.css"]) {
+for (const entry of ["src/app.ts", "src/passkey.ts", "css/app.css"]) {
   const result = await esbuild.build({
     entryPoints: [join(here, entry)],
     bundle: true,
@@ -77,8 +77,8 @@ for (const entry of ["src/app.ts", "css/app.css"]) {
     nodePaths: [modules],
     logLevel: "warning",
   });
-  const extension = extname(entry) === ".ts" ? ".js" : ".css";
-  write(`app${extension}`, Buffer.from(result.outputFiles[0].contents));
+  const extension = extname(entry);
+  write(basename(entry, extension) + (extension === ".ts" ? ".js" : extension), Buffer.from(result.outputFiles[0].contents));
 }
 for (const icon of readdirSync(join(here, "icons")).sort()) {
   write(icon, readFileSync(join(here, "icons", icon)));

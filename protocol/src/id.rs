@@ -135,6 +135,8 @@ ids! {
     InvitationId = "inv";
     /// A sign-in of a person in one browser.
     LoginId = "lgn";
+    /// A passkey of a person.
+    PasskeyId = "psk";
     /// One run of a runner process: the newest one of a server wins.
     RunnerSessionId = "ses";
 }

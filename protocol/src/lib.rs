@@ -24,7 +24,7 @@ pub mod witness;
 
 pub use id::{
     ApiKeyId, DeliveryId, DeploymentId, EndpointId, HookId, InvitationId, JobId, LoginId, MessageId,
-    ProjectId, RunnerSessionId, ServerId, UserId,
+    PasskeyId, ProjectId, RunnerSessionId, ServerId, UserId,
 };
 pub use time::UnixMillis;
 

@@ -77,7 +77,7 @@ impl Browser {
         })
     }
 
-    fn command(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+    pub(crate) fn command(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
         let bytes = body.map(|body| body.to_string().into_bytes());
         let answer = self
             .client
@@ -122,6 +122,28 @@ impl Browser {
             "/execute/sync",
             Some(&json!({"script": body, "args": arguments})),
         )
+    }
+
+    /// Runs the body of an asynchronous function in the page, and waits for what it gives.
+    pub fn later(&self, body: &str, arguments: &Value) -> Result<Value> {
+        let script = format!(
+            "const done = arguments[arguments.length - 1]; (async (...given) => {{ {body} }})(...arguments).then(done, \
+             (error) => done(`failed: ${{error}}`));"
+        );
+        self.command(
+            "POST",
+            "/execute/async",
+            Some(&json!({"script": script, "args": arguments})),
+        )
+    }
+
+    /// The value of a cookie.
+    pub fn cookie(&self, name: &str) -> Result<String> {
+        let found = self.command("GET", &format!("/cookie/{name}"), None)?;
+        Ok(found["value"]
+            .as_str()
+            .context("a cookie without a value")?
+            .to_owned())
     }
 
     fn element(&self, selector: &str) -> Result<String> {

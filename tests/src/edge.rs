@@ -32,18 +32,23 @@ impl Edge {
 
     /// Starts it with further variables.
     pub fn start_with(folder: &Path, variables: &Value) -> Result<Self> {
-        Self::launch(folder, variables, false)
+        Self::launch(folder, "127.0.0.1", variables, false)
+    }
+
+    /// Starts it at a host name: browsers offer no passkeys to pages at a bare address.
+    pub fn start_named(folder: &Path) -> Result<Self> {
+        Self::launch(folder, "localhost", &json!({}), false)
     }
 
     /// Starts it with its limits: elsewhere they would only be in the way.
     pub fn start_limited(folder: &Path) -> Result<Self> {
-        Self::launch(folder, &json!({}), true)
+        Self::launch(folder, "127.0.0.1", &json!({}), true)
     }
 
-    fn launch(folder: &Path, variables: &Value, limits: bool) -> Result<Self> {
+    fn launch(folder: &Path, host: &str, variables: &Value, limits: bool) -> Result<Self> {
         fs::create_dir_all(folder)?;
         let port = free_port()?;
-        let url = format!("http://127.0.0.1:{port}");
+        let url = format!("http://{host}:{port}");
         let setup_token = hex::encode(random::<16>()?);
         let mut vars = Map::new();
         vars.insert("PUBLIC_ORIGIN".into(), json!(url));

@@ -7,6 +7,7 @@ use crate::places::Scratch;
 use crate::plain::Plain;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// The password of everybody who was invited.
 pub const PASSWORD: &str = "Jane waters the ficus";
@@ -24,7 +25,7 @@ pub struct House {
     pub flowers: Project,
     /// Another.
     pub blog: Project,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl House {
@@ -37,6 +38,17 @@ impl House {
     pub fn build_with(variables: &Value) -> Result<Self> {
         let scratch = Scratch::new()?;
         let edge = Edge::start_with(&scratch.path().join("e"), variables)?;
+        Self::around(edge, scratch)
+    }
+
+    /// Starts it at a host name, see [`Edge::start_named`].
+    pub fn build_named() -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let edge = Edge::start_named(&scratch.path().join("e"))?;
+        Self::around(edge, scratch)
+    }
+
+    fn around(edge: Edge, scratch: Scratch) -> Result<Self> {
         let (api, password) = edge.set_up()?;
         let (server, _) = api.add_server("web-1")?;
         let project = |name: &str| {
@@ -52,8 +64,13 @@ impl House {
             password,
             flowers,
             blog,
-            _scratch: scratch,
+            scratch,
         })
+    }
+
+    /// Where its data is.
+    pub fn folder(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// The owner's pages.

@@ -7,6 +7,7 @@
 
 pub mod alone;
 pub mod api;
+pub mod authenticator;
 pub mod browser;
 pub mod cli;
 pub mod contract;
@@ -21,6 +22,7 @@ pub mod http;
 pub mod load;
 pub mod mariadb;
 pub mod nginx;
+mod page;
 pub mod places;
 pub mod plain;
 pub mod process;

@@ -169,6 +169,15 @@ fn second_factor_is_asked_for_and_each_code_opens_once() -> Result<()> {
     )?;
     ensure!(forged.status == 401);
 
+    // The password is not enough of a proof any more.
+    let refused = here.post("/prove", "/prove", &format!("password={}", house.password))?;
+    ensure!(
+        refused.status == 401 && refused.text().contains("a password is not enough"),
+        "{}",
+        refused.status
+    );
+    ensure!(!refused.text().contains("type=\"password\""));
+
     // A proof by it, and how it is taken away.
     let answer = here.post(
         "/prove",

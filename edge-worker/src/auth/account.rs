@@ -8,7 +8,7 @@ use crate::platform;
 use crate::store::IdRow;
 use crate::store::people;
 use crate::store::users::{self, SessionRow};
-use crate::store::{Page, Statement, activity};
+use crate::store::{Page, Statement, StoreError, activity};
 use devflow_domain::people::check_password;
 use devflow_protocol::LoginId;
 
@@ -47,7 +47,7 @@ pub(super) async fn end_others(
     me: &SignedIn,
     first: Vec<Statement>,
     action: &str,
-) -> Result<(), ApiError> {
+) -> Result<(), StoreError> {
     let logins: Vec<IdRow> = state.db.all(people::logins(&me.user)).await?;
     let mut batch = first;
     batch.push(people::end_sessions(&me.user, &me.login));
@@ -61,7 +61,7 @@ pub(super) async fn end_others(
 
 /// Ends all sessions but this one.
 pub(crate) async fn revoke_others(state: &AppState, me: &SignedIn) -> Result<(), ApiError> {
-    end_others(state, me, vec![], "session.revoke_others").await
+    Ok(end_others(state, me, vec![], "session.revoke_others").await?)
 }
 
 /// Changes the password, ends all other sessions and gives this one a new token; gives the value of the `Set-Cookie`

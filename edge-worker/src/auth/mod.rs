@@ -7,13 +7,15 @@ mod join;
 mod kept;
 pub(crate) mod login;
 mod object;
+pub(crate) mod passkeys;
 mod password;
 mod place;
 pub(crate) mod second;
 
 pub(crate) use caller::{Actor, Caller, SignedIn, check_csrf, header_token, not_signed_in, request_cookie};
 pub(crate) use join::{invitation, join};
-pub(crate) use place::address;
+pub(crate) use passkeys::Answer;
+pub(crate) use place::{address, device_name};
 
 use crate::app::AppState;
 use crate::crypt;
@@ -164,8 +166,8 @@ fn check_credentials(email: &str, password: &str) -> Result<Email, ApiError> {
 pub(crate) enum Entered {
     /// They are in: values of `Set-Cookie` headers.
     In(Vec<String>),
-    /// A code has to follow; what the form carries on.
-    CodeNeeded(String),
+    /// A factor has to follow.
+    FactorNeeded(second::Asked),
 }
 
 /// Asks the `Auth` object whether a password fits. Failures at the account of somebody who is here go on record, as done
@@ -216,7 +218,7 @@ fn wrong_credentials() -> ApiError {
     )
 }
 
-/// Checks e-mail address and password, and starts a session where no code has to follow.
+/// Checks e-mail address and password, and starts a session where no factor has to follow.
 pub(crate) async fn sign_in(
     state: &AppState,
     headers: &HeaderMap,
@@ -231,20 +233,23 @@ pub(crate) async fn sign_in(
         (activity::STRANGER, "session.refused"),
     )
     .await?;
-    if user.has_factor != 0 {
-        return Ok(Entered::CodeNeeded(second::begin(state, &user)?));
+    if user.has_factor() {
+        return Ok(Entered::FactorNeeded(second::begin(state, &user)?));
     }
     Ok(Entered::In(start_session(state, headers, &user.id).await?))
 }
 
 /// What somebody gives to say again who they are.
 pub(crate) enum Proof<'a> {
+    /// Of an account without a factor: whoever learnt the password of one that has got no further than its first step.
     Password(&'a str),
     /// A code of the app, or a recovery code.
     Code(&'a str),
+    /// A passkey.
+    Passkey(&'a Answer),
 }
 
-/// Checks password or code again and gives the session a new token, so that whoever held the old one is out; gives
+/// Checks password, code or passkey again and gives the session a new token, so that whoever held the old one is out; gives
 /// the value of the `Set-Cookie` header.
 pub(crate) async fn prove(
     state: &AppState,
@@ -253,6 +258,20 @@ pub(crate) async fn prove(
     proof: Proof<'_>,
 ) -> Result<String, ApiError> {
     match proof {
+        Proof::Password(_) if signed_in.has_factor => {
+            let record = activity::record(
+                platform::now(),
+                signed_in.user.as_str(),
+                "session.proof_refused",
+                signed_in.user.as_str(),
+                "a password without the second factor",
+            );
+            state.db.run(record).await?;
+            return Err(ApiError::Unauthenticated(
+                "factor_needed",
+                "Your account has a second factor, so a password is not enough: use the factor.".to_owned(),
+            ));
+        }
         Proof::Password(password) => {
             let checked = verify(
                 state,
@@ -270,6 +289,7 @@ pub(crate) async fn prove(
             })?;
         }
         Proof::Code(code) => second::check(state, &signed_in.user, signed_in.user.as_str(), code).await?,
+        Proof::Passkey(answer) => passkeys::prove(state, signed_in, answer).await?,
     }
     let (now, token) = (platform::now(), crypt::token(platform::entropy()));
     let user = signed_in.user.as_str();

@@ -18,10 +18,15 @@ pub(crate) fn address(headers: &HeaderMap) -> String {
 pub(super) fn of(headers: &HeaderMap) -> Place {
     let country = header(headers, "cf-ipcountry").filter(|code| code.len() == 2 && *code != "XX");
     Place {
-        device: device(header(headers, "user-agent").unwrap_or_default()),
+        device: device_name(headers),
         address: address(headers),
         country: country.map(str::to_owned),
     }
+}
+
+/// Browser and system of a request.
+pub(crate) fn device_name(headers: &HeaderMap) -> String {
+    device(header(headers, "user-agent").unwrap_or_default())
 }
 
 /// The first name of a list that a text has. Order matters: Edge also calls itself Chrome, and all call themselves

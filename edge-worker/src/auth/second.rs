@@ -1,13 +1,14 @@
-//! The second factor: set up, asked for when signing in and as a proof, and recovery codes.
+//! The second factor: codes of an app, set up, asked for when signing in and as a proof, and recovery codes. Passkeys
+//! are in [`super::passkeys`].
 
 use super::account::end_others;
 use super::object::{Ask, Reply};
-use super::{SignedIn, ask, cookie, start_session};
+use super::{Caller, SignedIn, ask, cookie, passkeys, start_session};
 use crate::app::AppState;
 use crate::crypt;
 use crate::error::ApiError;
 use crate::platform;
-use crate::store::second_factors::{self as store, FactorRow};
+use crate::store::second_factors::{self as store, CountRow, FactorRow};
 use crate::store::users::{self, UserRow};
 use crate::store::{Statement, activity};
 use axum::http::HeaderMap;
@@ -29,35 +30,62 @@ struct Step {
     password: String,
 }
 
-fn password_tag(user: &UserRow) -> String {
+pub(super) fn password_tag(user: &UserRow) -> String {
     crypt::hash(user.password_hash.as_bytes())
 }
 
-/// What the form of the second step carries.
-pub(super) fn begin(state: &AppState, user: &UserRow) -> Result<String, ApiError> {
+/// What is asked for after the password.
+pub(crate) struct Asked {
+    /// That the password was right, sealed: what the form carries on.
+    pub(crate) step: String,
+    /// A code of an app will do.
+    pub(crate) app: bool,
+    /// A passkey will do.
+    pub(crate) passkey: bool,
+}
+
+/// Asks for a factor of somebody whose password was right.
+pub(super) fn begin(state: &AppState, user: &UserRow) -> Result<Asked, ApiError> {
     let step = Step {
         user: user.id.clone(),
         at: platform::now(),
         password: password_tag(user),
     };
     let plain = serde_json::to_vec(&step).map_err(|error| ApiError::Internal(error.to_string()))?;
-    Ok(state
+    let step = state
         .config
         .data_key
-        .encrypt(STEP_CONTEXT, &plain, platform::entropy()))
+        .encrypt(STEP_CONTEXT, &plain, platform::entropy());
+    Ok(asked(state, user, step))
 }
 
-fn too_late() -> ApiError {
+fn asked(state: &AppState, user: &UserRow, step: String) -> Asked {
+    Asked {
+        step,
+        app: user.has_app != 0,
+        passkey: user.has_passkey != 0 && passkeys::are_possible(state),
+    }
+}
+
+/// Asks again, after what was given did not do.
+pub(crate) async fn again(state: &AppState, step: String) -> Result<Asked, ApiError> {
+    let user = open_step(state, &step).await?;
+    Ok(asked(state, &user, step))
+}
+
+/// What will do for somebody who is signed in: a code of an app, a passkey.
+pub(crate) async fn kinds(state: &AppState, me: &SignedIn) -> Result<(bool, bool), ApiError> {
+    let row: Option<UserRow> = state.db.first(users::by_id(&me.user)).await?;
+    let asked = row.map(|row| asked(state, &row, String::new()));
+    Ok(asked.map_or((false, false), |asked| (asked.app, asked.passkey)))
+}
+
+pub(super) fn too_late() -> ApiError {
     ApiError::Unauthenticated("too_late", "That took too long; sign in again.".to_owned())
 }
 
-/// The second step: checks the code and starts a session; gives the values of the `Set-Cookie` headers.
-pub(crate) async fn finish(
-    state: &AppState,
-    headers: &HeaderMap,
-    step: &str,
-    code: &str,
-) -> Result<Vec<String>, ApiError> {
+/// Whose password was right, a moment ago, and still is.
+pub(super) async fn open_step(state: &AppState, step: &str) -> Result<UserRow, ApiError> {
     let plain = state
         .config
         .data_key
@@ -71,6 +99,17 @@ pub(crate) async fn finish(
     if platform::now().since(step.at) > STEP_MS {
         return Err(too_late());
     }
+    Ok(user)
+}
+
+/// The second step: checks the code and starts a session; gives the values of the `Set-Cookie` headers.
+pub(crate) async fn finish(
+    state: &AppState,
+    headers: &HeaderMap,
+    step: &str,
+    code: &str,
+) -> Result<Vec<String>, ApiError> {
+    let user = open_step(state, step).await?;
     check(state, &user.id, activity::STRANGER, code).await?;
     start_session(state, headers, &user.id).await
 }
@@ -142,14 +181,13 @@ pub(crate) struct Secret {
     pub(crate) uri: String,
 }
 
-/// How it stands with somebody's second factor.
+/// How it stands with somebody's app for codes.
 pub(crate) enum Factor {
     None,
     /// The first code has to be given.
     Begun(Secret),
     There {
         since: UnixMillis,
-        codes_left: i64,
     },
 }
 
@@ -160,9 +198,8 @@ pub(crate) async fn of(state: &AppState, me: &SignedIn) -> Result<Factor, ApiErr
         None => Factor::None,
         Some(FactorRow {
             confirmed_at: Some(since),
-            codes_left,
             ..
-        }) => Factor::There { since, codes_left },
+        }) => Factor::There { since },
         Some(row) => {
             let secret = open(state, &me.user, &row)?;
             Factor::Begun(Secret {
@@ -171,6 +208,12 @@ pub(crate) async fn of(state: &AppState, me: &SignedIn) -> Result<Factor, ApiErr
             })
         }
     })
+}
+
+/// How many of one's own recovery codes are left.
+pub(crate) async fn codes_left(state: &AppState, me: &SignedIn) -> Result<i64, ApiError> {
+    let row: Option<CountRow> = state.db.first(store::codes_left(&me.user)).await?;
+    Ok(row.map_or(0, |row| row.count))
 }
 
 /// Makes a secret for an app to take.
@@ -189,7 +232,7 @@ pub(crate) async fn set_up(state: &AppState, me: &SignedIn) -> Result<(), ApiErr
 }
 
 /// New recovery codes, and what is stored of them.
-fn new_codes(user: &UserId) -> (Vec<String>, [Statement; 2]) {
+pub(super) fn new_codes(user: &UserId) -> (Vec<String>, [Statement; 2]) {
     let codes: Vec<String> = (0..RECOVERY_CODES)
         .map(|_| second_factor::base32(&platform::entropy::<RECOVERY_BYTES>()).to_lowercase())
         .collect();
@@ -258,23 +301,29 @@ pub(crate) async fn is_required(state: &AppState) -> Result<bool, ApiError> {
     Ok(row.is_some())
 }
 
-/// Takes one's own away, unless all must have one.
+/// The last factor is not taken away while all must have one.
+pub(super) fn last_factor() -> ApiError {
+    ApiError::Conflict(
+        "required",
+        "Everybody here must have a second factor, and this is your only one: add another first.".to_owned(),
+    )
+}
+
+/// Takes one's own app away, unless it is the only factor and all must have one.
 pub(crate) async fn remove(state: &AppState, me: &SignedIn) -> Result<(), ApiError> {
-    if is_required(state).await? {
-        return Err(ApiError::Conflict(
-            "required",
-            "Everybody here must have a second factor.".to_owned(),
-        ));
-    }
-    let mut batch: Vec<Statement> = store::delete(&me.user).into();
+    let mut batch: Vec<Statement> = store::remove(&me.user).into();
     batch.push(record(&me.user, "second_factor.remove"));
-    state.db.batch(batch).await?;
-    Ok(())
+    match state.db.batch(batch).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_null("second_factors.secret") => Err(last_factor()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Says whether all must have one. Who says so has one, or would be the first to be kept out.
-pub(crate) async fn require(state: &AppState, me: &SignedIn, required: bool) -> Result<(), ApiError> {
-    if required && !me.has_factor {
+pub(crate) async fn require(state: &AppState, caller: &Caller, required: bool) -> Result<(), ApiError> {
+    let row: Option<UserRow> = state.db.first(users::by_id(&caller.user)).await?;
+    if required && !row.is_some_and(|row| row.has_factor()) {
         return Err(ApiError::Conflict(
             "no_factor",
             "Set up your own second factor first, under Your account.".to_owned(),
@@ -285,7 +334,7 @@ pub(crate) async fn require(state: &AppState, me: &SignedIn, required: bool) -> 
     } else {
         "second_factor.allow_none"
     };
-    let record = activity::record(platform::now(), me.user.as_str(), action, "", "");
+    let record = activity::record(platform::now(), &caller.actor.0, action, "", "");
     state
         .db
         .batch(vec![store::set_required(required), record])

@@ -18,6 +18,7 @@ mod look;
 mod moment;
 mod output;
 mod overview;
+mod passkey;
 mod people;
 mod project;
 mod prove;
@@ -121,6 +122,7 @@ pub(crate) fn router() -> Routes {
             Needs::deployment(Action::Deploy),
             deployment::actions::roll_back,
         )
+        .merge(passkey::router())
         .merge(account::router())
         .merge(people::router())
         .merge(project::router())

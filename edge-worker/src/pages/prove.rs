@@ -4,7 +4,7 @@ use super::assets;
 use super::shell::{CsrfField, Theme};
 use super::web::{self, Visitor};
 use crate::app::AppState;
-use crate::auth::{self, Proof};
+use crate::auth::{self, Answer, Proof, SignedIn, second};
 use crate::error::ApiError;
 use crate::extract::{CsrfForm, Query};
 use askama::Template;
@@ -20,8 +20,12 @@ pub(crate) struct ProvePage {
     pub(crate) csrf: CsrfField,
     pub(crate) problem: Option<String>,
     pub(crate) email: String,
-    /// True where a code of the app will do as well.
+    /// True where a password is not enough.
     pub(crate) has_factor: bool,
+    /// A code of an app will do.
+    pub(crate) app: bool,
+    /// A passkey will do.
+    pub(crate) passkey: bool,
     /// Where to go on: a path of this site.
     pub(crate) next: String,
 }
@@ -32,27 +36,53 @@ pub(crate) struct Next {
     next: Option<String>,
 }
 
+async fn page(
+    state: &AppState,
+    signed_in: &SignedIn,
+    theme: Theme,
+    problem: Option<String>,
+    next: String,
+) -> Result<ProvePage, ApiError> {
+    let (app, passkey) = if signed_in.has_factor {
+        second::kinds(state, signed_in).await?
+    } else {
+        (false, false)
+    };
+    Ok(ProvePage {
+        theme,
+        csrf: CsrfField(signed_in.csrf.clone()),
+        problem,
+        email: signed_in.email.clone(),
+        has_factor: signed_in.has_factor,
+        app,
+        passkey,
+        next,
+    })
+}
+
 /// `GET /prove`
 #[worker::send]
-pub(crate) async fn show(visitor: Visitor, Query(next): Query<Next>) -> Result<Response, ApiError> {
-    let page = ProvePage {
-        theme: visitor.theme,
-        csrf: CsrfField(visitor.signed_in.csrf.clone()),
-        problem: None,
-        email: visitor.signed_in.email.clone(),
-        has_factor: visitor.signed_in.has_factor,
-        next: web::back_or(next.next.as_deref(), "/"),
-    };
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    Query(next): Query<Next>,
+) -> Result<Response, ApiError> {
+    let next = web::back_or(next.next.as_deref(), "/");
+    let page = page(&state, &visitor.signed_in, visitor.theme, None, next).await?;
     web::html(StatusCode::OK, &page)
 }
 
-/// Password or code.
+/// Password, code or passkey.
 #[derive(Deserialize)]
 pub(crate) struct Given {
     #[serde(default)]
     password: String,
     #[serde(default)]
     code: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    credential: String,
     next: Option<String>,
 }
 
@@ -63,24 +93,31 @@ pub(crate) async fn prove(
     headers: HeaderMap,
     form: CsrfForm<Given>,
 ) -> Result<Response, ApiError> {
-    let next = web::back_or(form.form.next.as_deref(), "/");
-    let proof = if form.form.code.is_empty() {
-        Proof::Password(&form.form.password)
-    } else {
-        Proof::Code(&form.form.code)
+    let CsrfForm { signed_in, form } = form;
+    let next = web::back_or(form.next.as_deref(), "/");
+    let answer = Answer {
+        state: form.state,
+        credential: form.credential,
     };
-    let error = match auth::prove(&state, &headers, &form.signed_in, proof).await {
+    let proof = match (answer.credential.is_empty(), form.code.is_empty()) {
+        (false, _) => Proof::Passkey(&answer),
+        (true, false) => Proof::Code(&form.code),
+        (true, true) => Proof::Password(&form.password),
+    };
+    let error = match auth::prove(&state, &headers, &signed_in, proof).await {
         Ok(cookie) => return web::go_with_cookie(&next, &cookie),
-        Err(error @ (ApiError::Unauthenticated(..) | ApiError::RateLimited(_))) => error,
+        Err(error @ (ApiError::Unauthenticated(..) | ApiError::Invalid(_) | ApiError::RateLimited(_))) => {
+            error
+        }
         Err(error) => return Err(error),
     };
-    let page = ProvePage {
-        theme: web::theme(&headers),
-        csrf: CsrfField(form.signed_in.csrf),
-        problem: Some(error.detail()),
-        has_factor: form.signed_in.has_factor,
-        email: form.signed_in.email,
+    let page = page(
+        &state,
+        &signed_in,
+        web::theme(&headers),
+        Some(error.detail()),
         next,
-    };
+    )
+    .await?;
     web::answered(&error, &page)
 }

@@ -5,7 +5,8 @@ use super::project::actions::Press;
 use super::shell::Theme;
 use super::web;
 use crate::app::AppState;
-use crate::auth::{self, Entered, SignedIn};
+use crate::auth::second::{self, Asked};
+use crate::auth::{self, Entered, SignedIn, passkeys};
 use crate::error::ApiError;
 use crate::extract::{CsrfForm, Query, form};
 use askama::Template;
@@ -20,18 +21,19 @@ pub(crate) struct SignInPage {
     pub(crate) theme: Theme,
     pub(crate) problem: Option<String>,
     pub(crate) email: String,
+    /// A passkey will do.
+    pub(crate) passkeys: bool,
     /// Where to go after signing in: a path of this site.
     pub(crate) next: String,
 }
 
-/// Asks for the code that follows the password.
+/// Asks for the factor that follows the password.
 #[derive(Template)]
 #[template(path = "sign_in_code.html")]
 pub(crate) struct CodePage {
     pub(crate) theme: Theme,
     pub(crate) problem: Option<String>,
-    /// That the password was right, sealed.
-    pub(crate) step: String,
+    pub(crate) asked: Asked,
     pub(crate) next: String,
 }
 
@@ -72,6 +74,7 @@ pub(crate) async fn sign_in(
     let page = SignInPage {
         theme: web::theme(&headers),
         problem: None,
+        passkeys: passkeys::are_possible(&state),
         email: String::new(),
         next,
     };
@@ -93,11 +96,11 @@ pub(crate) async fn enter(State(state): State<AppState>, request: Request) -> Re
     let next = web::back_or(credentials.next.as_deref(), "/");
     let error = match auth::sign_in(&state, &headers, &credentials.email, &credentials.password).await {
         Ok(Entered::In(cookies)) => return web::enter(&next, &cookies),
-        Ok(Entered::CodeNeeded(step)) => {
+        Ok(Entered::FactorNeeded(asked)) => {
             let page = CodePage {
                 theme: web::theme(&headers),
                 problem: None,
-                step,
+                asked,
                 next,
             };
             return web::html(StatusCode::OK, &page);
@@ -108,6 +111,7 @@ pub(crate) async fn enter(State(state): State<AppState>, request: Request) -> Re
     let page = SignInPage {
         theme: web::theme(&headers),
         problem: Some(error.detail()),
+        passkeys: passkeys::are_possible(&state),
         email: credentials.email,
         next,
     };
@@ -130,15 +134,43 @@ pub(crate) async fn enter_code(
 ) -> Result<Response, ApiError> {
     let (headers, form): (HeaderMap, SecondStep) = form(request).await?;
     let next = web::back_or(form.next.as_deref(), "/");
-    let error = match auth::second::finish(&state, &headers, &form.step, &form.code).await {
+    let error = match second::finish(&state, &headers, &form.step, &form.code).await {
         Ok(cookies) => return web::enter(&next, &cookies),
         Err(error @ (ApiError::Unauthenticated(..) | ApiError::RateLimited(_))) => error,
         Err(error) => return Err(error),
     };
-    let page = CodePage {
-        theme: web::theme(&headers),
-        problem: Some(error.detail()),
-        step: form.step,
+    again(&state, &headers, &error, Some(form.step), next).await
+}
+
+/// Asks again after `error`: for the factor, while the first step counts, else from the beginning.
+pub(super) async fn again(
+    state: &AppState,
+    headers: &HeaderMap,
+    error: &ApiError,
+    step: Option<String>,
+    next: String,
+) -> Result<Response, ApiError> {
+    let (theme, problem) = (web::theme(headers), Some(error.detail()));
+    if let Some(step) = step {
+        match second::again(state, step).await {
+            Ok(asked) => {
+                let page = CodePage {
+                    theme,
+                    problem,
+                    asked,
+                    next,
+                };
+                return web::html(error.status(), &page);
+            }
+            Err(ApiError::Unauthenticated(..)) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    let page = SignInPage {
+        theme,
+        problem,
+        passkeys: passkeys::are_possible(state),
+        email: String::new(),
         next,
     };
     web::answered(&error, &page)

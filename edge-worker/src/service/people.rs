@@ -73,7 +73,7 @@ pub(crate) struct Edit {
     /// Roles of single projects to give (or to take, with None); the others stay.
     pub(crate) projects: BTreeMap<ProjectId, Option<Role>>,
     pub(crate) disabled: Option<bool>,
-    /// Take the second factor away, of somebody who lost theirs.
+    /// Take app, passkeys and recovery codes away, of somebody who lost theirs.
     pub(crate) drop_factor: bool,
 }
 
@@ -172,7 +172,11 @@ pub(crate) async fn edit(
     }
     if edit.drop_factor && person.has_factor != 0 {
         check(caller, &person, Change::DropFactor)?;
-        work.add(second_factors::delete(id), "second_factor.remove", String::new());
+        work.add(
+            second_factors::drop_all(id),
+            "second_factor.remove",
+            String::new(),
+        );
     }
     work.run(state, caller, id).await
 }

@@ -22,6 +22,7 @@ pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod lease;
 pub(crate) mod outbox;
+pub(crate) mod passkeys;
 pub(crate) mod people;
 pub(crate) mod projects;
 pub(crate) mod retention;
@@ -118,6 +119,7 @@ ids!(
     JobId,
     LoginId,
     MessageId,
+    PasskeyId,
     ProjectId,
     RunnerSessionId,
     ServerId,

@@ -49,7 +49,7 @@ macro_rules! people {
         SELECT u.id, u.email, u.role, u.disabled_at, u.created_at,
           (SELECT max(s.seen_at) FROM sessions s WHERE s.user = u.id) AS seen_at,
           (SELECT json_group_object(r.project, r.role) FROM project_roles r WHERE r.user = u.id) AS projects,
-          EXISTS (SELECT 1 FROM second_factors f WHERE f.user = u.id AND f.confirmed_at IS NOT NULL) AS has_factor
+          EXISTS (SELECT 1 FROM factors f WHERE f.user = u.id) AS has_factor
         FROM users u ",
             $rest
         )

@@ -13,17 +13,13 @@ pub(crate) struct FactorRow {
     pub(crate) confirmed_at: Option<UnixMillis>,
     /// The time step of the newest code that was taken.
     pub(crate) last_step: i64,
-    /// Recovery codes that are left.
-    pub(crate) codes_left: i64,
 }
 
 /// The second factor of a person, also one that is not confirmed yet.
 pub(crate) fn of(user: &UserId) -> Statement {
     statement!(
         "-- second_factors_of
-        SELECT secret, confirmed_at, last_step,
-          (SELECT count(*) FROM recovery_codes c WHERE c.user = f.user) AS codes_left
-        FROM second_factors f WHERE user = ?1",
+        SELECT secret, confirmed_at, last_step FROM second_factors WHERE user = ?1",
         user
     )
 }
@@ -62,15 +58,59 @@ pub(crate) fn spend_step(user: &UserId, step: i64) -> Statement {
     )
 }
 
-/// Takes the second factor away, and its recovery codes.
-pub(crate) fn delete(user: &UserId) -> [Statement; 2] {
+fn delete(user: &UserId) -> Statement {
+    statement!(
+        "-- second_factors_delete\nDELETE FROM second_factors WHERE user = ?1",
+        user
+    )
+}
+
+/// Takes one's own app away, and recovery codes with the last factor. The first statement fails where it is the last
+/// and all must have one, for then there is no secret, and the whole batch with it.
+pub(crate) fn remove(user: &UserId) -> [Statement; 3] {
     [
         statement!(
-            "-- second_factors_delete\nDELETE FROM second_factors WHERE user = ?1",
+            "-- second_factors_keep_the_last
+            UPDATE second_factors SET secret = NULL WHERE user = ?1 AND confirmed_at IS NOT NULL
+              AND EXISTS (SELECT 1 FROM settings WHERE name = 'second_factor_required')
+              AND (SELECT count(*) FROM factors f WHERE f.user = ?1) = 1",
             user
         ),
+        delete(user),
+        forget_codes(user),
+    ]
+}
+
+/// Takes all factors of a person away, for somebody who lost them.
+pub(crate) fn drop_all(user: &UserId) -> [Statement; 3] {
+    [
+        delete(user),
+        super::passkeys::delete_all(user),
         delete_codes(user),
     ]
+}
+
+/// How many there are.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CountRow {
+    pub(crate) count: i64,
+}
+
+/// Recovery codes that are left, as a [`CountRow`].
+pub(crate) fn codes_left(user: &UserId) -> Statement {
+    statement!(
+        "-- recovery_codes_left\nSELECT count(*) AS count FROM recovery_codes WHERE user = ?1",
+        user
+    )
+}
+
+/// Deletes the recovery codes of somebody who has no factor any more.
+pub(crate) fn forget_codes(user: &UserId) -> Statement {
+    statement!(
+        "-- recovery_codes_forget
+        DELETE FROM recovery_codes WHERE user = ?1 AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user = ?1)",
+        user
+    )
 }
 
 fn delete_codes(user: &UserId) -> Statement {

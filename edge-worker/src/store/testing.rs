@@ -36,6 +36,7 @@ impl TestDb {
             include_str!("../../../migrations/core/0005_idempotency.sql"),
             include_str!("../../../migrations/core/0007_dashboard.sql"),
             include_str!("../../../migrations/core/0008_outgoing.sql"),
+            include_str!("../../../migrations/core/0010_passkeys.sql"),
             include_str!("../../../migrations/core/0012_audit_archive.sql"),
         ])
     }

@@ -20,8 +20,17 @@ pub(crate) const PROOF_MS: i64 = 15 * 60_000;
 pub(crate) struct UserRow {
     pub(crate) id: UserId,
     pub(crate) password_hash: String,
-    /// 1 where a second factor is asked for.
-    pub(crate) has_factor: u8,
+    /// 1 where an app shows codes for them.
+    pub(crate) has_app: u8,
+    /// 1 where they have a passkey.
+    pub(crate) has_passkey: u8,
+}
+
+impl UserRow {
+    /// True where a password alone is not enough.
+    pub(crate) fn has_factor(&self) -> bool {
+        self.has_app != 0 || self.has_passkey != 0
+    }
 }
 
 /// Somebody who is here.
@@ -161,8 +170,9 @@ pub(crate) fn with_email(email: &str) -> Statement {
 pub(crate) fn by_email(email: &str) -> Statement {
     statement!(
         "-- users_by_email
-        SELECT id, password_hash, EXISTS (SELECT 1 FROM second_factors f WHERE f.user = users.id
-          AND f.confirmed_at IS NOT NULL) AS has_factor
+        SELECT id, password_hash,
+          EXISTS (SELECT 1 FROM second_factors f WHERE f.user = users.id AND f.confirmed_at IS NOT NULL) AS has_app,
+          EXISTS (SELECT 1 FROM passkeys k WHERE k.user = users.id) AS has_passkey
         FROM users WHERE email = ?1 AND disabled_at IS NULL",
         email
     )
@@ -172,8 +182,9 @@ pub(crate) fn by_email(email: &str) -> Statement {
 pub(crate) fn by_id(id: &UserId) -> Statement {
     statement!(
         "-- users_by_id
-        SELECT id, password_hash, EXISTS (SELECT 1 FROM second_factors f WHERE f.user = users.id
-          AND f.confirmed_at IS NOT NULL) AS has_factor
+        SELECT id, password_hash,
+          EXISTS (SELECT 1 FROM second_factors f WHERE f.user = users.id AND f.confirmed_at IS NOT NULL) AS has_app,
+          EXISTS (SELECT 1 FROM passkeys k WHERE k.user = users.id) AS has_passkey
         FROM users WHERE id = ?1 AND disabled_at IS NULL",
         id
     )
@@ -221,7 +232,7 @@ pub(crate) fn session(token_hash: &str, now: UnixMillis) -> Statement {
         "-- sessions_by_token
         SELECT s.id, s.user, u.email, s.seen_at, s.proved_at, s.expires_at, u.role,
           (SELECT json_group_object(r.project, r.role) FROM project_roles r WHERE r.user = u.id) AS projects,
-          EXISTS (SELECT 1 FROM second_factors f WHERE f.user = u.id AND f.confirmed_at IS NOT NULL) AS has_factor,
+          EXISTS (SELECT 1 FROM factors f WHERE f.user = u.id) AS has_factor,
           EXISTS (SELECT 1 FROM settings WHERE name = 'second_factor_required') AS factor_required
         FROM sessions s JOIN users u ON u.id = s.user
         WHERE s.token_hash = ?1 AND s.expires_at > ?2 AND s.seen_at > ?3 AND u.disabled_at IS NULL",

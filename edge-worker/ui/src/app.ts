@@ -7,4 +7,5 @@ import "./keys";
 import "./live";
 import "./output";
 import "./palette";
+import "./passkey";
 import "./times";

@@ -1,5 +1,6 @@
-//! One's own account: where one is signed in, the password, the second factor.
+//! One's own account: where one is signed in, the password, passkeys and the second factor.
 
+pub(crate) mod passkeys;
 pub(crate) mod password;
 pub(crate) mod qr;
 pub(crate) mod second;
@@ -51,6 +52,31 @@ pub(crate) fn router() -> Routes {
             "/account/second-factor/codes",
             Needs::may(Action::ChangeAccount),
             second::codes,
+        )
+        .get(
+            "/account/passkeys",
+            Needs::may(Action::ChangeAccount),
+            passkeys::show,
+        )
+        .post(
+            "/account/passkeys/options",
+            Needs::may(Action::ChangeAccount),
+            passkeys::options,
+        )
+        .post(
+            "/account/passkeys",
+            Needs::may(Action::ChangeAccount),
+            passkeys::add,
+        )
+        .post(
+            "/account/passkeys/{id}/rename",
+            Needs::may(Action::ChangeAccount),
+            passkeys::rename,
+        )
+        .post(
+            "/account/passkeys/{id}/remove",
+            Needs::may(Action::ChangeAccount),
+            passkeys::remove,
         )
         .post(
             "/account/second-factor/remove",

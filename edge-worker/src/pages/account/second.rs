@@ -3,6 +3,7 @@
 use super::qr::Qr;
 use crate::app::AppState;
 use crate::auth::SignedIn;
+use crate::auth::passkeys;
 use crate::auth::second::{self, Factor, Secret};
 use crate::error::ApiError;
 use crate::extract::CsrfForm;
@@ -33,9 +34,19 @@ pub(crate) struct SecondPage {
     pub(crate) required: bool,
     /// Where the first code has to be given.
     pub(crate) secret: Option<Shown>,
-    /// Where it counts: since when, and how many recovery codes are left.
-    pub(crate) there: Option<(Moment, i64)>,
+    /// Since when codes of an app count, where they do.
+    pub(crate) there: Option<Moment>,
+    /// Passkeys that count.
+    pub(crate) passkeys: usize,
+    /// Recovery codes that are left.
+    pub(crate) codes_left: i64,
     pub(crate) problem: Option<String>,
+}
+
+impl SecondPage {
+    fn has_factor(&self) -> bool {
+        self.there.is_some() || self.passkeys > 0
+    }
 }
 
 /// Recovery codes, shown once.
@@ -54,16 +65,15 @@ async fn page(state: &AppState, visitor: &Visitor, problem: Option<String>) -> R
     let (secret, there) = match second::of(state, &visitor.signed_in).await? {
         Factor::None => (None, None),
         Factor::Begun(secret) => (Some(shown(secret)), None),
-        Factor::There { since, codes_left } => {
-            let since = Moment::new(since, platform::now());
-            (None, Some((since, codes_left)))
-        }
+        Factor::There { since } => (None, Some(Moment::new(since, platform::now()))),
     };
     Ok(SecondPage {
         shell: visitor.shell("Second factor", Section::Account, None),
         required: second::is_required(state).await?,
         secret,
         there,
+        passkeys: passkeys::list(state, &visitor.signed_in).await?.len(),
+        codes_left: second::codes_left(state, &visitor.signed_in).await?,
         problem,
     })
 }
@@ -91,7 +101,11 @@ pub(crate) struct FirstCode {
     code: String,
 }
 
-fn codes_page(signed_in: SignedIn, headers: &HeaderMap, codes: Vec<String>) -> Result<Response, ApiError> {
+pub(super) fn codes_page(
+    signed_in: SignedIn,
+    headers: &HeaderMap,
+    codes: Vec<String>,
+) -> Result<Response, ApiError> {
     let visitor = Visitor::new(signed_in, headers, PATH);
     visitor.page(&CodesPage {
         shell: visitor.shell("Recovery codes", Section::Account, None),
@@ -139,7 +153,12 @@ pub(crate) async fn remove(
     form: CsrfForm<Press>,
 ) -> Result<Response, ApiError> {
     let removed = second::remove(&state, &form.signed_in).await;
+    let left = passkeys::list(&state, &form.signed_in).await?;
     web::done(removed, PATH, |()| {
-        "Your password alone signs you in from now on.".to_owned()
+        if left.is_empty() {
+            "Your password alone signs you in from now on.".to_owned()
+        } else {
+            "Codes of the app open nothing any more; your passkeys do.".to_owned()
+        }
     })
 }

@@ -168,7 +168,7 @@ pub(crate) async fn require_factor(
     form: CsrfForm<Rule>,
 ) -> Result<Response, ApiError> {
     let required = form.form.required == "1";
-    let done = second::require(&state, &form.signed_in, required).await;
+    let done = second::require(&state, &form.signed_in.caller(), required).await;
     web::done(done, "/people", |()| {
         if required {
             "Whoever has no second factor sets one up before anything else.".to_owned()

@@ -6,9 +6,11 @@ mod deployments;
 mod endpoints;
 mod keys;
 mod logins;
+mod passkeys;
 mod people;
 mod pipeline;
 mod projects;
+mod security;
 mod servers;
 mod set_up;
 mod stored;
@@ -27,5 +29,7 @@ pub(super) fn router() -> Routes {
         .merge(logins::router())
         .merge(audit::router())
         .merge(people::router())
+        .merge(passkeys::router())
+        .merge(security::router())
         .merge(endpoints::router())
 }

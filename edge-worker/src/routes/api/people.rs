@@ -97,6 +97,8 @@ struct Person {
     /// Roles of single projects.
     projects: BTreeMap<ProjectId, Role>,
     disabled_at: Option<UnixMillis>,
+    /// Signing in asks for more than a password.
+    second_factor: bool,
     created_at: UnixMillis,
     /// Last use of a session that is still there.
     seen_at: Option<UnixMillis>,
@@ -112,6 +114,7 @@ impl TryFrom<PersonRow> for Person {
             email: row.email,
             role: row.role,
             disabled_at: row.disabled_at,
+            second_factor: row.has_factor != 0,
             created_at: row.created_at,
             seen_at: row.seen_at,
         })
@@ -212,7 +215,7 @@ struct Edit {
     #[serde(default)]
     projects: BTreeMap<ProjectId, Option<Role>>,
     disabled: Option<bool>,
-    /// True takes the second factor away.
+    /// True takes app, passkeys and recovery codes away.
     #[serde(default)]
     drop_second_factor: bool,
 }

@@ -9,6 +9,7 @@ mod inbox;
 mod leases;
 mod members;
 mod outgoing;
+mod passkeys;
 mod people;
 mod plans;
 mod projects;

@@ -5,7 +5,7 @@ use crate::store::lease::{self, LeaseRequest};
 use crate::store::testing::{TestDb, hook, id, main_ref, project, server};
 use crate::store::{
     Statement, access, archives, audit, dashboard, deliveries, deployments, endpoints, environments, hooks,
-    idempotency, jobs, outbox, people, retention, servers, users,
+    idempotency, jobs, outbox, passkeys, people, retention, servers, users,
 };
 use devflow_domain::webhook::Provider;
 use devflow_protocol::UnixMillis;
@@ -52,6 +52,9 @@ fn hot_statements() -> Vec<Statement> {
         outbox::prune(&id!(EndpointId, 1)),
         outbox::give_up_of_disabled(&id!(EndpointId, 1)),
         users::key("h"),
+        users::by_id(&id!(UserId, 1)),
+        passkeys::of(&id!(UserId, 1)),
+        passkeys::by_credential("c"),
         users::by_email("a"),
         users::owner(),
         cards::one(&project()),

@@ -1,6 +1,6 @@
 //! Second factors: codes and recovery codes are spent once, and all may have to have one.
 
-use crate::store::second_factors::{self as store, FactorRow};
+use crate::store::second_factors::{self as store, CountRow, FactorRow};
 use crate::store::testing::{TestDb, id};
 use crate::store::users::{self, NewOwner, NewSession, Place, SessionCallerRow, UserRow};
 use devflow_domain::access::{Action, Verdict, decide};
@@ -36,9 +36,9 @@ fn with_owner() -> TestDb {
 
 fn is_asked_for(db: &TestDb) -> bool {
     let statements = [users::by_email("owner@shop.test"), users::by_id(&me())];
-    let [by_email, by_id] = statements.map(|statement| db.first::<UserRow>(statement).unwrap().has_factor);
+    let [by_email, by_id] = statements.map(|statement| db.first::<UserRow>(statement).unwrap().has_factor());
     assert_eq!(by_email, by_id, "the same person, however they are found");
-    by_id != 0
+    by_id
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn factor_counts_once_its_first_code_was_given() {
     assert_eq!(db.run(store::confirm(&me(), 9, NOW)), 0);
     let row: FactorRow = db.first(store::of(&me())).unwrap();
     assert_eq!((row.secret.as_str(), row.last_step), ("second", 7));
-    db.batch(store::delete(&me()));
+    db.batch(store::drop_all(&me()));
     assert!(!is_asked_for(&db));
 }
 
@@ -70,7 +70,7 @@ fn codes_are_spent_once() {
     assert_eq!(spent, [1, 0, 0]);
     db.batch(store::renew_codes(&me(), &["d".to_owned()]));
     assert_eq!(db.run(store::spend_code(&me(), "b")), 0);
-    assert_eq!(db.first::<FactorRow>(store::of(&me())).unwrap().codes_left, 1);
+    assert_eq!(db.first::<CountRow>(store::codes_left(&me())).unwrap().count, 1);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn factor_that_all_must_have_keeps_a_session_to_its_account() {
     assert_eq!(verdict(), Verdict::SetUpFactor);
     db.run(store::confirm(&me(), 7, NOW));
     assert_eq!(verdict(), Verdict::Allowed);
-    db.batch(store::delete(&me()));
+    db.batch(store::drop_all(&me()));
     db.run(store::set_required(false));
     assert_eq!(verdict(), Verdict::Allowed);
 }

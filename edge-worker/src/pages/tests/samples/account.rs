@@ -1,7 +1,8 @@
 //! What belongs to people: keys, sessions, activity, signing in.
 
 use super::{ago, badge, shell};
-use crate::pages::account::{password, qr::Qr, second, sessions};
+use crate::auth::second::Asked;
+use crate::pages::account::{passkeys, password, qr::Qr, second, sessions};
 use crate::pages::look::Tone;
 use crate::pages::reference::ReferencePage;
 use crate::pages::shell::{Notice, Section, Theme};
@@ -62,16 +63,21 @@ pub(in crate::pages::tests) fn sign_in(theme: Theme, email: &str) -> String {
         theme,
         problem: Some("The e-mail address or the password is not right.".to_owned()),
         email: email.to_owned(),
+        passkeys: true,
         next: "/".to_owned(),
     };
     page.render().unwrap()
 }
 
-pub(in crate::pages::tests) fn sign_in_code(theme: Theme, step: &str) -> String {
+pub(in crate::pages::tests) fn sign_in_code(theme: Theme, step: &str, passkey: bool) -> String {
     let page = sign_in::CodePage {
         theme,
         problem: Some("The code is wrong.".to_owned()),
-        step: step.to_owned(),
+        asked: Asked {
+            step: step.to_owned(),
+            app: !passkey,
+            passkey,
+        },
         next: "/".to_owned(),
     };
     page.render().unwrap()
@@ -84,6 +90,8 @@ pub(in crate::pages::tests) fn prove(theme: Theme, email: &str) -> String {
         problem: None,
         email: email.to_owned(),
         has_factor: true,
+        app: true,
+        passkey: true,
         next: "/people".to_owned(),
     };
     page.render().unwrap()
@@ -100,8 +108,30 @@ pub(in crate::pages::tests) fn second(theme: Theme, stage: u8) -> String {
             ),
             text: "GEZD-GNBV-GY3T-QOJQ-GEZD-GNBV-GY3T-QOJQ".to_owned(),
         }),
-        there: (stage == 2).then(|| (ago(90_000), 3)),
+        there: (stage == 2).then(|| ago(90_000)),
+        passkeys: usize::from(stage == 2),
+        codes_left: 3,
         problem: (stage == 1).then(|| "the six digits that the app shows".to_owned()),
+    };
+    page.render().unwrap()
+}
+
+/// `many`: as many as there may be, else the first of which is to be made.
+pub(in crate::pages::tests) fn passkeys(theme: Theme, name: &str, many: usize) -> String {
+    let row = |n: usize| passkeys::Row {
+        id: format!("psk_{n}"),
+        name: name.to_owned(),
+        kind: "signs you in alone · copied to your devices".to_owned(),
+        added: ago(90_000),
+        used: (n > 1).then(|| ago(60)),
+    };
+    let page = passkeys::PasskeysPage {
+        shell: shell("Passkeys", Section::Account, theme),
+        rows: (0..many).map(row).collect(),
+        possible: true,
+        first: many == 0,
+        name: name.to_owned(),
+        problem: (many == 2).then(|| format!("passkey: {name}")),
     };
     page.render().unwrap()
 }

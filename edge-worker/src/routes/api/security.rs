@@ -1,0 +1,67 @@
+//! Rules for everybody.
+
+use crate::access::{Needs, Routes};
+use crate::app::AppState;
+use crate::auth::{Caller, second};
+use crate::error::ApiError;
+use crate::extract::Json as Body;
+use axum::Json;
+use axum::extract::State;
+use axum::http::Method;
+use devflow_domain::access::Action;
+use serde::{Deserialize, Serialize};
+
+pub(super) fn router() -> Routes {
+    Routes::new()
+        .api(
+            Method::GET,
+            "/api/v1/security",
+            Needs::may(Action::SeePeople),
+            "Show the rules for everybody",
+            show,
+        )
+        .api(
+            Method::PATCH,
+            "/api/v1/security",
+            Needs::may(Action::ManageSecurity),
+            "Change the rules for everybody",
+            edit,
+        )
+}
+
+/// Rules for everybody.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Security {
+    /// Whoever has no second factor (a passkey, or an app) sets one up before anything else; API keys go on.
+    second_factor_required: bool,
+}
+
+async fn rules(state: &AppState) -> Result<Json<Security>, ApiError> {
+    Ok(Json(Security {
+        second_factor_required: second::is_required(state).await?,
+    }))
+}
+
+#[worker::send]
+async fn show(State(state): State<AppState>, _caller: Caller) -> Result<Json<Security>, ApiError> {
+    rules(&state).await
+}
+
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct SecurityEdit {
+    /// Who requires it has one.
+    second_factor_required: bool,
+}
+
+#[worker::send]
+async fn edit(
+    State(state): State<AppState>,
+    caller: Caller,
+    Body(edit): Body<SecurityEdit>,
+) -> Result<Json<Security>, ApiError> {
+    second::require(&state, &caller, edit.second_factor_required).await?;
+    rules(&state).await
+}

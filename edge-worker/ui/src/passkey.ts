@@ -1,0 +1,152 @@
+// <pass-key options="/path"> around a form: when it is sent, the browser is asked for a passkey first, as the options
+// of that path say, and the answer goes along in the fields `state` and `credential`. Without this script, or in a
+// browser without passkeys, the element is not defined and its style hides it: the other factors are there.
+
+interface Asked {
+  state: string;
+  publicKey: Record<string, unknown> & { challenge: string; user?: { id: string } };
+}
+
+interface Named {
+  id: string;
+}
+
+function bytes(text: string): Uint8Array<ArrayBuffer> {
+  const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(plain, (letter) => letter.charCodeAt(0));
+}
+
+function text(buffer: ArrayBuffer): string {
+  const plain = Array.from(new Uint8Array(buffer), (byte) => String.fromCharCode(byte)).join("");
+  return btoa(plain).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+function named(list: unknown): unknown {
+  return (list as Named[] | undefined)?.map((item) => ({ ...item, id: bytes(item.id) }));
+}
+
+/** Asks the browser, and gives its answer as the specification writes it in JSON. */
+async function answer(asked: Asked["publicKey"]): Promise<object> {
+  const options = {
+    ...asked,
+    challenge: bytes(asked.challenge),
+    user: asked.user && { ...asked.user, id: bytes(asked.user.id) },
+    allowCredentials: named(asked["allowCredentials"]),
+    excludeCredentials: named(asked["excludeCredentials"]),
+  } as unknown;
+  const credential = asked.user
+    ? await navigator.credentials.create({ publicKey: options as PublicKeyCredentialCreationOptions })
+    : await navigator.credentials.get({ publicKey: options as PublicKeyCredentialRequestOptions });
+  if (!(credential instanceof PublicKeyCredential)) throw new Error("the browser gave no passkey");
+  const { response } = credential;
+  const given: Record<string, unknown> = { clientDataJSON: text(response.clientDataJSON) };
+  if (response instanceof AuthenticatorAttestationResponse) {
+    given["attestationObject"] = text(response.attestationObject);
+    given["transports"] = response.getTransports();
+  } else if (response instanceof AuthenticatorAssertionResponse) {
+    given["authenticatorData"] = text(response.authenticatorData);
+    given["signature"] = text(response.signature);
+    given["userHandle"] = response.userHandle && text(response.userHandle);
+  }
+  return {
+    id: credential.id,
+    type: credential.type,
+    response: given,
+    clientExtensionResults: credential.getClientExtensionResults(),
+  };
+}
+
+/** What to tell somebody when the browser does not go on. */
+function why(error: unknown): string {
+  const name = error instanceof DOMException ? error.name : "";
+  if (name === "InvalidStateError") return "This key is among your passkeys already.";
+  if (name === "NotAllowedError" || name === "AbortError") {
+    return "No passkey was given: it was cancelled, took too long, or this device has none for this site.";
+  }
+  return `The browser could not use a passkey here (${error instanceof Error ? error.message : String(error)}).`;
+}
+
+class PassKey extends HTMLElement {
+  connectedCallback(): void {
+    this.addEventListener("submit", this.#submit);
+  }
+
+  disconnectedCallback(): void {
+    this.removeEventListener("submit", this.#submit);
+  }
+
+  #submit = (event: SubmitEvent): void => {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement)) return;
+    event.preventDefault();
+    void this.#send(form);
+  };
+
+  async #send(form: HTMLFormElement): Promise<void> {
+    if (form.ariaBusy === "true") return;
+    form.ariaBusy = "true";
+    this.#say("");
+    try {
+      const asked = await this.#options(form);
+      if (!asked) return;
+      this.#set(form, "state", asked.state);
+      this.#set(form, "credential", JSON.stringify(await answer(asked.publicKey)));
+      form.submit();
+    } catch (error) {
+      this.#say(why(error));
+    } finally {
+      form.ariaBusy = null;
+    }
+  }
+
+  /** What to ask the browser; nothing where the page leads elsewhere or says why not. */
+  async #options(form: HTMLFormElement): Promise<Asked | undefined> {
+    const body = new URLSearchParams();
+    for (const [name, value] of new FormData(form)) {
+      if (typeof value === "string" && name !== "credential") body.append(name, value);
+    }
+    const path = this.getAttribute("options") ?? "";
+    let reply: Response;
+    try {
+      reply = await fetch(path, { method: "POST", body, headers: { accept: "application/json" } });
+    } catch {
+      this.#say("DevFlow could not be reached. Check your connection and try again.");
+      return undefined;
+    }
+    // The session is over.
+    if (reply.redirected) {
+      location.reload();
+      return undefined;
+    }
+    const told = (await reply.json()) as Partial<Asked> & { code?: string; detail?: string };
+    if (reply.ok) return told as Asked;
+    if (told.code === "proof_needed") location.assign(`/prove?next=${encodeURIComponent(location.pathname)}`);
+    else this.#say(told.detail ?? "That did not work; try again.");
+    return undefined;
+  }
+
+  #set(form: HTMLFormElement, name: string, value: string): void {
+    let field = form.querySelector<HTMLInputElement>(`input[name="${name}"]`);
+    if (!field) {
+      field = document.createElement("input");
+      field.type = "hidden";
+      field.name = name;
+      form.append(field);
+    }
+    field.value = value;
+  }
+
+  #say(problem: string): void {
+    let place = this.querySelector<HTMLElement>(".notice");
+    if (!place) {
+      place = document.createElement("p");
+      place.className = "notice bad";
+      place.role = "alert";
+      this.append(place);
+    }
+    place.textContent = problem;
+    place.hidden = problem === "";
+  }
+}
+
+if ("PublicKeyCredential" in window) customElements.define("pass-key", PassKey);
