@@ -35,7 +35,7 @@ pub(crate) fn note_wanted(state: &AppState, who: Option<&Actor>, wanted: &str, r
         code: code.to_owned(),
     };
     let after = state.clone();
-    state.after_answer(async move {
+    platform::after_answer(async move {
         // Each costs a request of the object: of many that are the same within a minute the first ones are enough.
         let key = format!("{}\n{}\n{}", refusal.actor, refusal.action, refusal.code);
         if Limit::Refusal.count(&after, &key).await.is_err() {

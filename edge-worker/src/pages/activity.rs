@@ -40,7 +40,7 @@ pub(crate) struct ActivityPage {
 }
 
 /// What the feed can be narrowed to: the first word of an action, and its name.
-const WHAT: [(&str, &str); 14] = [
+const WHAT: [(&str, &str); 15] = [
     ("", "Everything"),
     ("session", "Signing in and out"),
     ("second_factor", "Second factors"),

@@ -173,7 +173,7 @@ pub(super) async fn again(
         email: String::new(),
         next,
     };
-    web::answered(&error, &page)
+    web::answered(error, &page)
 }
 
 /// `POST /sign-out`
