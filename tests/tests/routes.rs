@@ -62,7 +62,7 @@ impl Things {
         let servers = api.get("/servers")?;
         let endpoint = api.post(
             &format!("/projects/{}/endpoints", house.flowers.id),
-            &json!({"kind": "webhook", "name": "hook", "address": "https://example.com/hook", "events": ["live"]}),
+            &json!({"kind": "webhook", "name": "hook", "url": "https://example.com/hook", "events": ["live"]}),
             201,
         )?;
         let (_, person) = house.add("victim@example.com", &json!({"role": "viewer"}))?;
