@@ -253,7 +253,7 @@ fn factor_required_of_all_is_set_up_before_anything_else_and_taken_away_from_who
     require(&owner)?;
     ensure!(owner.page("/people")?.contains("Everybody must have one."));
 
-    for path in ["/", "/people", "/servers", "/activity"] {
+    for path in ["/", "/people", "/servers", "/activity", "/device"] {
         let answer = jane.send("GET", path, None)?;
         ensure!(
             answer.status == 403 && answer.text().contains("second_factor_needed"),

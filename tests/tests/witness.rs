@@ -91,7 +91,7 @@ fn trail_made_again_with_the_edges_own_key_is_refused_by_a_witness() -> Result<(
     let mut here = Installation::start_with(
         Docker::find()?,
         Parts::default(),
-        &json!({"POLL_HOLD_MS": "1000"}),
+        &json!({"POLL_HOLD_MS": "1000", "DEBUG_COST": "1"}),
     )?;
     let cli = Cli::new(&here.folder().join("home"), here.folder());
     cli.run_with(&["login", here.edge.url()], &format!("{}\n", here.api.key()))?
@@ -119,6 +119,14 @@ fn trail_made_again_with_the_edges_own_key_is_refused_by_a_witness() -> Result<(
     let told = verify(&with)?.expect(0)?;
     ensure!(told.contains("witnessed:"), "{told}");
     ensure!(status(&here)?["audit"]["contradictions"] == 0);
+
+    // It costs an idle server nothing that is counted.
+    let log = fs::read_to_string(here.edge.log())?;
+    let polls = log
+        .lines()
+        .filter(|line| line.contains("cost of POST /runner/v1/poll"));
+    let last = polls.last().context("no poll was logged")?;
+    ensure!(last.contains(", 0 rows written"), "{last}");
 
     here.edge.go_away();
     make_again(&here.folder().join("e"))?;
