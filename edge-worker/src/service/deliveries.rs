@@ -10,7 +10,7 @@ use crate::store::deliveries::{DeliveryRow, NewDelivery, StoredRow};
 use crate::store::deployments::{DeploymentRow, NewDeployment, NewestRow};
 use crate::store::hooks::HookRow;
 use crate::store::projects::{ProjectState, read_settings};
-use crate::store::{InBatch as _, Statement, StoreError, activity, deliveries, deployments, hooks, outbox};
+use crate::store::{IdRow, InBatch as _, Statement, StoreError, activity, deliveries, deployments, hooks};
 use axum::body::Bytes;
 use devflow_domain::webhook::{self, AuthError, Delivery, Event, Follower, Known, Provider, Push, Verdict};
 use devflow_protocol::job::Trigger;
@@ -203,20 +203,21 @@ async fn store(
         deployment.as_ref(),
         origin.trigger,
     ));
-    batch.push(deliveries::stored(hook.provider, &hook.id, origin.key, now));
     let answers = state.db.batch(batch).await?;
-    let stored: Option<StoredRow> = answers.last().first_row()?;
-    let stored = stored
-        .ok_or_else(|| ApiError::Internal("a delivery was not there after it was stored".to_owned()))?;
-    if stored.id != id {
-        return Ok(duplicate(stored));
+    let stored: Option<IdRow> = answers.first().first_row()?;
+    if stored.is_none() {
+        let first = deliveries::stored(hook.provider, &hook.id, origin.key);
+        let first = state.db.first(first).await?;
+        let first =
+            first.ok_or_else(|| ApiError::Internal("a duplicate delivery was not there".to_owned()))?;
+        return Ok(duplicate(first));
     }
     if deployment.is_some() {
         state.signal(
             Some(&hook.server),
             topics(Some(&hook.project), deployment.as_ref()),
         );
-        state.drain_outbox_if(stored.outbox_is_due != 0);
+        state.drain_outbox(answers.last())?;
     } else {
         state.signal(None, vec![format!("project:{}", hook.project)]);
     }
@@ -239,6 +240,10 @@ fn consequences(
     let project = &hook.project;
     match event {
         Event::Push(push) => {
+            // Of another ref nothing is noted. Should the project begin to follow it at this very moment, its head is found.
+            if push.ref_name != hook.ref_name {
+                return vec![];
+            }
             let mut batch = vec![deliveries::note_head(
                 project,
                 &push.ref_name,
@@ -342,10 +347,9 @@ pub(crate) async fn replay(
         id.as_str(),
         deployment.as_str(),
     ));
-    batch.push(outbox::look(now));
     let answers = state.db.batch(batch).await?;
     state.signal(Some(&hook.server), topics(Some(&hook.project), Some(&deployment)));
-    state.drain_outbox(answers.last())?;
+    state.drain_outbox(answers.get(1))?;
     super::deployments::get(state, &deployment).await
 }
 

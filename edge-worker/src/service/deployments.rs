@@ -71,14 +71,11 @@ async fn queue(
     };
     let mut batch: Vec<Statement> = deployments::queue(&new, None).into();
     batch.push(activity::record(now, &actor.0, action, id.as_str(), ""));
-    batch.extend([outbox::look(now), deployments::by_id(&id)]);
+    batch.push(deployments::by_id(&id));
     let answers = state.db.batch(batch).await?;
-    let [.., look, row] = answers.as_slice() else {
-        return Err(ApiError::Internal("a batch gave too few answers".to_owned()));
-    };
     state.signal(Some(&project.server), topics(Some(&project.id), Some(&id)));
-    state.drain_outbox(Some(look))?;
-    let row = row.first()?;
+    state.drain_outbox(answers.get(1))?;
+    let row = answers.last().first_row()?;
     row.ok_or_else(|| ApiError::Internal("a deployment was not there after it was queued".to_owned()))
 }
 

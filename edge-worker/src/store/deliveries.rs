@@ -41,14 +41,14 @@ pub(crate) struct NewDelivery<'a> {
     pub(crate) now: UnixMillis,
 }
 
-/// Stores a delivery; one that is there already changes no row.
+/// Stores a delivery and gives its id; one that is there already changes no row and gives none.
 pub(crate) fn insert(delivery: &NewDelivery<'_>) -> Statement {
     statement!(
         "-- deliveries_insert
         INSERT INTO deliveries (id, provider, hook, project, delivery_key, event_name, event, decision, reason,
           deployment, received_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-        ON CONFLICT (provider, hook, delivery_key) DO NOTHING",
+        ON CONFLICT (provider, hook, delivery_key) DO NOTHING RETURNING id",
         delivery.id,
         delivery.provider.as_str(),
         delivery.hook,
@@ -93,25 +93,21 @@ pub(crate) fn forget_head(project: &ProjectId, ref_name: &str, only_with: &Deliv
     )
 }
 
-/// What is there of a provider's id once it was to be stored: this delivery, or the one that came before.
+/// What is there of a provider's id.
 #[derive(Debug, Deserialize)]
 pub(crate) struct StoredRow {
     pub(crate) id: DeliveryId,
     pub(crate) deployment: Option<DeploymentId>,
-    /// As [`super::outbox::LookRow`] has it.
-    pub(crate) outbox_is_due: u8,
 }
 
 /// The [`StoredRow`] of a provider's id.
-pub(crate) fn stored(provider: Provider, hook: &HookId, key: &str, now: UnixMillis) -> Statement {
+pub(crate) fn stored(provider: Provider, hook: &HookId, key: &str) -> Statement {
     statement!(
         "-- deliveries_stored
-        SELECT id, deployment, EXISTS (SELECT 1 FROM outbox WHERE next_at <= ?4) AS outbox_is_due
-        FROM deliveries WHERE provider = ?1 AND hook = ?2 AND delivery_key = ?3",
+        SELECT id, deployment FROM deliveries WHERE provider = ?1 AND hook = ?2 AND delivery_key = ?3",
         provider.as_str(),
         hook,
-        key,
-        now
+        key
     )
 }
 

@@ -143,7 +143,7 @@ fn trigger_name(trigger: Trigger) -> &'static str {
     }
 }
 
-/// Queues a deployment and its job. Where `only_with` names a delivery, both are written only if that very row is
+/// Queues a deployment and its job; the second statement gives a [`super::outbox::LookRow`]. Where `only_with` names a delivery, both are written only if that very row is
 /// in the database: the insert of a delivery that is there already did nothing, and nothing follows from it.
 pub(crate) fn queue(new: &NewDeployment<'_>, only_with: Option<&DeliveryId>) -> [Statement; 2] {
     let kind = if new.target.is_some() {
@@ -177,7 +177,8 @@ pub(crate) fn queue(new: &NewDeployment<'_>, only_with: Option<&DeliveryId>) -> 
             "-- jobs_insert_for_deployment
             INSERT INTO jobs (id, server, project, deployment, verb, state, created_at)
             SELECT ?1, ?2, ?3, ?4, ?5, 'queued', ?6
-            WHERE ?7 IS NULL OR EXISTS (SELECT 1 FROM deliveries WHERE id = ?7)",
+            WHERE ?7 IS NULL OR EXISTS (SELECT 1 FROM deliveries WHERE id = ?7)
+            RETURNING EXISTS (SELECT 1 FROM outbox WHERE next_at <= ?6) AS outbox_is_due",
             new.job,
             new.server,
             new.project,

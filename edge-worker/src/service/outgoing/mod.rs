@@ -199,19 +199,15 @@ impl crate::app::AppState {
         }
     }
 
-    /// Sends what is due after the answer was sent; `look` is what [`outbox::look`] gave at the end of the batch.
+    /// Sends what is due after the answer was sent; `look` is the answer of the batch that tells whether
+    /// something is, of [`outbox::look`] or [`crate::store::deployments::queue`].
     pub(crate) fn drain_outbox(&self, look: Option<&Answer>) -> Result<(), StoreError> {
         let look: Option<LookRow> = look.first_row()?;
-        self.drain_outbox_if(look.is_some_and(|row| row.outbox_is_due != 0));
-        Ok(())
-    }
-
-    /// Sends after the answer was sent, where something is due.
-    pub(crate) fn drain_outbox_if(&self, due: bool) {
-        if due {
+        if look.is_some_and(|row| row.outbox_is_due != 0) {
             let out = self.outgoing();
             platform::after_answer(async move { drain_quietly(&out).await });
         }
+        Ok(())
     }
 }
 

@@ -1,8 +1,9 @@
 //! The outbox: written with what it tells about, taken by one drain at a time, told in order, pruned.
 
+use crate::store::deployments::NewDeployment;
 use crate::store::endpoints::{self, EndpointRow, NewEndpoint};
-use crate::store::outbox::{self, MessageRow, MessageState, Settled, TakenRow, Which};
-use crate::store::testing::{TestDb, id, project};
+use crate::store::outbox::{self, LookRow, MessageRow, MessageState, Settled, TakenRow, Which};
+use crate::store::testing::{TestDb, id, main_ref, project, server};
 use crate::store::{deployments, jobs, projects, statement};
 use devflow_domain::outgoing::{Event, Kind};
 use devflow_protocol::event::DeploymentState;
@@ -185,6 +186,39 @@ fn nothing_is_written_where_nobody_is_told() {
     db.run(endpoints::disable(&endpoint(), "Off.", None));
     begin(&db, 10);
     assert_eq!(events(&db, 1), []);
+}
+
+#[test]
+fn batch_that_queues_a_deployment_says_whether_anybody_is_to_be_told() {
+    for (events, due) in [(r#"["queued"]"#, 1), (USUAL, 0)] {
+        let db = with_endpoint(events);
+        let (deployment, job, main) = (id!(DeploymentId, 10), id!(JobId, 10), main_ref());
+        let [deployment, job] = deployments::queue(
+            &NewDeployment {
+                id: &deployment,
+                job: &job,
+                project: &project(),
+                server: &server(),
+                trigger: Trigger::Manual,
+                ref_name: &main,
+                commit: None,
+                subject: None,
+                author: None,
+                delivery: None,
+                target: None,
+                force: false,
+                now: UnixMillis(10),
+            },
+            None,
+        );
+        db.run(deployment);
+        let look: Option<LookRow> = db.first(job);
+        assert_eq!(look.map(|row| row.outbox_is_due), Some(due), "{events}");
+        let look: Option<LookRow> = db.first(outbox::look(UnixMillis(10)));
+        assert_eq!(look.map(|row| row.outbox_is_due), Some(due), "{events}");
+        let before: Option<LookRow> = db.first(outbox::look(UnixMillis(9)));
+        assert_eq!(before.map(|row| row.outbox_is_due), Some(0), "{events}");
+    }
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn hot_statements() -> Vec<Statement> {
         jobs::held(&server(), now),
         jobs::by_id(&id!(JobId, 1)),
         jobs::of_deployment(&deployment),
-        deliveries::stored(Provider::Github, &hook(), "k", UnixMillis(1)),
+        deliveries::stored(Provider::Github, &hook(), "k"),
         deliveries::of_project(&project(), "~"),
         deployments::of_project(&project(), "~"),
         hooks::of_slug(&server(), &"shop".parse().unwrap()),
