@@ -104,8 +104,13 @@ fn claim(target: &Path) -> Result<()> {
     if fs::read(&mark).is_ok_and(|last| last == root.as_os_str().as_encoded_bytes()) {
         return Ok(());
     }
-    for member in ["protocol", "domain", "edge-worker"] {
-        let source = root.join(member).join("src/lib.rs");
+    for source in [
+        "protocol/src/lib.rs",
+        "domain/src/lib.rs",
+        "edge-worker/src/lib.rs",
+        "edge-worker/build.rs",
+    ] {
+        let source = root.join(source);
         fs::File::options()
             .append(true)
             .open(&source)

@@ -38,12 +38,12 @@ struct Asking {
 /// `POST /sign-in/passkey/options`
 #[worker::send]
 async fn options(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
-    let (_, asking): (HeaderMap, Asking) = form(request).await?;
+    let (headers, asking): (HeaderMap, Asking) = form(request).await?;
     if let Some(step) = asking.step {
         let asked = passkeys::ask_after_password(&state, &step).await?;
         return Ok(Json(asked).into_response());
     }
-    let (asked, cookie) = passkeys::ask_alone(&state)?;
+    let (asked, cookie) = passkeys::ask_alone(&state, &headers)?;
     let mut response = Json(asked).into_response();
     web::set_cookie(&mut response, &cookie)?;
     Ok(response)

@@ -21,14 +21,22 @@ use serde_json::Value;
 /// The cookie that binds a challenge to the browser of somebody who is not known yet.
 const COOKIE: &str = "__Host-passkey";
 
+/// Characters of a token.
+const TOKEN_CHARS: usize = 43;
+
 fn cookie(token: &str) -> String {
     let max_age = CHALLENGE_MS / 1_000;
     format!("{COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={max_age}")
 }
 
 /// What is asked of a browser whose person is to sign in with a passkey alone, and the value of a `Set-Cookie` header.
-pub(crate) fn ask_alone(state: &AppState) -> Result<(Value, String), ApiError> {
-    let token = crypt::token(platform::entropy());
+/// A browser keeps the cookie that it has, so that two tabs do not end each other's challenge.
+pub(crate) fn ask_alone(state: &AppState, headers: &HeaderMap) -> Result<(Value, String), ApiError> {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let ours = |token: &String| token.len() == TOKEN_CHARS && token.bytes().all(letter);
+    let token = request_cookie(headers, COOKIE)
+        .filter(ours)
+        .unwrap_or_else(|| crypt::token(platform::entropy()));
     let challenge = Challenge::new(For::Alone {
         browser: crypt::token_hash(&token),
     });
