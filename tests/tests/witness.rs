@@ -122,10 +122,10 @@ fn trail_made_again_with_the_edges_own_key_is_refused_by_a_witness() -> Result<(
 
     // It costs an idle server nothing that is counted.
     let log = fs::read_to_string(here.edge.log())?;
-    let polls = log
+    let mut polls = log
         .lines()
         .filter(|line| line.contains("cost of POST /runner/v1/poll"));
-    let last = polls.last().context("no poll was logged")?;
+    let last = polls.next_back().context("no poll was logged")?;
     ensure!(last.contains(", 0 rows written"), "{last}");
 
     here.edge.go_away();
