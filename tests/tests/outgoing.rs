@@ -110,14 +110,14 @@ fn webhook_tells_of_deployments_and_is_tried_again_until_it_is_taken() -> Result
     );
     site.repository.write("composer.json", &composer)?;
     site.push_live("Mended")?;
-    let all = recorder.wait(9, SOON)?;
+    let all = recorder.wait(10, SOON)?;
     let types: Vec<String> = all[6..]
         .iter()
         .filter(|request| request.path != "/all")
         .map(|request| text(&verify(&secret, request)?, "/type"))
         .collect::<Result<_>>()?;
     ensure!(
-        types == ["deployment.started", "deployment.recovered"] || types.len() == 3,
+        types == ["deployment.started", "deployment.live", "deployment.recovered"],
         "{types:?}"
     );
     here.edge.cron()?;
