@@ -107,6 +107,7 @@ fn sentence(action: &str) -> String {
         "project.update" => "Changed the settings of",
         "project.stop" => "Stopped",
         "project.restart" => "Restarted",
+        "project.scale" => "Scaled",
         "project.remove" => "Removed the project",
         "environment.replace" => "Changed the environment of",
         "environment.reveal" => "Looked at the environment of",

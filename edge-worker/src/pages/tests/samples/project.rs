@@ -5,7 +5,7 @@ use crate::pages::look::{Badge, Tone};
 use crate::pages::moment::Length;
 use crate::pages::people::project_choices;
 use crate::pages::project::{
-    Head, Tab, deliveries, deployments, environment, form, hook, members, pipeline, wizard,
+    Head, Tab, deliveries, deployments, environment, form, hook, members, pipeline, processes, wizard,
 };
 use crate::pages::shell::{Section, Theme};
 use askama::Template;
@@ -26,6 +26,7 @@ pub(in crate::pages::tests) fn head(name: &str, tab: Tab) -> Head {
         server_missing: false,
         can_deploy: true,
         can_run: true,
+        can_scale: true,
         can_share: true,
         stopped: false,
         removing: false,
@@ -272,6 +273,36 @@ pub(in crate::pages::tests) fn settings(theme: Theme, form: form::ProjectForm) -
         shell: shell("Settings", Section::Projects, theme),
         project: head(&form.name, Tab::Settings),
         form,
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn processes(theme: Theme, name: &str) -> String {
+    let row = |name: &str, command: &str, count: Option<&str>| processes::ProcessRow {
+        name: name.to_owned(),
+        command: command.to_owned(),
+        count: count.map(str::to_owned),
+        stop_wait_s: 60,
+    };
+    let page = processes::ProcessesPage {
+        shell: shell(name, Section::Projects, theme),
+        project: head(name, Tab::Processes),
+        version: 1,
+        processes: vec![
+            row("queue", name, Some("2")),
+            row("schedule", "php artisan schedule:run", None),
+        ],
+        limits: vec![processes::LimitField {
+            name: "memory_mib",
+            label: "Memory, MiB",
+            hint: "Of each container.",
+            least: 64,
+            most: 1_048_576,
+            value: name.to_owned(),
+        }],
+        live: true,
+        may_change: true,
+        problem: Some(format!("{name} is a whole number of at most 32")),
     };
     page.render().unwrap()
 }
