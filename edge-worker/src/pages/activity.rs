@@ -112,6 +112,7 @@ fn sentence(action: &str) -> String {
         "environment.replace" => "Changed the environment of",
         "environment.reveal" => "Looked at the environment of",
         "hook.renew" => "Made a new webhook secret for",
+        "hook.test" => "Tried out the webhook of",
         "hook.reveal" => "Looked at the webhook secret of",
         "deployment.start" => "Deployed",
         "deployment.redeploy" => "Deployed again",

@@ -12,6 +12,7 @@ pub(crate) mod processes;
 
 pub(crate) mod actions;
 pub(crate) mod settings;
+pub(crate) mod times;
 pub(crate) mod wizard;
 
 use super::look::{self, Badge, ProjectFacts};
@@ -30,6 +31,7 @@ pub(crate) fn router() -> Routes {
     Routes::new()
         .merge(members::router())
         .merge(processes::router())
+        .merge(hook::router())
         .post("/projects", Needs::may(Action::CreateProject), settings::create)
         .get("/projects/new", Needs::may(Action::CreateProject), wizard::new)
         .post(
@@ -91,16 +93,6 @@ pub(crate) fn router() -> Routes {
             "/projects/{id}/deliveries",
             Needs::project(Action::SeeProject),
             deliveries::show,
-        )
-        .get(
-            "/projects/{id}/hook",
-            Needs::project(Action::SeeProject),
-            hook::show,
-        )
-        .post(
-            "/projects/{id}/hook/secret",
-            Needs::project(Action::ChangeSettings),
-            hook::renew,
         )
         .get(
             "/projects/{id}/pipeline",

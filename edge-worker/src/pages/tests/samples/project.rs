@@ -5,7 +5,7 @@ use crate::pages::look::{Badge, Tone};
 use crate::pages::moment::Length;
 use crate::pages::people::project_choices;
 use crate::pages::project::{
-    Head, Tab, deliveries, deployments, environment, form, hook, members, pipeline, processes, wizard,
+    Head, Tab, deliveries, deployments, environment, form, hook, members, pipeline, processes, times, wizard,
 };
 use crate::pages::shell::{Section, Theme};
 use askama::Template;
@@ -77,6 +77,21 @@ pub(in crate::pages::tests) fn deployments(theme: Theme, name: &str) -> String {
         repository: "git@github.com:acme/shop.git".to_owned(),
         domains: "shop.example.com, www.shop.example.com".to_owned(),
         processes: "queue × 2, schedule".to_owned(),
+        times: Some(times::Times {
+            bars: vec![times::Bar {
+                x: 1,
+                title: subject.clone(),
+                parts: vec![times::Part {
+                    stage: 1,
+                    y: 0,
+                    height: 1_000,
+                }],
+            }],
+            width: 200,
+            longest: Length(2_000),
+            stages: vec![(1, "Dependencies and build", Length(2_000))],
+            summary: format!("{subject} took 2.0 s"),
+        }),
         waiting: None,
         rows,
         next: Some("/projects/prj_1?before=x".to_owned()),
@@ -169,6 +184,7 @@ pub(in crate::pages::tests) fn hook(theme: Theme, branch: &str) -> String {
         last_step: guide.last_step,
         url: "https://devflow.example.com/hooks/github/hok_01h2e8kqvbfwea724h75qc655w".to_owned(),
         secret: None,
+        may_test: true,
         may_see: true,
         branch: branch.to_owned(),
     };
