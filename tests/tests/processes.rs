@@ -132,6 +132,28 @@ fn project_stopped_restarted_and_removed_by_the_api_follows() -> Result<()> {
     here.server.nginx.test()
 }
 
+/// Numbers and names that are refused, on the page and by the API.
+fn scale_that_cannot_be_is_refused(here: &Installation, site: &Site<'_>, plain: &Plain) -> Result<()> {
+    let path = format!("/projects/{}/processes", site.project.id);
+    let refused = plain.post(&path, &path, "version=0&worker.queue=33")?;
+    ensure!(
+        refused.status == 422 && refused.text().contains("at most 32"),
+        "{}",
+        refused.status
+    );
+    let unknown = here.api.call(
+        "POST",
+        &format!("/projects/{}/scale", site.project.id),
+        Some(&json!({"workers": {"mails": 1}})),
+    )?;
+    ensure!(
+        unknown.status == 422 && unknown.text().contains("no worker `mails`"),
+        "{}",
+        unknown.text()
+    );
+    Ok(())
+}
+
 #[test]
 fn workers_and_limits_changed_on_the_page_reach_the_live_release_without_a_deployment() -> Result<()> {
     let here = Installation::start(Parts::default())?;
@@ -222,22 +244,7 @@ fn workers_and_limits_changed_on_the_page_reach_the_live_release_without_a_deplo
     ensure!(scale("0", "300")?.contains("no request is lost"));
     workers(0)?;
 
-    let refused = plain.post(&path, &path, "version=0&worker.queue=33")?;
-    ensure!(
-        refused.status == 422 && refused.text().contains("at most 32"),
-        "{}",
-        refused.status
-    );
-    let unknown = here.api.call(
-        "POST",
-        &format!("/projects/{}/scale", site.project.id),
-        Some(&json!({"workers": {"mails": 1}})),
-    )?;
-    ensure!(
-        unknown.status == 422 && unknown.text().contains("no worker `mails`"),
-        "{}",
-        unknown.text()
-    );
+    scale_that_cannot_be_is_refused(&here, &site, &plain)?;
     let list = here
         .api
         .get(&format!("/projects/{}/deployments", site.project.id))?;
