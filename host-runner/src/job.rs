@@ -251,6 +251,7 @@ pub(crate) async fn dispatch(context: &JobContext, identity: &Identity) -> Outco
         Work::Rollback(work) => deploy::rollback(context, work).await,
         Work::Stop(work) => deploy::stop(context, work).await,
         Work::Restart(work) => deploy::restart(context, work).await,
+        Work::Scale(work) => deploy::scale(context, work).await,
         Work::RemoveProject(work) => deploy::remove(context, work).await,
         Work::Inspect(work) => inspect::inspect(context, work).await,
     }
@@ -272,7 +273,9 @@ pub(crate) fn report(host: &Host, work: &Work) -> Option<ProjectReport> {
     let slug = match work {
         Work::Deploy(work) => &work.spec.slug,
         Work::Rollback(work) => &work.spec.slug,
-        Work::Stop(work) | Work::Restart(work) => &work.slug,
+        Work::Stop(work) => &work.slug,
+        Work::Restart(work) => &work.slug,
+        Work::Scale(work) => &work.slug,
         Work::RemoveProject(work) => &work.slug,
         Work::Cancel(_) | Work::Ping(_) | Work::Inspect(_) => return None,
     };

@@ -3,9 +3,9 @@
 
 use crate::dsse::{Envelope, EnvelopeError};
 use crate::id::{DeploymentId, JobId, ProjectId, ServerId};
-use crate::project::ProjectSpec;
+use crate::project::{Limits, ProjectSpec};
 use crate::seal::Sealed;
-use crate::text::{GitSha, RefName, RepositoryUrl, Slug};
+use crate::text::{GitSha, RefName, RepositoryUrl, Slug, StepName};
 use crate::time::UnixMillis;
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,9 @@ pub enum Work {
     /// Stop a project's containers; visitors get 503.
     Stop(ProjectOnly),
     /// Start, or restart, a project's containers from the live release.
-    Restart(ProjectOnly),
+    Restart(Restart),
+    /// Run another number of workers in the live release, with other limits.
+    Scale(Box<Scale>),
     /// Remove a project's containers, vhost and releases. Shared files and database stay unless `purge`.
     RemoveProject(RemoveProject),
     /// Answer; shows that the way to the runner works.
@@ -75,6 +77,7 @@ impl Work {
             Self::Cancel(_) => "cancel",
             Self::Stop(_) => "stop",
             Self::Restart(_) => "restart",
+            Self::Scale(_) => "scale",
             Self::RemoveProject(_) => "remove_project",
             Self::Ping(_) => "ping",
             Self::Inspect(_) => "inspect",
@@ -152,12 +155,59 @@ pub struct Cancel {
     pub job: JobId,
 }
 
-/// Arguments of [`Work::Stop`] and [`Work::Restart`].
+/// Arguments of [`Work::Stop`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectOnly {
     /// The project's folder.
     pub slug: Slug,
+}
+
+/// Arguments of [`Work::Restart`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {
+    /// The project's folder.
+    pub slug: Slug,
+    /// The only part that is started anew; None for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Part>,
+}
+
+/// A part of a project that runs by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "part", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Part {
+    /// PHP-FPM.
+    Web,
+    /// The processes of a worker.
+    Worker {
+        /// Its name in the project's settings.
+        name: StepName,
+    },
+}
+
+/// Arguments of [`Work::Scale`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// The project's folder.
+    pub slug: Slug,
+    /// How many of each worker. One that the live release does not have comes with the next deployment.
+    pub workers: Vec<WorkerCount>,
+    /// What the containers may use from now on.
+    pub limits: Limits,
+}
+
+/// How many of a worker run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerCount {
+    /// Its name in the project's settings.
+    pub name: StepName,
+    /// 0 lets it rest.
+    pub count: u8,
 }
 
 /// Arguments of [`Work::RemoveProject`].

@@ -30,6 +30,7 @@ pub mod realistic;
 pub mod recorder;
 pub mod redis;
 pub mod runner;
+pub mod sample;
 pub mod server;
 pub mod session;
 pub mod sshd;

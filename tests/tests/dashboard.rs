@@ -6,11 +6,11 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use devflow_tests::api::{Api, Project};
 use devflow_tests::browser::Browser;
 use devflow_tests::edge::{EMAIL, Edge};
-use devflow_tests::places::{self, Scratch};
+use devflow_tests::places::Scratch;
 use devflow_tests::plain::Plain;
 use devflow_tests::process::wait_for;
 use devflow_tests::server::{Installation, Parts, Site};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -190,93 +190,4 @@ fn pages_without_a_script_are_read_and_their_forms_sent() -> Result<()> {
             .contains("/servers/srv_")
     );
     Ok(())
-}
-
-#[test]
-fn every_page_in_both_themes_and_on_a_phone_is_accessible() -> Result<()> {
-    let here = Installation::start(Parts::default())?;
-    let site = here.project("php", &json!({}))?;
-    let (_, live) = site.push_live("First version")?;
-    site.repository.write("composer.json", "{ this is not json")?;
-    let (_, failed) = site.push("Broken")?;
-    here.api.finished(&failed, Duration::from_mins(2))?;
-    let project = format!("/projects/{}", site.project.id);
-    let mut paths: Vec<String> = [
-        "/",
-        "/?view=by_server",
-        "/?view=stopped",
-        "/?q=nothing",
-        "/go",
-        "/projects/new",
-        "/servers",
-        "/servers/new",
-        "/activity",
-        "/people",
-        "/people/new",
-        "/endpoints",
-        "/keys",
-        "/account",
-        "/account/password",
-        "/nothing-here",
-    ]
-    .map(str::to_owned)
-    .into();
-    paths.extend(
-        [
-            "",
-            "/environment?reveal=1",
-            "/deliveries",
-            "/hook",
-            "/endpoints",
-            "/settings",
-        ]
-        .map(|tab| format!("{project}{tab}")),
-    );
-    paths.push(format!("/deployments/{failed}"));
-    paths.push(format!("/deployments/{}", live["id"].as_str().context("no id")?));
-    paths.push(format!("/servers/{}", here.server.runner.id()));
-    let axe = std::fs::read_to_string(places::cache()?.join("npm/node_modules/axe-core/axe.min.js"))
-        .context("axe-core is not installed; run `cargo xtask setup`")?;
-    let browser = Browser::start()?;
-    browser.open(&format!("{}/sign-in", here.edge.url()))?;
-    let mut problems = violations(&browser, &axe, "/sign-in")?;
-    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
-    for path in &paths {
-        browser.open(&format!("{}{path}", here.edge.url()))?;
-        problems.extend(violations(&browser, &axe, path)?);
-    }
-    browser.emulate(360, 740)?;
-    for path in &paths {
-        browser.open(&format!("{}{path}", here.edge.url()))?;
-        problems.extend(too_wide(&browser, path)?);
-    }
-    ensure!(problems.is_empty(), "{}", problems.join("\n"));
-    Ok(())
-}
-
-/// What axe finds on the open page, in light and in dark.
-fn violations(browser: &Browser, axe: &str, path: &str) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for theme in ["light", "dark"] {
-        let run = format!(
-            "{axe}; document.documentElement.dataset.theme = arguments[0];
-             return axe.run(document, {{resultTypes: ['violations']}}).then((result) => result.violations.map((one) =>
-               one.id + ' at ' + one.nodes.map((node) => node.target.join(' ') + ': ' + node.html.slice(0, 120)).join(' | ')))"
-        );
-        let told = browser.script(&run, &json!([theme]))?;
-        let told = told.as_array().context("axe gave no list")?;
-        found.extend(
-            told.iter()
-                .filter_map(Value::as_str)
-                .map(|one| format!("{path} ({theme}): {one}")),
-        );
-    }
-    Ok(found)
-}
-
-/// How wide a page is on a phone, where that is too wide.
-fn too_wide(browser: &Browser, path: &str) -> Result<Option<String>> {
-    let width = browser.script("return document.documentElement.scrollWidth", &json!([]))?;
-    let width = width.as_u64().context("no width")?;
-    Ok((width > 360).then(|| format!("{path} is {width} px wide on a phone")))
 }

@@ -3,7 +3,9 @@
 
 use anyhow::{Context, Result, ensure};
 use devflow_tests::docker::{Docker, Engine, PHP_IMAGE};
+use devflow_tests::edge::EMAIL;
 use devflow_tests::places;
+use devflow_tests::plain::Plain;
 use devflow_tests::process::{output, wait_for};
 use devflow_tests::server::{Installation, Parts, Site};
 use devflow_tests::webhook::Delivery;
@@ -128,6 +130,126 @@ fn project_stopped_restarted_and_removed_by_the_api_follows() -> Result<()> {
         Ok((!folder.join("releases").exists() && left.is_empty() && silent).then_some(()))
     })?;
     here.server.nginx.test()
+}
+
+/// Numbers and names that are refused, on the page and by the API.
+fn scale_that_cannot_be_is_refused(here: &Installation, site: &Site<'_>, plain: &Plain) -> Result<()> {
+    let path = format!("/projects/{}/processes", site.project.id);
+    let refused = plain.post(&path, &path, "version=0&worker.queue=33")?;
+    ensure!(
+        refused.status == 422 && refused.text().contains("at most 32"),
+        "{}",
+        refused.status
+    );
+    let unknown = here.api.call(
+        "POST",
+        &format!("/projects/{}/scale", site.project.id),
+        Some(&json!({"workers": {"mails": 1}})),
+    )?;
+    ensure!(
+        unknown.status == 422 && unknown.text().contains("no worker `mails`"),
+        "{}",
+        unknown.text()
+    );
+    Ok(())
+}
+
+#[test]
+fn workers_and_limits_changed_on_the_page_reach_the_live_release_without_a_deployment() -> Result<()> {
+    let here = Installation::start(Parts::default())?;
+    let site = here.project(
+        "php",
+        &json!({"processes": [{"name": "queue", "kind": "worker", "argv": ["sleep", "infinity"], "count": 1,
+            "stop_wait_s": 1}]}),
+    )?;
+    site.push_live("First version")?;
+    let docker = &here.server.docker;
+    let names = |part: &str| -> Result<Vec<String>> {
+        let mut names = docker.running(&format!("devflow-{}-", site.project.slug))?;
+        names.retain(|name| name.contains(part));
+        Ok(names)
+    };
+    let plain = Plain::sign_in(here.edge.url(), EMAIL, &here.password)?;
+    let path = format!("/projects/{}/processes", site.project.id);
+    let scale = |workers: &str, memory: &str| -> Result<String> {
+        let page = plain.page(&path)?;
+        let version = page.split("name=\"version\" value=\"").nth(1);
+        let version = version
+            .and_then(|rest| rest.split('"').next())
+            .context("no version")?;
+        let fields = format!(
+            "version={version}&worker.queue={workers}&max_children=5&memory_mib={memory}&cpu_milli=700\
+             &php_memory_mib=96&execution_s=60"
+        );
+        plain.submit(&path, &path, &fields)
+    };
+    let workers = |count: usize| {
+        wait_for(&format!("{count} workers"), Duration::from_secs(30), || {
+            let names = names("-queue-")?;
+            ensure!(names.len() == count, "{names:?}");
+            Ok(Some(names))
+        })
+    };
+    let id = |name: &str| {
+        docker.run(&[
+            "inspect",
+            "--format",
+            "{{.Id}} {{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}",
+            name,
+        ])
+    };
+    workers(1)?;
+    let web = names("-web")?;
+    let before = id(&web[0])?;
+
+    ensure!(scale("3", "300")?.contains("no request is lost"));
+    let three = workers(3)?;
+    let after = id(&web[0])?;
+    // The same container, with other limits.
+    ensure!(
+        after.split(' ').next() == before.split(' ').next(),
+        "{before} and {after}"
+    );
+    ensure!(
+        after.ends_with(&format!(" {} 700000000", 300 * 1024 * 1024)),
+        "{after}"
+    );
+    ensure!(site.page("/")?.contains("version 1"));
+    let release = here
+        .server
+        .live_release(&site.project.slug)
+        .context("no release")?;
+    let release = here
+        .server
+        .project(&site.project.slug)
+        .join("releases")
+        .join(release);
+    let pool = std::fs::read_to_string(release.join("conf/fpm.conf"))?;
+    ensure!(
+        pool.contains("pm.max_children = 5") && pool.contains("[memory_limit] = 96M"),
+        "{pool}"
+    );
+
+    // One kind is started anew, the others stay.
+    let old: Vec<String> = three.iter().map(|name| id(name)).collect::<Result<_>>()?;
+    plain.submit(&path, &format!("{path}/restart"), "worker=queue")?;
+    wait_for("new workers", Duration::from_secs(30), || {
+        let new: Vec<String> = names("-queue-")?
+            .iter()
+            .map(|name| id(name))
+            .collect::<Result<_>>()?;
+        Ok((new.len() == 3 && new.iter().all(|one| !old.contains(one))).then_some(()))
+    })?;
+    ensure!(id(&web[0])? == after);
+    ensure!(scale("0", "300")?.contains("no request is lost"));
+    workers(0)?;
+
+    scale_that_cannot_be_is_refused(&here, &site, &plain)?;
+    let list = here
+        .api
+        .get(&format!("/projects/{}/deployments", site.project.id))?;
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(1), "{list}");
+    Ok(())
 }
 
 /// An engine that may be restarted without harm to anything else on the machine; its image is made once.

@@ -5,6 +5,7 @@ mod build_edge;
 mod cargo;
 mod demo;
 mod deploy_edge;
+mod screenshots;
 mod setup;
 mod show;
 mod stamp;
@@ -50,6 +51,12 @@ enum Command {
         #[arg(long)]
         peer: bool,
     },
+    /// Make the pictures of the main pages in `docs/images`, with sample data.
+    Screenshots {
+        /// Every page instead, in both themes, wide and on a phone, into this folder.
+        #[arg(long, value_name = "FOLDER")]
+        every: Option<std::path::PathBuf>,
+    },
     /// Run every check: formatting, clippy, unit tests, the worker's build, end-to-end stories.
     Test {
         /// Leave out the end-to-end stories.
@@ -81,6 +88,7 @@ fn execute(command: Command) -> Result<ExitCode> {
             build_edge::build()?;
         }
         Command::DeployEdge(options) => deploy_edge::deploy(&options)?,
+        Command::Screenshots { every } => screenshots::screenshots(every.as_deref())?,
         Command::Bench { name, json, peer } => bench::bench(name, json, peer)?,
         // Its last line is the count, so nothing more is said of a failure.
         Command::Test { fast, filter } => {

@@ -2,6 +2,7 @@
 //! told at once.
 
 mod problems;
+mod scale;
 
 use crate::hooks::{self, Hook};
 use crate::pipeline;

@@ -11,11 +11,13 @@ mod gitea;
 mod github;
 mod gitlab;
 mod push;
+mod trial;
 
 pub use authenticate::{AuthError, Authentic, authenticate};
 pub use decide::{Action, Follower, ProjectDecision, Verdict, decide};
 pub use found::{Known, found};
 pub use push::{Event, Push, concerning};
+pub use trial::Trial;
 
 use serde::{Deserialize, Serialize};
 

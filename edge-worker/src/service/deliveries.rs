@@ -12,11 +12,13 @@ use crate::store::hooks::HookRow;
 use crate::store::projects::{ProjectState, read_settings};
 use crate::store::{IdRow, InBatch as _, Statement, StoreError, activity, deliveries, deployments, hooks};
 use axum::body::Bytes;
-use devflow_domain::webhook::{self, AuthError, Delivery, Event, Follower, Known, Provider, Push, Verdict};
+use devflow_domain::webhook::{
+    self, AuthError, Delivery, Event, Follower, Known, Provider, Push, Trial, Verdict,
+};
 use devflow_protocol::job::Trigger;
 use devflow_protocol::limits::DELIVERY_EVENT_BYTES;
 use devflow_protocol::runner_api::HeadFound;
-use devflow_protocol::{DeliveryId, DeploymentId, HookId, JobId, ServerId};
+use devflow_protocol::{DeliveryId, DeploymentId, HookId, JobId, ProjectId, ServerId};
 
 /// Where a delivery comes from.
 struct Origin<'a> {
@@ -87,6 +89,29 @@ pub(crate) async fn receive(
         bodies::keep(state, &receipt.delivery, raw.clone());
     }
     Ok(receipt)
+}
+
+/// Sends a delivery to the hook of a project, signed as its provider signs, through the same checks as any other.
+pub(crate) async fn try_out(
+    state: &AppState,
+    actor: &Actor,
+    project: &ProjectId,
+) -> Result<Receipt, ApiError> {
+    let hook = projects::hook::of_project(state, project)
+        .await?
+        .ok_or_else(|| ApiError::no_such("hook"))?;
+    let (now, id) = (platform::now(), platform::new_id(DeliveryId::new));
+    let secret = projects::hook::secret(state, &hook)?;
+    let trial = Trial::new(hook.provider, &secret, id.as_str(), now);
+    let record = activity::record(now, &actor.0, "hook.test", hook.id.as_str(), "");
+    state.db.run(record).await?;
+    let header = |name: &str| trial.header(name);
+    let delivery = Delivery {
+        provider: hook.provider,
+        header: &header,
+        body: &trial.body,
+    };
+    receive(state, &hook.id, delivery, &Bytes::copy_from_slice(&trial.body)).await
 }
 
 /// The name of a delivery that no provider sent.

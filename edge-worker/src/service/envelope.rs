@@ -5,10 +5,11 @@ use crate::store::deployments::Kind;
 use crate::store::lease::{Arguments, Materials};
 use crate::store::projects::read_settings;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use devflow_domain::settings::ProjectSettings;
 use devflow_protocol::dsse::Envelope;
 use devflow_protocol::job::{
-    Cancel, Deploy, Inspect, Job, Ping, ProjectOnly, RemoveProject, Rollback, SealedEnvironment, Work,
-    environment_context,
+    Cancel, Deploy, Inspect, Job, Ping, ProjectOnly, RemoveProject, Restart, Rollback, Scale,
+    SealedEnvironment, Work, environment_context,
 };
 use devflow_protocol::limits::ENVELOPE_BYTES;
 use devflow_protocol::project::ProjectSpec;
@@ -84,7 +85,11 @@ fn work(materials: &Materials, seal: &Seal<'_>) -> Result<Work, BuildError> {
             job: arguments.job.ok_or(BuildError::Missing("job to cancel"))?,
         }),
         "stop" => Work::Stop(ProjectOnly { slug: slug()? }),
-        "restart" => Work::Restart(ProjectOnly { slug: slug()? }),
+        "restart" => Work::Restart(Restart {
+            slug: slug()?,
+            only: arguments.only,
+        }),
+        "scale" => Work::Scale(Box::new(scale(materials)?)),
         "remove_project" => Work::RemoveProject(RemoveProject {
             slug: slug()?,
             purge: arguments.purge,
@@ -98,13 +103,25 @@ fn work(materials: &Materials, seal: &Seal<'_>) -> Result<Work, BuildError> {
     })
 }
 
-fn spec(materials: &Materials) -> Result<ProjectSpec, BuildError> {
-    let settings = materials
+fn settings(materials: &Materials) -> Result<ProjectSettings, BuildError> {
+    let stored = materials
         .settings
         .as_deref()
         .ok_or(BuildError::Missing("project"))?;
-    let settings = read_settings(settings).map_err(|error| BuildError::Stored(error.to_string()))?;
-    Ok(settings.to_spec(materials.slug.clone().ok_or(BuildError::Missing("project"))?))
+    read_settings(stored).map_err(|error| BuildError::Stored(error.to_string()))
+}
+
+fn scale(materials: &Materials) -> Result<Scale, BuildError> {
+    let settings = settings(materials)?;
+    Ok(Scale {
+        slug: materials.slug.clone().ok_or(BuildError::Missing("project"))?,
+        workers: settings.workers(),
+        limits: settings.limits,
+    })
+}
+
+fn spec(materials: &Materials) -> Result<ProjectSpec, BuildError> {
+    Ok(settings(materials)?.to_spec(materials.slug.clone().ok_or(BuildError::Missing("project"))?))
 }
 
 fn deploy(materials: &Materials, seal: &Seal<'_>) -> Result<Deploy, BuildError> {
@@ -230,6 +247,26 @@ mod tests {
             ("shop", Trigger::Push)
         );
         assert_eq!(job.expires_at, UnixMillis(1_300_000));
+    }
+
+    #[test]
+    fn build_scales_to_what_is_set_by_then() {
+        let materials = Materials {
+            settings: Some(SETTINGS.replace(
+                '}',
+                r#","limits":{"max_children":12},"processes":[{"name":"queue",
+                "kind":"worker","argv":["php","work"],"count":3,"stop_wait_s":10}]}"#,
+            )),
+            ..materials("scale")
+        };
+        let Work::Scale(scale) = built(&materials).unwrap().work else {
+            panic!("a change of scale was asked for")
+        };
+        assert_eq!(scale.limits.max_children, 12);
+        assert_eq!(
+            (scale.workers[0].name.as_str(), scale.workers[0].count),
+            ("queue", 3)
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::deployments::Kind;
 use super::{Statement, statement};
-use devflow_protocol::job::Trigger;
+use devflow_protocol::job::{Part, Trigger};
 use devflow_protocol::text::{GitSha, RefName, RepositoryUrl, Slug};
 use devflow_protocol::{DeploymentId, JobId, ProjectId, ServerId, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,9 @@ pub(crate) struct Arguments {
     /// Also remove shared files and database.
     #[serde(default)]
     pub(crate) purge: bool,
+    /// The only part that is started anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) only: Option<Part>,
     /// The repository to look at, and where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) repository: Option<RepositoryUrl>,

@@ -38,6 +38,7 @@ impl TestDb {
             include_str!("../../../migrations/core/0008_outgoing.sql"),
             include_str!("../../../migrations/core/0010_passkeys.sql"),
             include_str!("../../../migrations/core/0012_audit_archive.sql"),
+            include_str!("../../../migrations/core/0014_scale.sql"),
         ])
     }
 

@@ -7,7 +7,7 @@ use super::run::sentence;
 use crate::host::docker::Role;
 use crate::host::{Host, HostError, Result, databases};
 use crate::job::JobContext;
-use devflow_protocol::job::{ProjectOnly, RemoveProject};
+use devflow_protocol::job::{Part, ProjectOnly, RemoveProject, Restart};
 use devflow_protocol::outcome::Outcome;
 use devflow_protocol::runner_api::ProjectReport;
 use devflow_protocol::text::Slug;
@@ -20,9 +20,12 @@ pub(crate) async fn stop(job: &JobContext, work: &ProjectOnly) -> Outcome {
     done(stop_project(&job.host, &work.slug).await)
 }
 
-/// Starts or restarts a project's containers from the live release.
-pub(crate) async fn restart(job: &JobContext, work: &ProjectOnly) -> Outcome {
-    done(restart_project(&job.host, &work.slug).await)
+/// Starts or restarts a project's containers from the live release, or one part of them.
+pub(crate) async fn restart(job: &JobContext, work: &Restart) -> Outcome {
+    done(match &work.only {
+        None => restart_project(&job.host, &work.slug).await,
+        Some(part) => restart_part(&job.host, &work.slug, part).await,
+    })
 }
 
 /// Removes a project from this server.
@@ -30,7 +33,7 @@ pub(crate) async fn remove(job: &JobContext, work: &RemoveProject) -> Outcome {
     done(remove_project(&job.host, &work.slug, work.purge).await)
 }
 
-fn done(result: Result<()>) -> Outcome {
+pub(super) fn done(result: Result<()>) -> Outcome {
     match result {
         Ok(()) => Outcome::Succeeded { manifest: None },
         Err(error) => Outcome::Failed {
@@ -40,7 +43,7 @@ fn done(result: Result<()>) -> Outcome {
     }
 }
 
-fn live_of<'a>(host: &'a Host, layout: &'a Layout) -> Result<(Project, Old<'a>)> {
+pub(super) fn live_of<'a>(host: &'a Host, layout: &'a Layout) -> Result<(Project, Old<'a>)> {
     let missing = || {
         HostError::new(format!(
             "the project `{}` has no live release on this server; deploy it first",
@@ -67,15 +70,32 @@ async fn restart_project(host: &Host, slug: &Slug) -> Result<()> {
     let (mut project, live) = live_of(host, &layout)?;
     project.stopped = false;
     project.save(&layout)?;
-    let found = super::live::containers_of(host, &layout, &live.release.id).await?;
-    for web in found.iter().filter(|it| it.role == Role::Web && it.running) {
-        // PHP-FPM takes its configuration and its code up anew and keeps its socket: no request is lost.
-        host.docker.signal(&web.id, "SIGUSR2").await?;
-    }
+    reload_web(&live).await?;
     live.stop_workers().await?;
     live.remove_containers(|role| role == Role::Worker).await?;
     live.ensure_running().await?;
     apply_vhost(host, &layout, &live.record.spec, false).await
+}
+
+/// PHP-FPM takes its configuration and its code up anew and keeps its socket: no request is lost.
+pub(super) async fn reload_web(live: &Old<'_>) -> Result<()> {
+    let found = super::live::containers_of(live.host, live.layout, &live.release.id).await?;
+    for web in found.iter().filter(|it| it.role == Role::Web && it.running) {
+        live.host.docker.signal(&web.id, "SIGUSR2").await?;
+    }
+    Ok(())
+}
+
+async fn restart_part(host: &Host, slug: &Slug, part: &Part) -> Result<()> {
+    let layout = Layout::new(host, slug);
+    let (project, live) = live_of(host, &layout)?;
+    if project.stopped {
+        return Err(HostError::new("the project is stopped; start it first"));
+    }
+    match part {
+        Part::Web => reload_web(&live).await,
+        Part::Worker { name } => live.renew_worker(name).await,
+    }
 }
 
 async fn remove_project(host: &Host, slug: &Slug, purge: bool) -> Result<()> {

@@ -10,7 +10,8 @@ use crate::host::docker::{Container, Found, Role};
 use crate::host::vhost::{Vhost, htpasswd_line};
 use crate::host::{Host, HostError, Result};
 use devflow_protocol::DeploymentId;
-use devflow_protocol::project::{Environment, ProcessKind, ProjectSpec};
+use devflow_protocol::project::{Environment, Limits, Process, ProcessKind, ProjectSpec};
+use devflow_protocol::text::StepName;
 use futures_util::future::join_all;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -128,19 +129,83 @@ impl<'a> Old<'a> {
     /// The engine does not answer.
     pub(crate) async fn stop_workers(&self) -> Result<()> {
         let workers = self.of_role(Role::Worker).await?;
-        let wait = |found: &Found| {
-            let named = |process: &&devflow_protocol::project::Process| {
-                found
-                    .name
-                    .contains(&format!("-{}-", process.name.as_str().replace(':', ".")))
-            };
-            let process = self.record.spec.processes.iter().find(named);
-            process.map_or(10, |process| u32::from(process.stop_wait_s))
-        };
         let stops = workers
             .iter()
-            .map(|found| self.host.docker.stop(&found.id, wait(found)));
+            .map(|found| self.host.docker.stop(&found.id, self.grace(found)));
         join_all(stops).await.into_iter().collect()
+    }
+
+    /// Starts the processes of one worker anew.
+    ///
+    /// # Errors
+    /// The release has no such worker, or the engine refuses.
+    pub(crate) async fn renew_worker(&self, name: &StepName) -> Result<()> {
+        let process = self.record.spec.processes.iter();
+        let process = process
+            .filter(|process| process.kind == ProcessKind::Worker)
+            .find(|process| process.name == *name);
+        let Some(process) = process else {
+            return Err(HostError::new(format!(
+                "the live release has no worker `{name}`; it comes with the next deployment"
+            )));
+        };
+        let mut workers = self.of_role(Role::Worker).await?;
+        workers.retain(|found| self.process_of(found) == Some(process));
+        self.end_workers(&workers).await?;
+        self.ensure_running().await
+    }
+
+    /// Ends the workers' processes that the release has too many of.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub(crate) async fn end_surplus(&self) -> Result<()> {
+        let wanted = self.wanted(&Environment::default());
+        let mut workers = self.of_role(Role::Worker).await?;
+        workers.retain(|found| !wanted.iter().any(|container| container.name == found.name));
+        self.end_workers(&workers).await
+    }
+
+    /// Gives the running containers of the release other limits.
+    ///
+    /// # Errors
+    /// The engine refuses, for example because more is in use than is allowed from now on.
+    pub(crate) async fn limit_running(&self, limits: &Limits) -> Result<()> {
+        let found = containers_of(self.host, self.layout, &self.release.id).await?;
+        for it in found
+            .iter()
+            .filter(|it| it.running && matches!(it.role, Role::Web | Role::Worker))
+        {
+            self.host
+                .docker
+                .limit(&it.id, limits.memory_mib.max(64), limits.cpu_milli.max(50))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn end_workers(&self, workers: &[Found]) -> Result<()> {
+        let stops = workers
+            .iter()
+            .map(|found| self.host.docker.stop(&found.id, self.grace(found)));
+        join_all(stops).await.into_iter().collect::<Result<()>>()?;
+        let removals = workers.iter().map(|found| self.host.docker.remove(&found.id));
+        join_all(removals).await.into_iter().collect()
+    }
+
+    /// Seconds that a worker has to end what it is at.
+    fn grace(&self, found: &Found) -> u32 {
+        self.process_of(found)
+            .map_or(10, |process| u32::from(process.stop_wait_s))
+    }
+
+    /// The worker that a container is one of, by its name: see [`Blueprint::worker`].
+    fn process_of(&self, found: &Found) -> Option<&Process> {
+        let before = format!("devflow-{}-{}-", self.layout.slug(), self.release.short());
+        let (name, number) = found.name.strip_prefix(&before)?.rsplit_once('-')?;
+        number.parse::<u8>().ok()?;
+        let mut processes = self.record.spec.processes.iter();
+        processes.find(|process| process.name.as_str().replace(':', ".") == name)
     }
 
     /// Lets PHP-FPM answer all that it has accepted, then removes the release's containers. Its files stay.

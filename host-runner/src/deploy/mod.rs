@@ -38,6 +38,7 @@ mod recover;
 mod render;
 mod rollback;
 mod run;
+mod scale;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -51,3 +52,4 @@ pub(crate) use reconcile::{bring_up, projects, run_scheduler};
 pub(crate) use record::{load, save};
 pub(crate) use recover::recover;
 pub(crate) use rollback::rollback;
+pub(crate) use scale::scale;

@@ -1,7 +1,7 @@
 //! From a job to a release on disk: checks of the server, fetch, checkout, shared paths, environment, configuration.
 
 use super::environment::{SQLITE_FILE, runtime, uses_shared_sqlite};
-use super::layout::Layout;
+use super::layout::{Layout, ReleaseDir};
 use super::record::{ReleaseRecord, make_dir, save_environment};
 use super::render;
 use super::run::{Failure, Run, blocking};
@@ -9,7 +9,7 @@ use crate::host::tree::Tree;
 use crate::host::{Doing, Host, HostError, Result};
 use devflow_domain::env_file::render_dotenv;
 use devflow_protocol::job::{Deploy, Trigger};
-use devflow_protocol::project::{Framework, SharedKind};
+use devflow_protocol::project::{Framework, ProjectSpec, SharedKind};
 use devflow_protocol::text::{GitSha, RelPath};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -84,17 +84,12 @@ impl Run<'_> {
             Some(self.uid),
             Some(self.uid),
         )?;
-        self.write_conf("fpm.conf", &render::pool(self.spec))?;
-        self.write_conf("php.d/devflow.ini", &render::php_ini(self.spec)?)
+        write_limits(&self.release, self.uid, self.spec)
     }
 
     /// Writes a file that the release's containers only read.
     pub(crate) fn write_conf(&self, name: &str, text: &str) -> Result<()> {
-        let path = self.release.conf().join(name);
-        fs::write(&path, text)
-            .and_then(|()| chown(&path, Some(self.uid), Some(self.uid)))
-            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o440)))
-            .doing(|| format!("write {}", path.display()))
+        write_conf(&self.release, self.uid, name, text)
     }
 
     /// Fetches the ref and says which commit is deployed.
@@ -212,6 +207,24 @@ impl Run<'_> {
             "the release has no folder `{public}`, which the settings name as the document root; correct the setting"
         )))
     }
+}
+
+/// Writes what PHP reads of the project's limits.
+///
+/// # Errors
+/// A file cannot be written, or a setting cannot be in one.
+pub(crate) fn write_limits(release: &ReleaseDir, uid: u32, spec: &ProjectSpec) -> Result<()> {
+    let ini = render::php_ini(spec)?;
+    write_conf(release, uid, "fpm.conf", &render::pool(spec))?;
+    write_conf(release, uid, "php.d/devflow.ini", &ini)
+}
+
+fn write_conf(release: &ReleaseDir, uid: u32, name: &str, text: &str) -> Result<()> {
+    let path = release.conf().join(name);
+    fs::write(&path, text)
+        .and_then(|()| chown(&path, Some(uid), Some(uid)))
+        .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o440)))
+        .doing(|| format!("write {}", path.display()))
 }
 
 /// Links a path of the release to the shared folder. What the repository has there is taken as the first content.

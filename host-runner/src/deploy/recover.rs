@@ -28,6 +28,7 @@ pub(crate) async fn recover(job: &JobContext) -> Outcome {
         // These can be done again as they are.
         Work::Stop(work) => super::stop(job, work).await,
         Work::Restart(work) => super::restart(job, work).await,
+        Work::Scale(work) => super::scale(job, work).await,
         Work::RemoveProject(work) => super::remove(job, work).await,
         Work::Cancel(_) | Work::Ping(_) => Outcome::Succeeded { manifest: None },
         Work::Inspect(work) => crate::inspect::inspect(job, work).await,

@@ -282,7 +282,9 @@ pub(crate) fn slug_of(work: &Work) -> Option<&str> {
     match work {
         Work::Deploy(deploy) => Some(deploy.spec.slug.as_str()),
         Work::Rollback(rollback) => Some(rollback.spec.slug.as_str()),
-        Work::Stop(only) | Work::Restart(only) => Some(only.slug.as_str()),
+        Work::Stop(only) => Some(only.slug.as_str()),
+        Work::Restart(restart) => Some(restart.slug.as_str()),
+        Work::Scale(scale) => Some(scale.slug.as_str()),
         Work::RemoveProject(remove) => Some(remove.slug.as_str()),
         Work::Cancel(_) | Work::Ping(_) | Work::Inspect(_) => None,
     }

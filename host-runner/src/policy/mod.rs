@@ -17,12 +17,13 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Every verb that a policy can name.
-pub(crate) const VERBS: [&str; 8] = [
+pub(crate) const VERBS: [&str; 9] = [
     "deploy",
     "rollback",
     "cancel",
     "stop",
     "restart",
+    "scale",
     "remove_project",
     "ping",
     "inspect",
@@ -171,6 +172,8 @@ impl Policy {
                 judge_image(rules, &rollback.spec)?;
                 rules.caps.judge(&rollback.spec.limits)
             }
+            // The commands stay those of the live release; it is judged whole once its record is read: [`Self::judge_kept`].
+            Work::Scale(scale) => rules.caps.judge(&scale.limits),
             Work::Cancel(_) | Work::Stop(_) | Work::Restart(_) | Work::RemoveProject(_) | Work::Ping(_) => {
                 Ok(())
             }

@@ -115,7 +115,7 @@ fn parse_reports_every_problem_at_once() {
         [
             "`allowed` is not known; known here: allow, projects",
             "`allow.images` must be a list of texts",
-            "`allow.verbs` names the unknown verb `shell`; known: deploy, rollback, cancel, stop, restart, \
+            "`allow.verbs` names the unknown verb `shell`; known: deploy, rollback, cancel, stop, restart, scale, \
              remove_project, ping, inspect",
             "`projects.Shop` names no project: `Shop` is not a slug of 1 to 32 lower-case letters, digits and \
              inner hyphens",

@@ -1,5 +1,6 @@
 //! A project's first page: what is live, and the deployments, newest first.
 
+use super::times::{Times, times};
 use super::{Head, Tab};
 use crate::app::AppState;
 use crate::error::ApiError;
@@ -53,6 +54,7 @@ pub(crate) struct DeploymentsPage {
     pub(crate) processes: String,
     /// Says that deployments wait, and for what.
     pub(crate) waiting: Option<String>,
+    pub(crate) times: Option<Times>,
     pub(crate) rows: Vec<Row>,
     pub(crate) next: Option<String>,
 }
@@ -188,6 +190,7 @@ fn view(
         } else {
             processes.join(", ")
         },
+        times: times(&page.items, &spec).filter(|_| first_page),
         waiting: waiting(card, &page.items),
         rows: page.items.iter().map(|row| list_row(row, now)).collect(),
         next: page

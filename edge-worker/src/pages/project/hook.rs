@@ -1,13 +1,14 @@
 //! How to connect a repository: deploy key, webhook address and secret, in the provider's own words.
 
 use super::{Head, Tab};
+use crate::access::{Needs, Routes};
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::extract::{CsrfForm, Id, Query};
 use crate::pages::shell::{Section, Shell};
 use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon};
-use crate::service::{projects, servers};
+use crate::service::{deliveries, projects, servers};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -16,6 +17,18 @@ use devflow_domain::webhook::Provider;
 use devflow_protocol::ProjectId;
 use devflow_protocol::runner_api::ServerFacts;
 use serde::Deserialize;
+
+/// The page and what its forms are sent to.
+pub(super) fn router() -> Routes {
+    Routes::new()
+        .get("/projects/{id}/hook", Needs::project(Action::SeeProject), show)
+        .post(
+            "/projects/{id}/hook/secret",
+            Needs::project(Action::ChangeSettings),
+            renew,
+        )
+        .post("/projects/{id}/hook/test", Needs::project(Action::Operate), test)
+}
 
 #[derive(Template)]
 #[template(path = "project/hook.html")]
@@ -31,6 +44,7 @@ pub(crate) struct HookPage {
     pub(crate) url: String,
     pub(crate) secret: Option<String>,
     pub(crate) may_see: bool,
+    pub(crate) may_test: bool,
     pub(crate) branch: String,
 }
 
@@ -136,6 +150,7 @@ pub(crate) async fn show(
         url: projects::hook::url(&state, &hook),
         secret,
         may_see: visitor.signed_in.access.may(Action::SeeSecrets, Some(&id)),
+        may_test: visitor.signed_in.access.may(Action::Operate, Some(&id)),
         branch: card.project.ref_name.short().to_owned(),
     })
 }
@@ -155,5 +170,24 @@ pub(crate) async fn renew(
     let renewed = projects::hook::renew_secret(&state, &form.signed_in.actor(), &hook).await;
     web::done(renewed, &format!("/projects/{id}/hook?reveal=1"), |()| {
         "The secret is new. Give it to the provider now: pushes are refused until you did.".to_owned()
+    })
+}
+
+/// `POST /projects/{id}/hook/test`
+#[worker::send]
+pub(crate) async fn test(
+    State(state): State<AppState>,
+    Id(id): Id<ProjectId>,
+    form: CsrfForm<super::actions::Press>,
+) -> Result<Response, ApiError> {
+    let sent = deliveries::try_out(&state, &form.signed_in.actor(), &id).await;
+    let path = match &sent {
+        Ok(receipt) => format!("/projects/{id}/deliveries#{}", receipt.delivery),
+        Err(_) => format!("/projects/{id}/hook"),
+    };
+    web::done(sent, &path, |_| {
+        "A signed test delivery was received, checked and stored: here it is. That the provider reaches this address, its \
+         own test shows."
+            .to_owned()
     })
 }

@@ -8,9 +8,11 @@ pub(crate) mod form;
 pub(crate) mod hook;
 pub(crate) mod members;
 pub(crate) mod pipeline;
+pub(crate) mod processes;
 
 pub(crate) mod actions;
 pub(crate) mod settings;
+pub(crate) mod times;
 pub(crate) mod wizard;
 
 use super::look::{self, Badge, ProjectFacts};
@@ -28,6 +30,8 @@ use devflow_protocol::project::Framework;
 pub(crate) fn router() -> Routes {
     Routes::new()
         .merge(members::router())
+        .merge(processes::router())
+        .merge(hook::router())
         .post("/projects", Needs::may(Action::CreateProject), settings::create)
         .get("/projects/new", Needs::may(Action::CreateProject), wizard::new)
         .post(
@@ -91,16 +95,6 @@ pub(crate) fn router() -> Routes {
             deliveries::show,
         )
         .get(
-            "/projects/{id}/hook",
-            Needs::project(Action::SeeProject),
-            hook::show,
-        )
-        .post(
-            "/projects/{id}/hook/secret",
-            Needs::project(Action::ChangeSettings),
-            hook::renew,
-        )
-        .get(
             "/projects/{id}/pipeline",
             Needs::project(Action::SeeProject),
             pipeline::show,
@@ -135,6 +129,7 @@ pub(crate) enum Tab {
     Deliveries,
     Hook,
     Pipeline,
+    Processes,
     Endpoints,
     Settings,
 }
@@ -156,6 +151,8 @@ pub(crate) struct Head {
     pub(crate) can_deploy: bool,
     /// True where there is a release to start and stop, for somebody who may.
     pub(crate) can_run: bool,
+    /// They may change how many processes it runs.
+    pub(crate) can_scale: bool,
     /// They decide who has a role in it.
     pub(crate) can_share: bool,
     pub(crate) stopped: bool,
@@ -206,6 +203,7 @@ impl Head {
             server_missing: card.server_state == ServerState::Missing,
             can_deploy: may(Action::Deploy),
             can_run: card.project.live_deployment.is_some() && may(Action::Operate),
+            can_scale: card.project.live_deployment.is_some() && may(Action::ChangeSettings),
             can_share: may(Action::ManageMembers),
             stopped: card.project.state == ProjectState::Stopped,
             removing: card.project.state == ProjectState::Removing,
@@ -213,10 +211,11 @@ impl Head {
         })
     }
 
-    pub(in crate::pages) fn tabs(&self) -> [(&'static str, &'static str, bool); 7] {
+    pub(in crate::pages) fn tabs(&self) -> [(&'static str, &'static str, bool); 8] {
         [
             ("Deployments", "", Tab::Deployments),
             ("Environment", "/environment", Tab::Environment),
+            ("Processes", "/processes", Tab::Processes),
             ("Deliveries", "/deliveries", Tab::Deliveries),
             ("Webhook", "/hook", Tab::Hook),
             ("Pipeline", "/pipeline", Tab::Pipeline),

@@ -298,6 +298,7 @@ fn job_row(job: &OpenJob, now: UnixMillis) -> JobRow {
         "cancel" => "Cancellation",
         "stop" => "Stop",
         "restart" => "Restart",
+        "scale" => "Change of scale",
         "remove_project" => "Removal",
         "ping" => "Connection test",
         "inspect" => "Look at a repository",

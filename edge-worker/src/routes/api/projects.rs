@@ -7,6 +7,7 @@ use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::extract::{Id, IfMatch, Json as Body, Paging, Query};
+use crate::service::projects::scale::Wanted;
 use crate::service::projects::{NewProject, ProjectChanges};
 use crate::service::{environments, projects};
 use crate::store::cards::{self, ProjectCard, Show};
@@ -15,8 +16,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Method;
 use devflow_domain::access::Action;
+use devflow_protocol::job::Part;
 use devflow_protocol::project::Environment;
-use devflow_protocol::text::EnvName;
+use devflow_protocol::text::{EnvName, StepName};
 use devflow_protocol::{ProjectId, UnixMillis};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -97,8 +99,15 @@ pub(super) fn router() -> Routes {
             Method::POST,
             "/api/v1/projects/{id}/restart",
             Needs::project(Action::Operate),
-            "Start a project's containers anew",
+            "Start a project's containers anew, or one part of them",
             restart,
+        )
+        .api(
+            Method::POST,
+            "/api/v1/projects/{id}/scale",
+            Needs::project(Action::ChangeSettings),
+            "Run another number of workers, with other limits, without a deployment",
+            scale,
         )
 }
 
@@ -187,6 +196,18 @@ struct Removal {
     purge: bool,
 }
 
+/// The only part that is started anew; all of it where none is named.
+#[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct RestartOf {
+    /// PHP-FPM, which loses no request by it.
+    #[serde(default)]
+    web: bool,
+    /// The processes of the worker of this name.
+    worker: Option<StepName>,
+}
+
 /// 202 with the job where the server has to take something down; 204 where there was nothing.
 #[worker::send]
 async fn remove(
@@ -214,9 +235,32 @@ async fn restart(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<ProjectId>,
+    Query(query): Query<RestartOf>,
 ) -> Result<Accepted<JobQueued>, ApiError> {
-    let job = projects::queue_job(&state, &caller.actor, &id, "restart").await?;
+    let part = match query {
+        RestartOf {
+            worker: Some(name), ..
+        } => Some(Part::Worker { name }),
+        RestartOf { web: true, .. } => Some(Part::Web),
+        RestartOf { .. } => None,
+    };
+    let job = match part {
+        None => projects::queue_job(&state, &caller.actor, &id, "restart").await?,
+        Some(part) => projects::scale::restart_part(&state, &caller.actor, &id, part).await?,
+    };
     Ok(Accepted(JobQueued::new(job)))
+}
+
+/// 202 with the job that brings the live release to it; 204 where nothing is live: the next deployment takes it up.
+#[worker::send]
+async fn scale(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<ProjectId>,
+    Body(wanted): Body<Wanted>,
+) -> Result<AcceptedOrDone<JobQueued>, ApiError> {
+    let job = projects::scale::scale(&state, &caller.actor, &id, |_| Ok(()), wanted).await?;
+    Ok(AcceptedOrDone(job.map(JobQueued::new)))
 }
 
 /// A project's variables.

@@ -2,6 +2,7 @@
 
 pub(crate) mod hook;
 mod input;
+pub(crate) mod scale;
 
 pub(crate) use input::{NewProject, ProjectChanges};
 
@@ -216,6 +217,17 @@ pub(crate) async fn queue_job(
     id: &ProjectId,
     verb: &str,
 ) -> Result<JobId, ApiError> {
+    queue_job_with(state, actor, id, verb, &Arguments::default()).await
+}
+
+/// The same, with what the verb needs beside the project.
+async fn queue_job_with(
+    state: &AppState,
+    actor: &Actor,
+    id: &ProjectId,
+    verb: &str,
+    arguments: &Arguments,
+) -> Result<JobId, ApiError> {
     let row = get(state, id).await?;
     if row.state == ProjectState::Removing {
         return Err(removing());
@@ -227,12 +239,13 @@ pub(crate) async fn queue_job(
         ));
     }
     let (now, job) = (platform::now(), platform::new_id(JobId::new));
+    let arguments = serde_json::to_string(arguments).expect("arguments are plain");
     let new = jobs::NewJob {
         id: &job,
         server: &row.server,
         project: Some(id),
         verb,
-        arguments: "{}",
+        arguments: &arguments,
         now,
     };
     let action = format!("project.{verb}");

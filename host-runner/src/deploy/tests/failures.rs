@@ -226,6 +226,10 @@ async fn rollback_serves_the_kept_release_and_stop_and_restart_keep_it() {
     let only = devflow_protocol::job::ProjectOnly {
         slug: spec.slug.clone(),
     };
+    let whole = devflow_protocol::job::Restart {
+        slug: spec.slug.clone(),
+        only: None,
+    };
     let context = lab.context(Work::Stop(only.clone()));
     assert_eq!(
         deploy::stop(&context, &only).await,
@@ -241,7 +245,7 @@ async fn rollback_serves_the_kept_release_and_stop_and_restart_keep_it() {
         "a stopped project stays stopped"
     );
     assert_eq!(
-        deploy::restart(&context, &only).await,
+        deploy::restart(&context, &whole).await,
         Outcome::Succeeded { manifest: None }
     );
     eventually("the page", async || {
@@ -249,7 +253,7 @@ async fn rollback_serves_the_kept_release_and_stop_and_restart_keep_it() {
     })
     .await;
     assert_eq!(
-        deploy::restart(&context, &only).await,
+        deploy::restart(&context, &whole).await,
         Outcome::Succeeded { manifest: None }
     );
     eventually("the page", async || {

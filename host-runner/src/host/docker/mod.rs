@@ -10,7 +10,7 @@ pub(crate) use description::{Bind, Container, Role};
 pub(crate) use exec::{Armed, Ended};
 
 use super::error::{Doing, HostError, Result};
-use bollard::models::NetworkCreateRequest;
+use bollard::models::{ContainerUpdateBody, NetworkCreateRequest};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
@@ -192,6 +192,27 @@ impl Docker {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Gives a running container another share of memory and CPU, at once.
+    ///
+    /// # Errors
+    /// The engine refuses, for example because the container uses more memory than it may have from now on.
+    pub(crate) async fn limit(&self, id: &str, memory_mib: u32, cpu_milli: u32) -> Result<()> {
+        let memory = i64::from(memory_mib) * 1024 * 1024;
+        let body = ContainerUpdateBody {
+            memory: Some(memory),
+            memory_swap: Some(memory),
+            nano_cpus: Some(i64::from(cpu_milli) * 1_000_000),
+            ..Default::default()
+        };
+        let updated = self.client().await?.update_container(id, body).await;
+        updated.map_err(|error| {
+            HostError::because(
+                format!("change the limits of the container `{id}`"),
+                words(&error),
+            )
+        })
     }
 
     /// Stops a container by its own signal and kills it after `wait_s` seconds.

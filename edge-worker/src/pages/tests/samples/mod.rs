@@ -68,6 +68,7 @@ pub(super) fn all(theme: Theme, text: &str) -> Vec<(&'static str, String)> {
         ("deliveries", project::deliveries(theme, text)),
         ("hook", project::hook(theme, text)),
         ("pipeline", project::pipeline(theme, text)),
+        ("processes", project::processes(theme, text)),
         ("members", project::members(theme, text)),
         ("new", project::new_project(theme, form.clone())),
         ("start", project::start(theme, Stage::Ask, text)),

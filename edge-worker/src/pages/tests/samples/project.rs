@@ -5,7 +5,7 @@ use crate::pages::look::{Badge, Tone};
 use crate::pages::moment::Length;
 use crate::pages::people::project_choices;
 use crate::pages::project::{
-    Head, Tab, deliveries, deployments, environment, form, hook, members, pipeline, wizard,
+    Head, Tab, deliveries, deployments, environment, form, hook, members, pipeline, processes, times, wizard,
 };
 use crate::pages::shell::{Section, Theme};
 use askama::Template;
@@ -26,6 +26,7 @@ pub(in crate::pages::tests) fn head(name: &str, tab: Tab) -> Head {
         server_missing: false,
         can_deploy: true,
         can_run: true,
+        can_scale: true,
         can_share: true,
         stopped: false,
         removing: false,
@@ -76,6 +77,21 @@ pub(in crate::pages::tests) fn deployments(theme: Theme, name: &str) -> String {
         repository: "git@github.com:acme/shop.git".to_owned(),
         domains: "shop.example.com, www.shop.example.com".to_owned(),
         processes: "queue × 2, schedule".to_owned(),
+        times: Some(times::Times {
+            bars: vec![times::Bar {
+                x: 1,
+                title: subject.clone(),
+                parts: vec![times::Part {
+                    stage: 1,
+                    y: 0,
+                    height: 1_000,
+                }],
+            }],
+            width: 200,
+            longest: Length(2_000),
+            stages: vec![(1, "Dependencies and build", Length(2_000))],
+            summary: format!("{subject} took 2.0 s"),
+        }),
         waiting: None,
         rows,
         next: Some("/projects/prj_1?before=x".to_owned()),
@@ -168,6 +184,7 @@ pub(in crate::pages::tests) fn hook(theme: Theme, branch: &str) -> String {
         last_step: guide.last_step,
         url: "https://devflow.example.com/hooks/github/hok_01h2e8kqvbfwea724h75qc655w".to_owned(),
         secret: None,
+        may_test: true,
         may_see: true,
         branch: branch.to_owned(),
     };
@@ -272,6 +289,36 @@ pub(in crate::pages::tests) fn settings(theme: Theme, form: form::ProjectForm) -
         shell: shell("Settings", Section::Projects, theme),
         project: head(&form.name, Tab::Settings),
         form,
+    };
+    page.render().unwrap()
+}
+
+pub(in crate::pages::tests) fn processes(theme: Theme, name: &str) -> String {
+    let row = |name: &str, command: &str, count: Option<&str>| processes::ProcessRow {
+        name: name.to_owned(),
+        command: command.to_owned(),
+        count: count.map(str::to_owned),
+        stop_wait_s: 60,
+    };
+    let page = processes::ProcessesPage {
+        shell: shell(name, Section::Projects, theme),
+        project: head(name, Tab::Processes),
+        version: 1,
+        processes: vec![
+            row("queue", name, Some("2")),
+            row("schedule", "php artisan schedule:run", None),
+        ],
+        limits: vec![processes::LimitField {
+            name: "memory_mib",
+            label: "Memory, MiB",
+            hint: "Of each container.",
+            least: 64,
+            most: 1_048_576,
+            value: name.to_owned(),
+        }],
+        live: true,
+        may_change: true,
+        problem: Some(format!("{name} is a whole number of at most 32")),
     };
     page.render().unwrap()
 }

@@ -1,0 +1,104 @@
+//! Every page is accessible in both themes, fits a phone, and does not jump while it loads. Which pages there are is
+//! taken from the list of all routes, so that a new one cannot be forgotten.
+
+use anyhow::{Context, Result, ensure};
+use devflow_tests::browser::Browser;
+use devflow_tests::edge::{EMAIL, Edge};
+use devflow_tests::places::{self, Scratch};
+use devflow_tests::sample::Sample;
+use serde_json::{Value, json};
+use std::fs;
+
+/// The largest sum of layout shifts that counts as good: <https://web.dev/articles/cls>.
+const SHIFT: f64 = 0.1;
+
+#[test]
+fn every_page_is_accessible_in_both_themes_fits_a_phone_and_does_not_jump() -> Result<()> {
+    let sample = Sample::start()?;
+    let mut paths = sample.every_page()?;
+    paths.push("/nothing-here".to_owned());
+    let axe = fs::read_to_string(places::cache()?.join("npm/node_modules/axe-core/axe.min.js"))
+        .context("axe-core is not installed; run `cargo xtask setup`")?;
+    let browser = Browser::start()?;
+    let mut problems = before_sign_in(&browser, &axe, &sample)?;
+    browser.sign_in(sample.edge.url(), EMAIL, &sample.password)?;
+    for path in &paths {
+        browser.open(&format!("{}{path}", sample.edge.url()))?;
+        problems.extend(jumps(&browser, path)?);
+        problems.extend(violations(&browser, &axe, path)?);
+    }
+    browser.emulate(360, 740)?;
+    for path in &paths {
+        browser.open(&format!("{}{path}", sample.edge.url()))?;
+        problems.extend(too_wide(&browser, path)?);
+        problems.extend(jumps(&browser, path)?);
+        problems.extend(violations(&browser, &axe, &format!("{path} on a phone"))?);
+    }
+    ensure!(problems.is_empty(), "{}", problems.join("\n"));
+    Ok(())
+}
+
+/// The doors: set-up of a new edge, and signing in.
+fn before_sign_in(browser: &Browser, axe: &str, sample: &Sample) -> Result<Vec<String>> {
+    let scratch = Scratch::new()?;
+    let fresh = Edge::start(scratch.path())?;
+    let mut problems = Vec::new();
+    for (edge, path) in [
+        (&fresh, format!("/set-up?token={}", fresh.setup_token())),
+        (&sample.edge, "/sign-in".to_owned()),
+        (&sample.edge, sample.invitation.clone()),
+    ] {
+        browser.open(&format!("{}{path}", edge.url()))?;
+        problems.extend(violations(browser, axe, &path)?);
+    }
+    Ok(problems)
+}
+
+/// What axe finds on the open page, in light and in dark. Output is scrolled to its start: of a line that is half scrolled
+/// away axe takes what lies in front of it for its ground.
+fn violations(browser: &Browser, axe: &str, path: &str) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for theme in ["light", "dark"] {
+        let run = format!(
+            "{axe}; document.documentElement.dataset.theme = arguments[0];
+             document.querySelector('deployment-output')?.scrollTo(0, 0);
+             return axe.run(document, {{resultTypes: ['violations']}}).then((result) => result.violations.map((one) =>
+               one.id + ' at ' + one.nodes.map((node) => node.target.join(' ') + ': ' + node.html.slice(0, 120)).join(' | ')))"
+        );
+        let told = browser.script(&run, &json!([theme]))?;
+        let told = told.as_array().context("axe gave no list")?;
+        found.extend(
+            told.iter()
+                .filter_map(Value::as_str)
+                .map(|one| format!("{path} ({theme}): {one}")),
+        );
+    }
+    Ok(found)
+}
+
+/// How much of a page moved by itself while it loaded, where that is too much.
+fn jumps(browser: &Browser, path: &str) -> Result<Option<String>> {
+    let told = browser.script(
+        "return new Promise((resolve) => {
+           let sum = 0; const where = [];
+           new PerformanceObserver((list) => {
+             for (const shift of list.getEntries()) {
+               if (shift.hadRecentInput) continue;
+               sum += shift.value;
+               for (const { node } of shift.sources) where.push(node?.nodeName + '.' + (node?.className ?? ''));
+             }
+           }).observe({ type: 'layout-shift', buffered: true });
+           setTimeout(() => resolve([sum, where.slice(0, 5).join(', ')]), 300);
+         })",
+        &json!([]),
+    )?;
+    let sum = told[0].as_f64().context("no layout shift was measured")?;
+    Ok((sum > SHIFT).then(|| format!("{path} jumps by {sum:.3}: {}", told[1])))
+}
+
+/// How wide a page is on a phone, where that is too wide.
+fn too_wide(browser: &Browser, path: &str) -> Result<Option<String>> {
+    let width = browser.script("return document.documentElement.scrollWidth", &json!([]))?;
+    let width = width.as_u64().context("no width")?;
+    Ok((width > 360).then(|| format!("{path} is {width} px wide on a phone")))
+}
