@@ -218,6 +218,7 @@ fn list_row(row: &FeedRow, now: UnixMillis) -> Row {
     let subject = match &row.subject_name {
         Some(name) => name.clone(),
         // What was wanted: an action or a path.
+        None if refused && row.subject == "enter" => "coming in".to_owned(),
         None if refused => row.subject.replace('_', " "),
         None => String::new(),
     };

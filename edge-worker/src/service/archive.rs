@@ -116,7 +116,9 @@ pub(crate) async fn archive_more(
 ) -> Result<bool, StoreError> {
     let begin: Option<BeginRow> = db.first(archives::due(before, now.plus(-PAUSE_MS))).await?;
     let Some(begin) = begin else { return Ok(false) };
-    let mut segments: Vec<SegmentRow> = db.all(audit::oldest_segments(SEGMENTS)).await?;
+    let mut segments: Vec<SegmentRow> = db
+        .all(audit::segments_after(begin.last.unwrap_or(0), SEGMENTS))
+        .await?;
     segments.pop();
     let rows: Vec<TrailRow> = db
         .all(audit::rows_after(begin.last.unwrap_or(0), 2 * ROWS))

@@ -7,7 +7,7 @@ use crate::platform;
 use crate::service::archive;
 use crate::store::archives::{self, ArchiveRow};
 use crate::store::audit::{self, EndRow, SegmentRow, TrailRow};
-use crate::store::{Db, StoreError, activity};
+use crate::store::{Db, InBatch as _, StoreError, activity};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::audit::{Line, Row, seal};
@@ -34,7 +34,8 @@ pub(crate) async fn seal_more(db: &Db, key: &SigningKey, now: UnixMillis) -> Res
     }
 }
 
-/// Lines of an export after row `after`, those from the bucket first, and where the next page begins; None on the last. Each page is recorded.
+/// Lines of an export after row `after`, those from the bucket first, and where the next page begins; None on the last. Each
+/// page is recorded.
 pub(crate) async fn export(
     state: &AppState,
     actor: &Actor,
@@ -51,18 +52,23 @@ pub(crate) async fn export(
             key: STANDARD.encode(key.as_bytes()),
         });
     }
-    let archive: Option<ArchiveRow> = state.db.first(archives::after(after)).await?;
+    // In one batch: what moves to the bucket meanwhile would be in neither.
+    let batch = vec![
+        archives::after(after),
+        audit::rows_after(after, ROWS),
+        audit::segments_after(after, ROWS),
+    ];
+    let answers = state.db.batch(batch).await?;
+    let archive: Option<ArchiveRow> = answers.first().first_row()?;
     if let Some(archive) = archive {
         lines.extend(archive::lines_of(&state.blobs()?, &archive, after).await?);
         return Ok((lines, Some(archive.last)));
     }
-    let rows: Vec<TrailRow> = state.db.all(audit::rows_after(after, ROWS)).await?;
-    let (first, last) = match (rows.first(), rows.last()) {
-        (Some(first), Some(last)) => (first.id, last.id),
-        _ => return Ok((lines, None)),
-    };
-    let next = (rows.len() == ROWS).then_some(last);
-    let segments: Vec<SegmentRow> = state.db.all(audit::segments(first, last)).await?;
+    let rows: Vec<TrailRow> = answers.get(1).rows()?;
+    let next = (rows.len() == ROWS)
+        .then(|| rows.last().map(|row| row.id))
+        .flatten();
+    let segments: Vec<SegmentRow> = answers.get(2).rows()?;
     lines.extend(audit::lines(rows, segments)?);
     Ok((lines, next))
 }

@@ -122,25 +122,17 @@ pub(crate) struct SegmentRow {
     envelope: String,
 }
 
-/// The oldest segments.
-pub(crate) fn oldest_segments(most: usize) -> Statement {
+/// The segments that end after row `after`, oldest first.
+pub(crate) fn segments_after(after: i64, most: usize) -> Statement {
     statement!(
-        "-- audit_oldest_segments\nSELECT last, envelope FROM audit_segments ORDER BY last LIMIT ?1",
+        "-- audit_segments_after
+        SELECT last, envelope FROM audit_segments WHERE last > ?1 ORDER BY last LIMIT ?2",
+        after,
         most
     )
 }
 
-/// The segments that end within some rows.
-pub(crate) fn segments(first: i64, last: i64) -> Statement {
-    statement!(
-        "-- audit_segments
-        SELECT last, envelope FROM audit_segments WHERE last BETWEEN ?1 AND ?2 ORDER BY last",
-        first,
-        last
-    )
-}
-
-/// The lines of an export: each segment behind its last row.
+/// The lines of an export: each segment behind its last row; segments of later rows are left out.
 pub(crate) fn lines(rows: Vec<TrailRow>, segments: Vec<SegmentRow>) -> Result<Vec<Line>, StoreError> {
     let mut lines = Vec::with_capacity(rows.len() + segments.len());
     let mut segments = segments.into_iter().peekable();

@@ -34,7 +34,7 @@ fn sealing(db: &TestDb) -> Option<Statement> {
 
 fn export(db: &TestDb) -> Vec<Line> {
     let rows: Vec<TrailRow> = db.all(audit::rows_after(0, 500));
-    let segments: Vec<SegmentRow> = db.all(audit::segments(0, 500));
+    let segments: Vec<SegmentRow> = db.all(audit::segments_after(0, 500));
     let head = Line::Head {
         version: 1,
         edge: end(db).edge_id,
