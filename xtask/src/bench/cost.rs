@@ -30,6 +30,8 @@ const CHATTER: &str = "i=0; while [ $i -lt 600 ]; do i=$((i+1)); echo line $i; s
 struct Cost {
     requests: u64,
     polls: u64,
+    /// Ends of jobs, as runners report them.
+    ends: u64,
     /// Times that the outbox was drained after a request.
     drains: u64,
     read: u64,
@@ -41,6 +43,7 @@ impl Cost {
         Self {
             requests: self.requests - before.requests,
             polls: self.polls - before.polls,
+            ends: self.ends - before.ends,
             drains: self.drains - before.drains,
             read: self.read - before.read,
             written: self.written - before.written,
@@ -68,6 +71,7 @@ fn so_far(here: &Installation) -> Result<Cost> {
         };
         all.requests += u64::from(!drain);
         all.drains += u64::from(drain);
+        all.ends += u64::from(words.starts_with("POST /runner/v1/complete"));
         all.polls += u64::from(words.starts_with("POST /runner/v1/poll"));
         all.read += number(" rows read")?;
         all.written += number(" rows written")?;
@@ -132,10 +136,10 @@ pub(super) fn measure(say: Say) -> Result<Value> {
 fn deployment(here: &Installation, site: &Site<'_>, message: &str, told: u64) -> Result<Cost> {
     let before = so_far(here)?;
     let (_, ended) = site.push_live(message)?;
-    // What is put into the outbox is sent after the answer that put it there.
-    let cost = wait_for("the outbox to be drained", Duration::from_secs(30), || {
+    // The worker logs a cost after its answer, and what was put into the outbox is sent after that.
+    let cost = wait_for("the costs to be logged", Duration::from_secs(30), || {
         let cost = so_far(here)?.since(before);
-        Ok((cost.drains >= told).then_some(cost))
+        Ok((cost.ends >= 1 && cost.drains >= told).then_some(cost))
     })?;
     ensure!(
         cost.written > 0,
