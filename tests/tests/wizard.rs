@@ -52,7 +52,7 @@ fn new_project_is_proposed_from_its_repository_and_goes_live() -> Result<()> {
     let fields = format!(
         "name=Flowers&slug={}&server={server}&provider=github&repository={address}&branch=main&framework=php&php=8.4\
          &path_filter=&domains=flowers.localhost&health_path=&memory_mib=512&cpu_milli=1000&max_children=4&body_mib=64\
-         &keep=5&observe_s=2&variables=GREETING%3Dgood+morning%0AAPI_TOKEN%3D",
+         &keep=5&observe_s=2&tenant_failures=0&variables=GREETING%3Dgood+morning%0AAPI_TOKEN%3D",
         here.slug("flowers")
     );
     let page = plain.submit(&path, "/projects", &fields)?;
