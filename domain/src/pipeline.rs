@@ -2,13 +2,13 @@
 //!
 //! Sources: Laravel's deployment documentation (<https://laravel.com/docs/deployment>), Composer's and npm's manuals.
 
-mod multi_tenant;
+pub(crate) mod multi_tenant;
 mod shopware;
 
 use devflow_protocol::project::{
-    Framework, Phase, Process, ProcessKind, SharedKind, SharedPath, Step, StepCache,
+    Framework, Gate, Phase, Process, ProcessKind, SharedKind, SharedPath, Step, StepCache,
 };
-use devflow_protocol::text::RelPath;
+use devflow_protocol::text::{PackageName, RelPath};
 
 /// What a project of a framework starts with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,6 +192,22 @@ fn step(step_name: &str, phase: Phase, argv: &[&str], timeout_s: u32) -> Step {
 
 fn beside(step: Step) -> Step {
     Step { beside: true, ..step }
+}
+
+fn package(text: &str) -> PackageName {
+    text.parse().expect("the packages of the pipelines are names")
+}
+
+fn present(text: &str) -> Gate {
+    Gate::Present {
+        package: package(text),
+    }
+}
+
+fn absent(text: &str) -> Gate {
+    Gate::Absent {
+        package: package(text),
+    }
 }
 
 fn words(argv: &[&str]) -> Vec<String> {

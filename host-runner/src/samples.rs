@@ -3,12 +3,15 @@
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::host::Host;
+use crate::identity::{Identity, Keys};
 use crate::job::{Checkpoints, EventSink, JobContext};
 use crate::journal::{JobKey, Journal};
 use devflow_protocol::job::{Deploy, Job, Ping, ProjectOnly, SealedEnvironment, Trigger, Work};
 use devflow_protocol::project::{Environment, Framework, Limits, ProjectSpec, ReleasePolicy, Services, Web};
+use devflow_protocol::runner_api::EnrolAnswer;
 use devflow_protocol::seal::{self, Sealed};
 use devflow_protocol::{DeploymentId, JobId, ProjectId, ServerId, UnixMillis};
+use ed25519_dalek::VerifyingKey;
 use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +19,17 @@ use tokio_util::sync::CancellationToken;
 /// A server's id.
 pub(crate) fn server() -> ServerId {
     ServerId::new(UnixMillis(1), [1; 10])
+}
+
+/// A server that is enrolled at the edge with that job key.
+pub(crate) fn identity(job_key: VerifyingKey) -> Identity {
+    let answer = EnrolAnswer {
+        server: server(),
+        edge: "edge-1".into(),
+        job_key: String::new(),
+        now: UnixMillis(0),
+    };
+    Identity::new("https://e.test", answer, job_key, Keys::generate())
 }
 
 /// A project's id.

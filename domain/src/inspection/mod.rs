@@ -6,6 +6,7 @@ mod versions;
 
 pub use read::read;
 
+use crate::pipeline::multi_tenant;
 use crate::webhook::Provider;
 use devflow_protocol::inspection::{ENV_EXAMPLE, Inspection};
 use devflow_protocol::project::Framework;
@@ -71,8 +72,10 @@ fn names(found: &Inspection, name: &str) -> bool {
 fn framework(found: &Inspection, reasons: &mut Vec<String>) -> Framework {
     let requires = |package| found.requires.get(package);
     if let Some(version) = requires("laravel/framework").filter(|_| found.has("artisan")) {
-        let tenancy = ["stancl/tenancy", "spatie/laravel-multitenancy"];
-        if let Some(package) = tenancy.into_iter().find(|package| requires(package).is_some()) {
+        if let Some(package) = multi_tenant::PACKAGES
+            .into_iter()
+            .find(|package| requires(package).is_some())
+        {
             reasons.push(format!(
                 "It has artisan and requires laravel/framework {version} and {package}: Laravel with many tenants."
             ));

@@ -4,23 +4,13 @@
 //! Sources: <https://tenancyforlaravel.com/docs/v3/console-commands>,
 //! <https://spatie.be/docs/laravel-multitenancy/v4/advanced-usage/making-artisan-commands-tenant-aware>.
 
-use super::{Defaults, artisan, laravel, paths, words};
+use super::{Defaults, absent, artisan, laravel, paths, present, words};
 use devflow_protocol::project::{Gate, Phase, Step, Tenants};
 
 const STANCL: &str = "stancl/tenancy";
 const SPATIE: &str = "spatie/laravel-multitenancy";
-
-fn present(package: &str) -> Gate {
-    Gate::Present {
-        package: package.parse().expect("the packages of this file are names"),
-    }
-}
-
-fn absent(package: &str) -> Gate {
-    Gate::Absent {
-        package: package.parse().expect("the packages of this file are names"),
-    }
-}
+/// A project that requires one of these has many tenants.
+pub(crate) const PACKAGES: [&str; 2] = [STANCL, SPATIE];
 
 /// Starts the application as `artisan` does, then prints the keys of what `models` gives.
 fn keys(models: &str, key: &str) -> Tenants {

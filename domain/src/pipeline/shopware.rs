@@ -3,23 +3,17 @@
 //! Sources: Shopware's guide to deployments (<https://developer.shopware.com/docs/guides/hosting/installation-updates/deployments/>)
 //! and the order of the steps of `shopware/deployment-helper`, which knows 6.5 and later. `system:check` came with 6.6.6.
 
-use super::{Defaults, composer_install, name, paths, rel, step, words};
+use super::{Defaults, absent, composer_install, name, package, paths, present, rel, step, words};
 use devflow_protocol::project::{Gate, Phase, Process, ProcessKind, SharedKind, SharedPath, Step};
 use devflow_protocol::text::PackageName;
 
 /// Longest update of a shop, in seconds.
 const UPDATE_S: u32 = 3600;
 
-fn package(text: &str) -> PackageName {
-    text.parse().expect("the packages of this file are names")
-}
+const HELPER: &str = "shopware/deployment-helper";
 
 fn core() -> PackageName {
     package("shopware/core")
-}
-
-fn helper() -> PackageName {
-    package("shopware/deployment-helper")
 }
 
 fn since(version: &str) -> Gate {
@@ -37,9 +31,7 @@ fn before(version: &str) -> Gate {
 }
 
 fn storefront() -> Gate {
-    Gate::Present {
-        package: package("shopware/storefront"),
-    }
+    present("shopware/storefront")
 }
 
 fn changed() -> Gate {
@@ -60,7 +52,7 @@ fn console(step_name: &str, phase: Phase, arguments: &[&str], gates: Vec<Gate>) 
 
 /// One that the deployment helper does by itself where it is installed.
 fn unaided(step_name: &str, phase: Phase, arguments: &[&str], mut gates: Vec<Gate>) -> Step {
-    gates.insert(0, Gate::Absent { package: helper() });
+    gates.insert(0, absent(HELPER));
     console(step_name, phase, arguments, gates)
 }
 
@@ -99,7 +91,7 @@ fn steps() -> Vec<Step> {
         console("boot", Phase::Boot, &["about"], vec![]),
         Step {
             needs: paths(&["vendor/bin/shopware-deployment-helper"]),
-            gates: vec![Gate::Present { package: helper() }],
+            gates: vec![present(HELPER)],
             ..step(
                 "helper",
                 Phase::Migrate,

@@ -109,9 +109,7 @@ pub(crate) fn in_time(job: &Job, now: UnixMillis) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::Keys;
     use crate::samples;
-    use devflow_protocol::runner_api::EnrolAnswer;
     use ed25519_dalek::SigningKey;
     use proptest::prelude::*;
 
@@ -120,18 +118,7 @@ mod tests {
     }
 
     fn identity() -> Identity {
-        let answer = EnrolAnswer {
-            server: samples::server(),
-            edge: "edge-1".into(),
-            job_key: String::new(),
-            now: UnixMillis(0),
-        };
-        Identity::new(
-            "https://e.test",
-            answer,
-            edge_key().verifying_key(),
-            Keys::generate(),
-        )
+        samples::identity(edge_key().verifying_key())
     }
 
     fn signed(payload: &str) -> Envelope {

@@ -48,10 +48,8 @@ fn keep(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::Keys;
     use crate::samples;
     use devflow_protocol::audit::{Row, Sealed, seal};
-    use devflow_protocol::runner_api::EnrolAnswer;
     use ed25519_dalek::SigningKey;
 
     fn key() -> SigningKey {
@@ -59,13 +57,7 @@ mod tests {
     }
 
     fn identity() -> Identity {
-        let answer = EnrolAnswer {
-            server: samples::server(),
-            edge: "edge-1".into(),
-            job_key: String::new(),
-            now: UnixMillis(0),
-        };
-        Identity::new("https://e.test", answer, key().verifying_key(), Keys::generate())
+        samples::identity(key().verifying_key())
     }
 
     /// The segment of one row behind another one.

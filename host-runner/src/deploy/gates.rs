@@ -59,7 +59,9 @@ impl Run<'_> {
         let argv = ["php", "artisan", "help", command.as_str(), "--format=json"].map(str::to_owned);
         let mut text = String::new();
         let asked = self
-            .command_in(container, &argv, ARTISAN_S, cancel, |_, line| text.push_str(line))
+            .run_command(None, container, &argv, ARTISAN_S, cancel, |_, line| {
+                text.push_str(line);
+            })
             .await;
         let help = text.find('{').map(|start| &text[start..]).unwrap_or_default();
         let help: serde_json::Value = serde_json::from_str(help).unwrap_or_default();

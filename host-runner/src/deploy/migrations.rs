@@ -27,16 +27,6 @@ impl Run<'_> {
     /// # Errors
     /// The answer cannot be kept.
     pub(crate) async fn foresee(&self, container: &str) -> Result<(), Failure> {
-        let mut asked = None;
-        for step in self.spec.steps.iter().filter(|step| step.phase == Phase::Migrate) {
-            if self.unmet_packages(step)?.is_none() {
-                asked = Some(step);
-                break;
-            }
-        }
-        let Some(step) = asked else {
-            return Ok(());
-        };
         let Some(before) = self.live_manifest()? else {
             return Ok(());
         };
@@ -45,6 +35,9 @@ impl Run<'_> {
         if new.is_empty() {
             return Ok(());
         }
+        let Some(step) = self.first_migration()? else {
+            return Ok(());
+        };
         self.named_step(&step_name(STEP), async {
             let shown = self.shown(step, container).await;
             let file = self.layout.dir().join(VERDICTS);
@@ -58,6 +51,16 @@ impl Run<'_> {
             Ok::<_, Failure>(((), StepOutcome::Ok))
         })
         .await
+    }
+
+    /// The first step that is going to migrate this release.
+    fn first_migration(&self) -> Result<Option<&Step>> {
+        for step in self.spec.steps.iter().filter(|step| step.phase == Phase::Migrate) {
+            if self.unmet_packages(step)?.is_none() {
+                return Ok(Some(step));
+            }
+        }
+        Ok(None)
     }
 
     async fn shown(&self, step: &Step, container: &str) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use super::complaint::Complaint;
 use super::run::{Failure, Run};
-use crate::host::docker::Ended;
+use crate::host::docker::{Armed, Ended};
 use crate::host::tree::Tree;
 use crate::host::{HostError, Result};
 use devflow_protocol::event::{StepOutcome, Stream};
@@ -126,70 +126,36 @@ impl Run<'_> {
             taken(line);
             self.job.events.output(step, stream, line);
         };
-        match self.armed(step) {
-            None => self.command_in(container, argv, timeout_s, cancel, shown).await,
-            Some(armed) => {
-                let mut said = Said::new(shown);
-                let docker = &self.host().docker;
-                let ended = docker
-                    .fire(armed, limit(timeout_s), cancel, |stream, line| {
-                        said.line(stream, line);
-                    })
-                    .await?;
-                said.verdict(argv, timeout_s, ended)
-            }
-        }
+        self.run_command(self.armed(step), container, argv, timeout_s, cancel, shown)
+            .await
     }
 
-    /// Runs a command whose output goes to `shown`, line by line.
+    /// Runs a command, or the one that was started ahead in its place. Its output goes to `shown`, line by line.
     ///
     /// # Errors
     /// It ends with another status than 0, takes too long, or the job was cancelled.
-    pub(crate) async fn command_in(
+    pub(crate) async fn run_command(
         &self,
+        armed: Option<Armed>,
         container: &str,
         argv: &[String],
         timeout_s: u32,
         cancel: &CancellationToken,
-        shown: impl FnMut(Stream, &str),
+        mut shown: impl FnMut(Stream, &str),
     ) -> Result<()> {
-        let mut said = Said::new(shown);
+        let mut complaint = Complaint::default();
+        let limit = Duration::from_secs(u64::from(timeout_s.max(1)));
+        let on_line = |stream, line: &str| {
+            let line = super::complaint::plain(line);
+            complaint.take(stream, &line);
+            shown(stream, &line);
+        };
+        let program = argv.join(" ");
         let docker = &self.host().docker;
-        let ended = docker
-            .exec(container, argv, limit(timeout_s), cancel, |stream, line| {
-                said.line(stream, line);
-            })
-            .await?;
-        said.verdict(argv, timeout_s, ended)
-    }
-}
-
-fn limit(timeout_s: u32) -> Duration {
-    Duration::from_secs(u64::from(timeout_s.max(1)))
-}
-
-/// What a command says while it runs, and what its end means.
-struct Said<F> {
-    complaint: Complaint,
-    shown: F,
-}
-
-impl<F: FnMut(Stream, &str)> Said<F> {
-    fn new(shown: F) -> Self {
-        Self {
-            complaint: Complaint::default(),
-            shown,
-        }
-    }
-
-    fn line(&mut self, stream: Stream, line: &str) {
-        let line = super::complaint::plain(line);
-        self.complaint.take(stream, &line);
-        (self.shown)(stream, &line);
-    }
-
-    fn verdict(&self, argv: &[String], timeout_s: u32, ended: Ended) -> Result<()> {
-        let (program, complaint) = (argv.join(" "), &self.complaint);
+        let ended = match armed {
+            Some(armed) => docker.fire(armed, limit, cancel, on_line).await?,
+            None => docker.exec(container, argv, limit, cancel, on_line).await?,
+        };
         match ended {
             Ended::Exit(0) => Ok(()),
             Ended::Exit(137) => Err(HostError::new(format!(

@@ -86,7 +86,7 @@ impl Run<'_> {
                 .output(&step.name, stream, &format!("{key}: {line}"));
         };
         let result = self
-            .command_in(container, &argv, step.timeout_s, cancel, show)
+            .run_command(None, container, &argv, step.timeout_s, cancel, show)
             .await;
         if let Err(error) = &result {
             self.note(&step.name, &format!("{key}: failed: {error}"));
@@ -104,7 +104,8 @@ impl Run<'_> {
     ) -> Result<BTreeSet<String>> {
         let mut keys = BTreeSet::new();
         let mut odd = None;
-        self.command_in(
+        self.run_command(
+            None,
             container,
             &tenants.list,
             step.timeout_s,
