@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -201,8 +202,14 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// A free TCP port on loopback, for programs that cannot take port 0.
+/// A free TCP port on loopback, for programs that cannot take port 0. Below the ports that Linux gives to outgoing
+/// connections (`ip_local_port_range`), so that it stays free while its program is away.
 pub fn free_port() -> Result<u16> {
-    let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).context("no free port on loopback")?;
-    Ok(socket.local_addr()?.port())
+    for _ in 0..100 {
+        let port = 15_000 + u16::from_le_bytes(crate::edge::random()?) % 15_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("none of 100 ports on loopback is free")
 }

@@ -2,7 +2,7 @@
 //! folder by a hash of everything that went in, so that a fresh checkout of the same code has nothing to build.
 
 use crate::setup::{self, wasm};
-use crate::{show, stamp};
+use crate::{progress, show, stamp};
 use anyhow::{Context, Result};
 use devflow_tests::{git::copy_tree, places};
 use std::ffi::OsStr;
@@ -91,6 +91,7 @@ pub(crate) fn wasm_command(program: impl AsRef<OsStr>) -> Result<Command> {
         // The cargo of `PATH` is meant, not the one that runs this.
         .env_remove("CARGO")
         .env_remove("RUSTUP_TOOLCHAIN")
+        .envs(progress::CARGO)
         // Flags for native builds (coverage, a linker) do not fit the worker.
         .env_remove("RUSTFLAGS");
     Ok(command)

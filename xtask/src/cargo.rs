@@ -1,6 +1,6 @@
 //! Calls of cargo: builds, and test runs whose results are counted.
 
-use crate::show;
+use crate::{progress, show};
 use anyhow::{Context, Result, bail};
 use devflow_tests::places;
 use std::io::{BufRead, BufReader};
@@ -12,9 +12,9 @@ use std::process::{Command, Stdio};
 pub(crate) enum Kind<'a> {
     /// Those that need nothing of the machine, side by side.
     Plain,
-    /// End-to-end stories, one by one.
+    /// End-to-end stories, as many at a time as `.config/nextest.toml` says; one by one without cargo-nextest.
     Stories,
-    /// Those that are marked as ignored because they need a Docker engine, whose socket this is; one by one.
+    /// Those that are marked as ignored because they need a Docker engine, whose socket this is; as many at a time.
     Engine(&'a Path),
 }
 
@@ -58,7 +58,7 @@ pub(crate) enum Build {
 /// Builds a program of the workspace and gives its path.
 pub(crate) fn build(name: &str, kind: Build) -> Result<PathBuf> {
     let mut cargo = command();
-    cargo.args(["build", "--quiet", "-p", name]);
+    cargo.args(["build", "-p", name]).envs(progress::CARGO);
     match kind {
         Build::Release => cargo.arg("--release"),
         Build::Debug => &mut cargo,
@@ -103,7 +103,7 @@ pub(crate) fn run_tests(name: &str, arguments: &[&str], kind: Kind<'_>) -> Resul
     match kind {
         Kind::Plain => {}
         Kind::Stories | Kind::Engine(_) if nextest => {
-            cargo.args(["--test-threads=1", "--profile=stories"]);
+            cargo.arg("--profile=stories");
         }
         Kind::Stories | Kind::Engine(_) => {
             cargo.args(["--", "--test-threads=1"]);

@@ -5,6 +5,7 @@ mod build_edge;
 mod cargo;
 mod demo;
 mod deploy_edge;
+mod progress;
 mod screenshots;
 mod setup;
 mod show;

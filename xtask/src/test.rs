@@ -2,7 +2,7 @@
 
 use crate::cargo::{self, Build, Kind, Tally};
 use crate::setup::{self, Need};
-use crate::{build_edge, demo, deploy_edge, show};
+use crate::{build_edge, demo, deploy_edge, progress, show};
 use anyhow::{Result, bail};
 use devflow_tests::docker::Docker;
 use devflow_tests::places;
@@ -68,15 +68,8 @@ fn static_checks(count: &mut Count) {
     count.check("tools of the worker", setup::for_edge());
     count.check("assets and TypeScript", build_edge::assets());
     let mut clippy = cargo::command();
-    clippy.args([
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--quiet",
-        "--",
-        "-D",
-        "warnings",
-    ]);
+    clippy.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    clippy.envs(progress::CARGO);
     count.check("clippy", show::run("clippy", &mut clippy));
     count.check("clippy of the worker as WebAssembly", clippy_wasm());
 }
@@ -95,7 +88,6 @@ fn clippy_wasm() -> Result<()> {
         "edge-worker",
         "--target",
         "wasm32-unknown-unknown",
-        "--quiet",
         "--",
         "-D",
         "warnings",
@@ -148,7 +140,7 @@ fn pack_worker() -> Result<()> {
     deploy_edge::pack(&origin)
 }
 
-/// The stories share the machine's two scarce things, its cores and its Docker engine, so they run one by one.
+/// Real parts together, on the machine's Docker engine.
 fn stories(count: &mut Count, filter: Option<&str>) {
     let prepared = setup::for_edge()
         .and_then(|()| build_edge::build())

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use devflow_tests::load::{Connections, Counted, Load};
 use devflow_tests::process::interrupted;
 use devflow_tests::server::{Installation, Parts};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 const SWITCHES: u32 = 50;
@@ -17,6 +17,7 @@ pub(super) fn measure(say: Say) -> Result<Value> {
     })?;
     let mut total = Counted::default();
     let mut switches = 0;
+    let mut per_second = Map::new();
     for (app, page, connections, services) in [
         ("php", "/ping.php", 16, json!({})),
         ("laravel", "/", 2, json!({"mariadb": true})),
@@ -50,6 +51,7 @@ pub(super) fn measure(say: Say) -> Result<Value> {
             here.api.live(&deployment, Duration::from_mins(2))?;
             switches += 1;
         }
+        let mut rate = 0;
         for (load, (name, _)) in loads.into_iter().zip(kinds) {
             let counted = load.stop()?;
             say.line(&format!(
@@ -58,7 +60,11 @@ pub(super) fn measure(say: Say) -> Result<Value> {
             ));
             total.requests += counted.requests;
             total.failed += counted.failed;
+            rate += counted.per_second;
         }
+        per_second.insert(app.to_owned(), json!(rate));
     }
-    Ok(json!({"requests": total.requests, "failed": total.failed, "switches": switches}))
+    Ok(json!({
+        "requests": total.requests, "failed": total.failed, "switches": switches, "per_s": per_second,
+    }))
 }

@@ -1,7 +1,7 @@
 //! Programs that come as Debian or Ubuntu packages.
 
 use super::Need;
-use crate::show;
+use crate::{progress, show};
 use anyhow::{Result, bail};
 use devflow_tests::{places, process::output};
 use std::process::Command;
@@ -113,7 +113,8 @@ pub(super) fn apt() -> Command {
     let mut command = Command::new("apt-get");
     command
         .env("DEBIAN_FRONTEND", "noninteractive")
-        .env("TMPDIR", "/var/tmp");
+        .env("TMPDIR", "/var/tmp")
+        .args(progress::APT);
     command
 }
 

@@ -1,6 +1,6 @@
 //! worker-build, wasm-bindgen and the npm packages (a fitting Node among them), all in the cache folder.
 
-use crate::{show, stamp};
+use crate::{progress, show, stamp};
 use anyhow::{Context, Result, bail};
 use devflow_tests::{places, process::output};
 use std::fs;
@@ -36,14 +36,15 @@ fn cargo_install(name: &str, version: &str, program: &std::path::Path) -> Result
     let install = |locked: bool| -> Result<()> {
         let mut command = Command::new("cargo");
         command
-            .args(["install", "--quiet", name, "--version", version, "--root"])
+            .args(["install", name, "--version", version, "--root"])
             .arg(&root);
         if locked {
             command.arg("--locked");
         }
         command
             .env("CARGO_TARGET_DIR", places::cache()?.join("tools-target"))
-            .env_remove("RUSTFLAGS");
+            .env_remove("RUSTFLAGS")
+            .envs(progress::CARGO);
         show::run(&format!("install {name} {version} (1 to 3 min)"), &mut command)
     };
     // What the tool's authors locked may have been withdrawn, or not have reached a mirror of the registry yet.

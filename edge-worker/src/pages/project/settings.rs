@@ -30,9 +30,10 @@ pub(super) async fn new_page(
     })
 }
 
-/// Id and name of each server, with what speaks against it.
+/// Id and name of each server, with what speaks against it; those that can deploy at once come first.
 pub(super) async fn server_choices(state: &AppState) -> Result<Vec<(String, String)>, ApiError> {
-    let rows: Vec<ServerRow> = state.db.all(servers::list("")).await?;
+    let mut rows: Vec<ServerRow> = state.db.all(servers::list("")).await?;
+    rows.sort_by_key(|row| row.state != ServerState::Online || row.draining_since.is_some());
     let choices = rows
         .into_iter()
         .map(|row| {

@@ -14,10 +14,10 @@ pub(super) const KEY: (&str, &str) = ("APP_KEY", "base64:MDEyMzQ1Njc4OWFiY2RlZjA
 async fn laravel_second_release_takes_over_with_its_workers_and_scheduler() {
     let lab = Lab::new();
     let work = lab.repository("laravel");
-    let spec = Lab::spec("orders", Framework::Laravel, &work);
+    let spec = Lab::spec("whole", Framework::Laravel, &work);
     let manifest = lab.deploy_live(&spec, &[KEY]).await;
     assert_eq!(manifest.migrations, ["2026_01_01_000000_create_order_tables"]);
-    let page = lab.get("orders", "/").await;
+    let page = lab.get("whole", "/").await;
     assert!(page.body.contains("Orders, version 1"), "{page:?}");
     let style = page
         .body
@@ -25,9 +25,9 @@ async fn laravel_second_release_takes_over_with_its_workers_and_scheduler() {
         .find(|part| part.starts_with("/build/"))
         .expect("a style sheet")
         .to_owned();
-    assert_eq!(lab.get("orders", &style).await.status, 200);
-    assert_eq!(lab.get("orders", "/build/missing.css").await.status, 404);
-    assert_eq!(lab.get("orders", "/.env").await.status, 404);
+    assert_eq!(lab.get("whole", &style).await.status, 200);
+    assert_eq!(lab.get("whole", "/build/missing.css").await.status, 404);
+    assert_eq!(lab.get("whole", "/.env").await.status, 404);
 
     version(&work, "2");
     sh(
@@ -38,13 +38,13 @@ async fn laravel_second_release_takes_over_with_its_workers_and_scheduler() {
     let context = lab.context(Work::Deploy(Box::new(lab.work(&spec))));
     let outcome = lab.deploy_in(&context, &[KEY]).await;
     assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
-    let page = lab.get("orders", "/").await;
+    let page = lab.get("whole", "/").await;
     assert!(
         page.body.contains("Orders, version 2") && !page.body.contains(&style),
         "{page:?}"
     );
     assert_eq!(
-        lab.get("orders", &style).await.status,
+        lab.get("whole", &style).await.status,
         200,
         "a page loaded before still gets its style sheet"
     );
@@ -55,15 +55,15 @@ async fn laravel_second_release_takes_over_with_its_workers_and_scheduler() {
     commit(&work, "Nothing new again");
     lab.deploy_live(&third, &[KEY]).await;
     assert_eq!(
-        lab.get("orders", &style).await.status,
+        lab.get("whole", &style).await.status,
         404,
         "assets go with the last kept release that made them"
     );
-    assert_eq!(lab.running("orders").await, ["Web", "Worker"]);
+    assert_eq!(lab.running("whole").await, ["Web", "Worker"]);
 
-    assert_eq!(lab.get("orders", "/queue").await.status, 200);
+    assert_eq!(lab.get("whole", "/queue").await.status, 200);
     eventually("the job", async || {
-        lab.get("orders", "/recorded")
+        lab.get("whole", "/recorded")
             .await
             .body
             .contains("job-of-version-2")
@@ -73,7 +73,7 @@ async fn laravel_second_release_takes_over_with_its_workers_and_scheduler() {
         .await
         .expect("the scheduler starts");
     eventually("the schedule", async || {
-        lab.get("orders", "/recorded")
+        lab.get("whole", "/recorded")
             .await
             .body
             .contains("scheduled-by-version-2")

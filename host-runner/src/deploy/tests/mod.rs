@@ -1,6 +1,7 @@
 //! Deployments on the real parts: Docker, Nginx, git, PHP-FPM. They need root, Nginx, and the engine that
 //! `DEVFLOW_DOCKER_SOCKET` names, with the image `devflow/php:8.4`; so they only run when they are asked for
-//! (`cargo test -p host-runner -- --ignored`), and fail where a part is missing.
+//! (`cargo test -p host-runner -- --ignored`), and fail where a part is missing. They share the engine, so each names its
+//! projects by other slugs.
 
 mod failures;
 mod hooks;

@@ -27,13 +27,13 @@ struct Tenants {
 }
 
 impl Tenants {
-    async fn new() -> Self {
+    async fn new(slug: &str) -> Self {
         let mariadb = mariadb().await;
         let socket = mariadb.socket("db.sock");
         let lab = Lab::with(&format!("[mariadb]\nsocket = \"{}\"\n", socket.display()));
         let work = lab.repository("laravel");
         lay_over(&work);
-        let mut spec = Lab::spec("orders", Framework::MultiTenant, &work);
+        let mut spec = Lab::spec(slug, Framework::MultiTenant, &work);
         spec.services.mariadb = true;
         Self {
             lab,
@@ -74,7 +74,7 @@ fn lay_over(work: &Path) {
 #[tokio::test]
 #[ignore = "needs Docker, Nginx, MariaDB and root"]
 async fn each_tenant_is_migrated_and_a_failed_one_keeps_the_release_from_going_live() {
-    let here = Tenants::new().await;
+    let here = Tenants::new("orders").await;
     let (outcome, said) = here.deploy(&here.spec).await;
     assert!(
         matches!(outcome, Outcome::Succeeded { .. }),
@@ -139,21 +139,16 @@ async fn each_tenant_is_migrated_and_a_failed_one_keeps_the_release_from_going_l
 #[tokio::test]
 #[ignore = "needs Docker, Nginx, MariaDB and root"]
 async fn tenants_databases_are_the_projects_alone_and_go_with_it() {
-    let here = Tenants::new().await;
+    let here = Tenants::new("alone").await;
     let (outcome, said) = here.deploy(&here.spec).await;
     assert!(
         matches!(outcome, Outcome::Succeeded { .. }),
         "{outcome:?}\n{said}"
     );
-    for other in [
-        "df_orders_x$acme",
-        "df_orders_x",
-        "df_ordersXacme",
-        "df_other$acme",
-    ] {
+    for other in ["df_alone_x$acme", "df_alone_x", "df_aloneXacme", "df_other$acme"] {
         here.root(&format!("CREATE DATABASE `{other}`"));
     }
-    let passwords = std::fs::read(here.lab.project("orders").join("services.json")).expect("passwords");
+    let passwords = std::fs::read(here.lab.project("alone").join("services.json")).expect("passwords");
     let passwords: serde_json::Value = serde_json::from_slice(&passwords).expect("JSON");
     let password = passwords["mariadb"].as_str().expect("a password");
     let socket = here.mariadb.socket("db.sock");
@@ -161,7 +156,7 @@ async fn tenants_databases_are_the_projects_alone_and_go_with_it() {
         "mariadb",
         &[
             "--no-defaults",
-            "-udf_orders",
+            "-udf_alone",
             &format!("-p{password}"),
             "-N",
             &format!("--socket={}", socket.display()),
@@ -169,10 +164,7 @@ async fn tenants_databases_are_the_projects_alone_and_go_with_it() {
             "SHOW DATABASES LIKE 'df%'",
         ],
     );
-    assert_eq!(
-        seen,
-        "df_orders\ndf_orders$acme\ndf_orders$beta\ndf_orders$gamma\n"
-    );
+    assert_eq!(seen, "df_alone\ndf_alone$acme\ndf_alone$beta\ndf_alone$gamma\n");
 
     let removal = RemoveProject {
         slug: here.spec.slug.clone(),
@@ -183,7 +175,7 @@ async fn tenants_databases_are_the_projects_alone_and_go_with_it() {
     assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
     assert_eq!(
         here.root("SHOW DATABASES LIKE 'df%'"),
-        "df_ordersXacme\ndf_orders_x\ndf_orders_x$acme\ndf_other$acme\n"
+        "df_aloneXacme\ndf_alone_x\ndf_alone_x$acme\ndf_other$acme\n"
     );
 }
 
