@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use devflow_tests::{git::copy_tree, places};
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -25,32 +25,62 @@ const KEPT_BUILDS: usize = 8;
 
 /// Builds where the inputs changed since the last build.
 pub(crate) fn build() -> Result<()> {
+    begin()?.map_or(Ok(()), Compilation::run)
+}
+
+/// What is left of a build once everything that touches the checkout's sources and assets is done.
+pub(crate) struct Compilation {
+    command: Command,
+    hash: String,
+    _lock: fs::File,
+}
+
+/// Does the quick part of a build; `None` where there is nothing left to compile.
+pub(crate) fn begin() -> Result<Option<Compilation>> {
     let root = places::workspace();
     let hash = stamp::hash(&root, &INPUTS, &[setup::WORKER_BUILD])?;
     let worker = root.join("edge-worker");
-    let mark = worker.join("build/.inputs");
-    if fs::read_to_string(&mark).is_ok_and(|built| built == hash) {
+    if fs::read_to_string(mark(&worker)).is_ok_and(|built| built == hash) {
         eprintln!("✓ the worker is built");
-        return Ok(());
+        return Ok(None);
     }
     // Whoever waited finds what the other one built.
-    let _lock = setup::lock("edge")?;
-    let kept = places::cache()?.join("edge");
-    if kept.join(&hash).join("build/.inputs").exists() {
-        copy_outputs(&kept.join(&hash), &worker)?;
+    let lock = setup::lock("edge")?;
+    let kept = places::cache()?.join("edge").join(&hash);
+    if mark(&kept).exists() {
+        copy_outputs(&kept, &worker)?;
         eprintln!("✓ the worker was built before from the same sources");
-        return Ok(());
+        return Ok(None);
     }
     assets()?;
-    show::run(
-        "build the worker (WebAssembly, 2 to 4 min when nothing is cached)",
-        &mut worker_build(&worker)?,
-    )?;
-    fs::write(&mark, &hash).with_context(|| format!("cannot write {}", mark.display()))?;
-    let staging = kept.join(format!("{hash}.{}", std::process::id()));
-    copy_outputs(&worker, &staging)?;
-    fs::rename(&staging, kept.join(&hash)).context("cannot keep the build in the cache folder")?;
-    forget_old(&kept)
+    Ok(Some(Compilation {
+        command: worker_build(&worker)?,
+        hash,
+        _lock: lock,
+    }))
+}
+
+impl Compilation {
+    /// Compiles, and keeps the result in the cache folder.
+    pub(crate) fn run(mut self) -> Result<()> {
+        show::run(
+            "build the worker (WebAssembly, 2 to 4 min when nothing is cached)",
+            &mut self.command,
+        )?;
+        let worker = places::workspace().join("edge-worker");
+        let mark = mark(&worker);
+        fs::write(&mark, &self.hash).with_context(|| format!("cannot write {}", mark.display()))?;
+        let kept = places::cache()?.join("edge");
+        let staging = kept.join(format!("{}.{}", self.hash, std::process::id()));
+        copy_outputs(&worker, &staging)?;
+        fs::rename(&staging, kept.join(&self.hash)).context("cannot keep the build in the cache folder")?;
+        forget_old(&kept)
+    }
+}
+
+/// The file that names what a folder's build was made of.
+fn mark(folder: &Path) -> PathBuf {
+    folder.join("build/.inputs")
 }
 
 /// Checks the types of the pages' scripts and bundles styles, scripts and icons.

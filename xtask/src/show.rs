@@ -5,12 +5,16 @@ use crate::progress;
 use anyhow::{Context, Result, bail};
 use devflow_tests::places;
 use devflow_tests::process::tail;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
+
+/// Steps may run beside each other: each has a line of its own.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// One step that is under way.
 pub(crate) struct Step {
@@ -23,7 +27,7 @@ impl Step {
     /// Begins a step.
     pub(crate) fn begin(title: &str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new_spinner().with_prefix(title.to_owned());
+            let bar = BARS.add(ProgressBar::new_spinner().with_prefix(title.to_owned()));
             bar.set_style(style("{spinner:.cyan} {prefix}  {elapsed:.dim}  {wide_msg:.dim}"));
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
@@ -72,7 +76,7 @@ impl Step {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        eprintln!("{line}");
+        BARS.suspend(|| eprintln!("{line}"));
     }
 }
 

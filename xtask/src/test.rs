@@ -1,11 +1,14 @@
 //! `cargo xtask test`: everything that CI asks for, counted.
 
+use crate::build_edge::Compilation;
 use crate::cargo::{self, Build, Kind, Tally};
 use crate::setup::{self, Need};
 use crate::{build_edge, demo, deploy_edge, progress, show};
 use anyhow::{Result, bail};
 use devflow_tests::docker::Docker;
 use devflow_tests::places;
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::Instant;
 
 /// What has been counted so far.
@@ -45,8 +48,17 @@ pub(crate) fn test(fast: bool, filter: Option<&str>) -> bool {
     let started = Instant::now();
     let mut count = Count::default();
     if filter.is_none() {
-        static_checks(&mut count);
-        unit_tests(&mut count);
+        // The pages' assets come first: the worker's crate names them.
+        let begun = setup::for_edge().and_then(|()| build_edge::assets());
+        let begun = begun.and_then(|()| if fast { Ok(None) } else { build_edge::begin() });
+        thread::scope(|scope| {
+            // Compiling the worker keeps one core busy most of the time, and so does the end of each native build.
+            let worker = scope.spawn(|| begun.and_then(|left| left.map_or(Ok(()), Compilation::run)));
+            native_checks(&mut count);
+            let built = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+            count.check("tools, assets and build of the worker", built);
+        });
+        wasm_checks(&mut count);
     }
     if !fast {
         stories(&mut count, filter);
@@ -59,19 +71,32 @@ pub(crate) fn test(fast: bool, filter: Option<&str>) -> bool {
     count.failures.is_empty()
 }
 
-fn static_checks(count: &mut Count) {
+fn native_checks(count: &mut Count) {
     count.check(
         "formatting",
         show::run("formatting", cargo::command().args(["fmt", "--all", "--check"])),
     );
-    // The pages' assets come first: the worker's crate names them.
-    count.check("tools of the worker", setup::for_edge());
-    count.check("assets and TypeScript", build_edge::assets());
     let mut clippy = cargo::command();
-    clippy.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
-    clippy.envs(progress::CARGO);
+    clippy
+        .args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+        .envs(progress::CARGO);
     count.check("clippy", show::run("clippy", &mut clippy));
+    count.check("programs for tests", setup::packages(Need::Stories));
+    let name = "unit, property and SQL tests";
+    count.add(
+        name,
+        cargo::run_tests(name, &["--workspace", "--exclude", "devflow-tests"], Kind::Plain),
+    );
+    let name = "tests of the harness";
+    count.add(
+        name,
+        cargo::run_tests(name, &["-p", "devflow-tests", "--lib"], Kind::Plain),
+    );
+}
+
+fn wasm_checks(count: &mut Count) {
     count.check("clippy of the worker as WebAssembly", clippy_wasm());
+    count.check("golden vectors as WebAssembly", vectors_wasm());
 }
 
 fn clippy_wasm() -> Result<()> {
@@ -93,21 +118,6 @@ fn clippy_wasm() -> Result<()> {
         "warnings",
     ]);
     show::run("clippy of the worker as WebAssembly", &mut command)
-}
-
-fn unit_tests(count: &mut Count) {
-    count.check("programs for tests", setup::packages(Need::Stories));
-    let name = "unit, property and SQL tests";
-    count.add(
-        name,
-        cargo::run_tests(name, &["--workspace", "--exclude", "devflow-tests"], Kind::Plain),
-    );
-    let name = "tests of the harness";
-    count.add(
-        name,
-        cargo::run_tests(name, &["-p", "devflow-tests", "--lib"], Kind::Plain),
-    );
-    count.check("golden vectors as WebAssembly", vectors_wasm());
 }
 
 /// The worker must produce and accept the same bytes as the runner, so the vectors run on its target too.
