@@ -1,4 +1,4 @@
-//! What `docs/SECURITY.md` names as showing something is a test that is there.
+//! What `docs/SECURITY.md` names as showing something is a test that is there, and every file of stories is run.
 
 use crate::places;
 use anyhow::{Result, ensure};
@@ -63,4 +63,19 @@ fn every_test_that_the_security_document_names_is_there() -> Result<()> {
 fn name_that_is_no_test_would_be_found() {
     let text = "shown by `something_that_is_not_a_test` and `REFUSALS_MS`, `host/tree.rs`, `expires_at`";
     assert_eq!(named(text), BTreeSet::from(["something_that_is_not_a_test"]));
+}
+
+#[test]
+fn every_file_of_stories_is_part_of_the_program() -> Result<()> {
+    let folder = places::workspace().join("tests/tests");
+    let program = fs::read_to_string(folder.join("stories.rs"))?;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        ensure!(
+            name == "stories" || program.contains(&format!("\nmod {name};\n")),
+            "tests/tests/stories.rs does not name `mod {name};`"
+        );
+    }
+    Ok(())
 }

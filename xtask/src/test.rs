@@ -167,7 +167,7 @@ fn stories(count: &mut Count, filter: Option<&str>) {
     let name = "end-to-end stories";
     match setup::for_servers(Need::Stories) {
         Ok(_engine) => {
-            let mut arguments = vec!["-p", "devflow-tests", "--tests"];
+            let mut arguments = vec!["-p", "devflow-tests", "--test", "stories"];
             arguments.extend(filter);
             count.add(
                 name,
