@@ -148,11 +148,11 @@ struct Keys {
     first: Key,
     second: Key,
     recovery: Key,
-    statements: Vec<Statement>,
+    statements: Vec<KeyVector>,
 }
 
 #[derive(Deserialize)]
-struct Statement {
+struct KeyVector {
     name: String,
     by: String,
     job_key: String,
