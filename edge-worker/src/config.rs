@@ -1,6 +1,7 @@
 //! The Worker's settings, read from its variables and secrets. All problems are told at once.
 
 use crate::crypt::DataKey;
+use crate::keychain::Keychain;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_domain::queue::MISSING_AFTER_MS;
 use ed25519_dalek::SigningKey;
@@ -19,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) public_origin: String,
     /// Seed of the key that signs jobs, see [`Self::job_key`].
     job_seed: Zeroizing<[u8; 32]>,
+    /// What runners trust.
+    pub(crate) keychain: Keychain,
     /// Encrypts what is secret at rest.
     pub(crate) data_key: DataKey,
     /// Opens the set-up page.
@@ -96,12 +99,18 @@ impl Config {
                     .to_owned(),
             );
         }
-        if !problems.is_empty() {
-            return Err(ConfigError(problems));
-        }
+        let public = SigningKey::from_bytes(&job_key).verifying_key();
+        let keychain = match Keychain::read(public, var("KEY_STATEMENTS").as_deref()) {
+            Ok(keychain) if problems.is_empty() => keychain,
+            read => {
+                problems.extend(read.err());
+                return Err(ConfigError(problems));
+            }
+        };
         Ok(Self {
             public_origin,
             job_seed: Zeroizing::new(job_key),
+            keychain,
             data_key: DataKey::new(data_key),
             setup_token: var("SETUP_TOKEN").filter(|token| token.len() >= 16),
             poll_hold_ms,
@@ -150,12 +159,14 @@ mod tests {
             ("PUBLIC_ORIGIN", "devflow.test/"),
             ("JOB_KEY", "short"),
             ("LEASE_MS", "0"),
+            ("KEY_STATEMENTS", "{"),
         ]);
         assert_eq!(
             problems.err().map(|error| error.to_string()).unwrap_or_default(),
             "the Worker's settings cannot be used: the secret JOB_KEY has to be 32 bytes in base64; LEASE_MS has to \
              be a number of milliseconds above 0; PUBLIC_ORIGIN has to be scheme and host without a path, such as \
-             https://devflow.example.com"
+             https://devflow.example.com; KEY_STATEMENTS is no list of statements (invalid type: map, expected a \
+             sequence at line 1 column 0)"
         );
     }
 

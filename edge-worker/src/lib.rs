@@ -16,6 +16,7 @@ mod extract;
 mod gather;
 mod hub;
 mod idempotency;
+mod keychain;
 mod openapi;
 mod pages;
 mod platform;

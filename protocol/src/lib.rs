@@ -12,6 +12,7 @@ pub mod event;
 pub mod id;
 pub mod inspection;
 pub mod job;
+pub mod keys;
 pub mod limits;
 pub mod outcome;
 pub mod project;

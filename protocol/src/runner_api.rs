@@ -5,6 +5,7 @@
 use crate::dsse::Envelope;
 use crate::event::Event;
 use crate::id::{DeploymentId, JobId, ServerId};
+use crate::keys::KnownKeys;
 use crate::outcome::Outcome;
 use crate::text::{GitSha, RefName, Slug};
 use crate::time::UnixMillis;
@@ -93,6 +94,9 @@ pub struct PollRequest {
     /// Number of the segment of the audit trail that it saw last, 0 before the first. None where it keeps none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witnessed: Option<u64>,
+    /// Which keys it trusts. None where it cannot follow statements about keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<KnownKeys>,
 }
 
 /// A job that the runner has accepted and whose completion is not confirmed.
@@ -119,6 +123,9 @@ pub struct PollAnswer {
     /// it (see [`crate::witness`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segment: Option<Envelope>,
+    /// Statements about keys, oldest first, where the runner trusts others than the edge has (see [`crate::keys`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Envelope>,
 }
 
 /// Says that a job is in the journal. Due within the lease, else the job goes back to the queue.

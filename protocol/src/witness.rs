@@ -5,6 +5,7 @@ use crate::UnixMillis;
 use crate::audit::{NOTHING, SEGMENT_TYPE, Segment};
 use crate::dsse::{Envelope, EnvelopeError, hex};
 use crate::id::ServerId;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::VerifyingKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -30,12 +31,24 @@ pub enum HeadError {
 }
 
 impl Head {
-    /// Verifies a segment and reads it.
-    pub fn open(envelope: &Envelope, key: &VerifyingKey) -> Result<Self, HeadError> {
-        let payload = envelope.verify(SEGMENT_TYPE, [key])?;
+    /// Reads a segment that one of `keys` signed.
+    pub fn open<'k>(
+        envelope: &Envelope,
+        keys: impl IntoIterator<Item = &'k VerifyingKey>,
+    ) -> Result<Self, HeadError> {
+        Self::of(&envelope.verify(SEGMENT_TYPE, keys)?)
+    }
+
+    /// Reads a segment whose signature was verified when it was kept: its key may be an earlier one by now.
+    pub fn kept(envelope: &Envelope) -> Result<Self, HeadError> {
+        let payload = STANDARD.decode(&envelope.payload);
+        Self::of(&payload.map_err(|_| EnvelopeError::Encoding)?)
+    }
+
+    fn of(payload: &[u8]) -> Result<Self, HeadError> {
         Ok(Self {
-            segment: serde_json::from_slice(&payload)?,
-            head: hex(&Sha256::digest(&payload)),
+            segment: serde_json::from_slice(payload)?,
+            head: hex(&Sha256::digest(payload)),
         })
     }
 

@@ -1,8 +1,8 @@
 //! An export of the audit trail is verified, and whatever is done to it is found.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::audit::{Line, Personal, Problem, Row, seal, verify};
+use devflow_protocol::keys::write_key;
 use ed25519_dalek::{SigningKey, VerifyingKey};
 
 fn key() -> SigningKey {
@@ -34,13 +34,20 @@ fn row(id: i64) -> Row {
 
 /// Rows 1 to 4 in two segments and row 5 after them, signed by `key`.
 fn export_by(key: &SigningKey) -> Vec<Line> {
+    export_with([key, key], key, &[])
+}
+
+/// The same with the keys of the two segments, and the newest key after `earlier` ones.
+fn export_with(signers: [&SigningKey; 2], newest: &SigningKey, earlier: &[&SigningKey]) -> Vec<Line> {
+    let text = |key: &SigningKey| write_key(&key.verifying_key());
     let mut lines = vec![Line::Head {
         version: 1,
         edge: "edge_1".to_owned(),
-        key: STANDARD.encode(key.verifying_key().as_bytes()),
+        key: text(newest),
+        earlier: earlier.iter().map(|key| text(key)).collect(),
     }];
     let mut before: Option<(u64, String)> = None;
-    for ids in [vec![1, 2], vec![3, 4]] {
+    for (ids, key) in [vec![1, 2], vec![3, 4]].into_iter().zip(signers) {
         let rows: Vec<Row> = ids.into_iter().map(row).collect();
         let last = before.as_ref().map(|(number, head)| (*number, head.as_str()));
         let sealed = seal("edge_1", last, &rows, key, UnixMillis(9_000)).expect("sealed");
@@ -65,12 +72,19 @@ fn export() -> Vec<Line> {
 }
 
 fn check(lines: &[Line], known: Option<&str>) -> Result<devflow_protocol::audit::Report, (usize, Problem)> {
+    check_with(lines, &[public()], known)
+}
+
+fn check_with(
+    lines: &[Line],
+    keys: &[VerifyingKey],
+    known: Option<&str>,
+) -> Result<devflow_protocol::audit::Report, (usize, Problem)> {
     let texts: Vec<String> = lines
         .iter()
         .map(|line| serde_json::to_string(line).expect("a line is JSON"))
         .collect();
-    verify(texts.iter().map(String::as_str), &public(), known, &[])
-        .map_err(|error| (error.line, error.problem))
+    verify(texts.iter().map(String::as_str), keys, known, &[]).map_err(|error| (error.line, error.problem))
 }
 
 fn edit(line: &mut Line, change: impl FnOnce(&mut Row, &mut Option<Personal>)) {
@@ -160,6 +174,28 @@ fn verify_finds_a_person_s_part_that_was_changed_or_made_up() {
 fn verify_refuses_a_trail_that_another_key_signed() {
     let forged = export_by(&SigningKey::from_bytes(&[8; 32]));
     assert!(matches!(check(&forged, None), Err((4, Problem::Signature(_)))));
+}
+
+#[test]
+fn verify_follows_a_key_that_was_handed_on_and_never_back() {
+    let (old, new) = (SigningKey::from_bytes(&[6; 32]), key());
+    let keys = [old.verifying_key(), public()];
+    let checked = |signers| {
+        let lines = export_with(signers, &new, &[&old]);
+        check_with(&lines, &keys, None).map(|report| report.segments)
+    };
+    assert_eq!(checked([&old, &new]), Ok(2));
+    assert_eq!(checked([&new, &new]), Ok(2));
+    // Whoever has the old key signs behind the new one, makes all of it again, or cuts off what the new one signed.
+    assert!(matches!(checked([&new, &old]), Err((7, Problem::Signature(_)))));
+    assert_eq!(checked([&old, &old]), Err((9, Problem::EarlierKey)));
+    let cut = &export_with([&old, &new], &new, &[&old])[..4];
+    assert_eq!(
+        check_with(cut, &keys, None).map(|_| ()),
+        Err((5, Problem::EarlierKey))
+    );
+    // Nothing but the head: there is nothing that an earlier key could have changed.
+    assert!(check_with(&cut[..1], &keys, None).is_ok());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use devflow_protocol::UnixMillis;
 use devflow_protocol::dsse::{self, Envelope};
 use devflow_protocol::enrol::{EnrolClaims, EnrolRequest, EnrolToken};
 use devflow_protocol::job::Job;
+use devflow_protocol::keys::{KeyStatement, Pins};
 use devflow_protocol::request::{RequestClaims, Seen, UnverifiedRequest};
 use devflow_protocol::seal::{self, Sealed};
 use ed25519_dalek::SigningKey;
@@ -140,6 +141,49 @@ fn enrolments_are_signed_and_opened_as_the_vectors_say() {
     );
     let opened = vector.request.open(&vector.claims.audience).expect("opens");
     assert_eq!((opened.token, opened.claims), (vector.fingerprint, vector.claims));
+}
+
+#[derive(Deserialize)]
+struct Keys {
+    first: Key,
+    second: Key,
+    recovery: Key,
+    statements: Vec<KeyVector>,
+}
+
+#[derive(Deserialize)]
+struct KeyVector {
+    name: String,
+    by: String,
+    job_key: String,
+    statement: KeyStatement,
+    envelope: Envelope,
+}
+
+#[test]
+fn statements_about_keys_are_signed_and_followed_as_the_vectors_say() {
+    let vectors: Keys = serde_json::from_str(include_str!("../vectors/keys.json")).expect("vectors");
+    let key = |name: &str| match name {
+        "first" => vectors.first.signing(),
+        "second" => vectors.second.signing(),
+        _ => vectors.recovery.signing(),
+    };
+    let mut pins = Pins {
+        edge: vectors.statements[0].statement.edge.clone(),
+        job_key: key("first").verifying_key(),
+        recovery_key: None,
+        recovered_at: UnixMillis(0),
+    };
+    for vector in &vectors.statements {
+        let (name, envelope) = (&vector.name, &vector.envelope);
+        let signed = vector.statement.sign(&key(&vector.by), &key(&vector.job_key));
+        assert_eq!(&signed, envelope, "{name}");
+        assert_eq!(KeyStatement::read(envelope).expect(name), vector.statement);
+        pins = pins.follow(envelope).expect(name);
+        assert_eq!(pins.job_key, key(&vector.job_key).verifying_key(), "{name}");
+        assert_eq!(pins.recovered_at, vector.statement.recovered_at, "{name}");
+    }
+    assert_eq!(pins.recovery_key, Some(key("recovery").verifying_key()));
 }
 
 #[derive(Deserialize)]

@@ -22,6 +22,7 @@ pub mod http;
 pub mod load;
 pub mod mariadb;
 pub mod nginx;
+pub mod owner;
 mod page;
 pub mod places;
 pub mod plain;

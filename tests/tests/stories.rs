@@ -29,6 +29,7 @@ mod private_repository;
 mod processes;
 mod push;
 mod refusals;
+mod rotation;
 mod routes;
 mod servers;
 mod session_end;

@@ -119,6 +119,8 @@ pub(crate) fn run_tests(name: &str, arguments: &[&str], kind: Kind<'_>) -> Resul
     }
     cargo.env("DEVFLOW_RUNNER", target()?.join("debug/host-runner"));
     cargo.env("DEVFLOW_CLI", target()?.join("debug/devflow"));
+    // This very program: stories of an installation's keys and copies go through its commands.
+    cargo.env("DEVFLOW_XTASK", std::env::current_exe()?);
     // A story's error says what went wrong; where the harness made it helps nobody.
     cargo.env("RUST_LIB_BACKTRACE", "0");
     eprintln!("… {name}");

@@ -6,6 +6,7 @@ mod cargo;
 mod demo;
 mod deploy_edge;
 mod progress;
+mod rotate;
 mod screenshots;
 mod setup;
 mod show;
@@ -41,6 +42,8 @@ enum Command {
     BuildEdge,
     /// Create what the edge needs on Cloudflare, as far as it is missing, and upload the Worker; also how it is updated.
     DeployEdge(deploy_edge::Options),
+    /// Give an installation a new key.
+    Rotate(rotate::Options),
     /// Measure on real parts; the last line is one JSON object.
     Bench {
         /// What to measure.
@@ -89,6 +92,7 @@ fn execute(command: Command) -> Result<ExitCode> {
             build_edge::build()?;
         }
         Command::DeployEdge(options) => deploy_edge::deploy(&options)?,
+        Command::Rotate(options) => rotate::rotate(&options)?,
         Command::Screenshots { every } => screenshots::screenshots(every.as_deref())?,
         Command::Bench { name, json, peer } => bench::bench(name, json, peer)?,
         // Its last line is the count, so nothing more is said of a failure.

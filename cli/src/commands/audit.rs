@@ -4,9 +4,9 @@ use super::Session;
 use crate::edge::decode;
 use crate::failure::Failure;
 use crate::out::Out;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_protocol::audit::{Line, Report, Witnessed, verify as prove};
 use devflow_protocol::dsse::fingerprint;
+use devflow_protocol::keys::read_key;
 use devflow_protocol::witness::{Head, Witness};
 use ed25519_dalek::VerifyingKey;
 use serde::Deserialize;
@@ -46,14 +46,13 @@ fn read(file: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// The key that an export says it is signed with.
-fn key_of(text: &str) -> Option<VerifyingKey> {
+/// The keys that an export says it is signed with, oldest first.
+fn keys_of(text: &str) -> Option<Vec<VerifyingKey>> {
     let head: Line = serde_json::from_str(text.lines().next()?).ok()?;
-    let Line::Head { key, .. } = head else {
+    let Line::Head { key, earlier, .. } = head else {
         return None;
     };
-    let bytes: [u8; 32] = STANDARD.decode(key).ok()?.try_into().ok()?;
-    VerifyingKey::from_bytes(&bytes).ok()
+    earlier.iter().chain([&key]).map(|key| read_key(key)).collect()
 }
 
 /// What is known from elsewhere.
@@ -66,8 +65,8 @@ pub(super) struct Known<'a> {
     pub(super) witnesses: &'a [PathBuf],
 }
 
-/// What servers saw, line by line. A server pins the key; what is not signed by it is none of this trail.
-fn read_witnesses(text: &str, key: &VerifyingKey) -> Result<Vec<Witnessed>, Failure> {
+/// What servers saw, line by line. A server pins the key; what is signed by none of `keys` is none of this trail.
+fn read_witnesses(text: &str, keys: &[VerifyingKey]) -> Result<Vec<Witnessed>, Failure> {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     let read = lines.map(|line| {
         let witness: Witness = serde_json::from_str(line).map_err(|error| {
@@ -75,7 +74,7 @@ fn read_witnesses(text: &str, key: &VerifyingKey) -> Result<Vec<Witnessed>, Fail
                 "this is no line of `host-runner status --audit` ({error}): {line:.80}"
             ))
         })?;
-        let head = Head::open(&witness.envelope, key).map_err(|error| {
+        let head = Head::open(&witness.envelope, keys).map_err(|error| {
             Failure::Tampered(format!("what {} saw is another trail: {error}", witness.server))
         })?;
         Ok(Witnessed {
@@ -93,17 +92,17 @@ fn verdict(
     head: Option<&str>,
     witnesses: &str,
 ) -> Result<(Report, String), Failure> {
-    let key = key_of(text).ok_or_else(|| {
-        Failure::Usage("the file does not begin as an export of the audit trail does".to_owned())
-    })?;
-    let print = fingerprint(&key);
+    let no_export =
+        || Failure::Usage("the file does not begin as an export of the audit trail does".to_owned());
+    let keys = keys_of(text).ok_or_else(no_export)?;
+    let print = fingerprint(keys.last().ok_or_else(no_export)?);
     if fingerprint_known.is_some_and(|known| known != print) {
         return Err(Failure::Tampered(format!(
             "it is signed with another key: {print}"
         )));
     }
-    let witnesses = read_witnesses(witnesses, &key)?;
-    let proven = prove(text.lines(), &key, head, &witnesses);
+    let witnesses = read_witnesses(witnesses, &keys)?;
+    let proven = prove(text.lines(), &keys, head, &witnesses);
     let report = proven.map_err(|error| Failure::Tampered(error.to_string()))?;
     Ok((report, print))
 }
@@ -164,6 +163,7 @@ mod tests {
     use devflow_protocol::UnixMillis;
     use devflow_protocol::audit::{Row, seal};
     use devflow_protocol::dsse::Envelope;
+    use devflow_protocol::keys::write_key;
     use ed25519_dalek::SigningKey;
 
     fn export(seed: u8) -> String {
@@ -187,7 +187,8 @@ mod tests {
         let head = Line::Head {
             version: 1,
             edge: "edge_1".to_owned(),
-            key: STANDARD.encode(key.verifying_key().as_bytes()),
+            key: write_key(&key.verifying_key()),
+            earlier: vec![],
         };
         let rows = rows.map(|row| Line::Row { row, personal: None });
         let segment = Line::Segment {

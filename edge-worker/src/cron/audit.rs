@@ -10,12 +10,12 @@ use worker::Env;
 
 pub(super) async fn run(env: &Env, stores: &Stores) -> Result<(), StoreError> {
     let config = Config::of(env).map_err(|error| StoreError::unreadable("the settings", &error))?;
-    let (key, now) = (config.job_key(), platform::now());
-    audit::seal_more(&stores.db, &key, now).await?;
+    let now = platform::now();
+    audit::seal_more(&stores.db, &config.job_key(), now).await?;
     let bucket = env
         .bucket("BLOBS")
         .map_err(|error| StoreError::unreadable("the bucket BLOBS", &error))?;
     let before = now.plus(-config.audit_kept_ms);
-    archive::archive_more(&stores.db, &bucket, &key.verifying_key(), before, now).await?;
+    archive::archive_more(&stores.db, &bucket, before, now).await?;
     Ok(())
 }

@@ -40,7 +40,7 @@ pub(crate) struct ActivityPage {
 }
 
 /// What the feed can be narrowed to: the first word of an action, and its name.
-const WHAT: [(&str, &str); 15] = [
+const WHAT: [(&str, &str); 16] = [
     ("", "Everything"),
     ("session", "Signing in and out"),
     ("second_factor", "Second factors"),
@@ -55,6 +55,7 @@ const WHAT: [(&str, &str); 15] = [
     ("endpoint", "Notifications"),
     ("server", "Servers"),
     ("audit", "The audit trail"),
+    ("keys", "This installation's keys"),
     ("refusal", "Refusals"),
 ];
 
@@ -136,6 +137,7 @@ fn sentence(action: &str) -> String {
         "server.inspect" => "Had a repository looked at by",
         "server.ping" => "Tested the connection of",
         "audit.export" => "Exported the audit trail",
+        "keys.job_key" => "Signs jobs with a new key",
         "key.create" => "Made an API key",
         "key.rotate" => "Rotated an API key",
         "key.revoke" => "Revoked an API key",
@@ -186,6 +188,9 @@ fn actor(row: &FeedRow) -> String {
     }
     if row.actor == OTHERS {
         return "several".to_owned();
+    }
+    if row.actor == activity::EDGE {
+        return "this installation".to_owned();
     }
     match row.actor.split('_').next() {
         Some("key") => name.map_or_else(

@@ -1,7 +1,7 @@
 //! Old segments of the audit trail, on their way to the bucket and back into an export.
 
 use crate::store::archives::{self, ArchiveRow, BeginRow, NewArchive};
-use crate::store::audit::{self, SegmentRow, TrailRow, lines};
+use crate::store::audit::{self, JobKeyRow, SegmentRow, TrailRow, lines};
 use crate::store::{Db, StoreError};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::audit::{Line, prove};
@@ -36,7 +36,7 @@ struct Chosen {
 fn choose(
     lines: Vec<Line>,
     begin: Option<(u64, String)>,
-    key: &VerifyingKey,
+    keys: &[VerifyingKey],
     before: UnixMillis,
 ) -> Result<Option<Chosen>, String> {
     let (mut chosen, mut end): (Option<Chosen>, _) = (None, begin);
@@ -52,7 +52,7 @@ fn choose(
                 }
                 let last = rows.last().map(|row| row.id);
                 let after = end.as_ref().map(|(number, head)| (*number, head.as_str()));
-                let proven = prove(envelope, &std::mem::take(&mut rows), key, after)
+                let proven = prove(envelope, &std::mem::take(&mut rows), keys, after)
                     .map_err(|problem| format!("the audit trail behind row {last:?}: {problem}"))?;
                 let mut whole = chosen.map_or_else(Vec::new, |chosen| chosen.lines);
                 whole.append(&mut open);
@@ -110,7 +110,6 @@ async fn read(bucket: &Bucket, object: &str) -> Result<Vec<u8>, StoreError> {
 pub(crate) async fn archive_more(
     db: &Db,
     bucket: &Bucket,
-    key: &VerifyingKey,
     before: UnixMillis,
     now: UnixMillis,
 ) -> Result<bool, StoreError> {
@@ -124,7 +123,9 @@ pub(crate) async fn archive_more(
         .all(audit::rows_after(begin.last.unwrap_or(0), 2 * ROWS))
         .await?;
     let lines = lines(rows, segments)?;
-    let chosen = choose(lines, begin.number.zip(begin.head), key, before).map_err(failed)?;
+    let keys: Vec<JobKeyRow> = db.all(audit::job_keys()).await?;
+    let keys: Vec<VerifyingKey> = keys.iter().filter_map(JobKeyRow::key).collect();
+    let chosen = choose(lines, begin.number.zip(begin.head), &keys, before).map_err(failed)?;
     let Some(chosen) = chosen else { return Ok(false) };
     let object = format!("audit/{:010}-{}.jsonl.gz", chosen.number, &chosen.head[..16]);
     let packed = pack(&chosen.lines).map_err(failed)?;
@@ -211,7 +212,7 @@ mod tests {
     }
 
     fn chosen(lines: Vec<Line>, before: i64) -> Result<Option<(i64, u64, usize)>, String> {
-        let chosen = choose(lines, None, &key().verifying_key(), UnixMillis(before))?;
+        let chosen = choose(lines, None, &[key().verifying_key()], UnixMillis(before))?;
         Ok(chosen.map(|chosen| (chosen.last, chosen.number, chosen.lines.len())))
     }
 
@@ -255,7 +256,7 @@ mod tests {
 
     #[test]
     fn archive_comes_back_as_it_was_without_what_is_said_of_people() {
-        let chosen = choose(trail(&[2]), None, &key().verifying_key(), UnixMillis(9)).unwrap();
+        let chosen = choose(trail(&[2]), None, &[key().verifying_key()], UnixMillis(9)).unwrap();
         let lines = chosen.unwrap().lines;
         assert!(lines.iter().all(|line| !matches!(
             line,

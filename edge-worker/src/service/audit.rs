@@ -8,9 +8,9 @@ use crate::service::archive;
 use crate::store::archives::{self, ArchiveRow};
 use crate::store::audit::{self, EndRow, SegmentRow, TrailRow};
 use crate::store::{Db, InBatch as _, StoreError, activity};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::audit::{Line, Row, seal};
+use devflow_protocol::keys::write_key;
 use ed25519_dalek::SigningKey;
 
 /// Rows of one segment, and of one page of an export, at most.
@@ -23,6 +23,8 @@ async fn end(db: &Db) -> Result<EndRow, StoreError> {
 
 /// Seals what is not sealed yet, a segment of it; false where there was nothing.
 pub(crate) async fn seal_more(db: &Db, key: &SigningKey, now: UnixMillis) -> Result<bool, StoreError> {
+    db.batch(audit::note_job_key(&key.verifying_key(), now).into())
+        .await?;
     let end = end(db).await?;
     let last = end.last.unwrap_or(0);
     let rows: Vec<TrailRow> = db.all(audit::rows_after(last, ROWS)).await?;
@@ -45,11 +47,12 @@ pub(crate) async fn export(
     state.db.run(told).await?;
     let mut lines = Vec::new();
     if after == 0 {
-        let key = state.config.job_key().verifying_key();
+        let key = &state.config.keychain.job_key;
         lines.push(Line::Head {
             version: 1,
             edge: end(&state.db).await?.edge_id,
-            key: STANDARD.encode(key.as_bytes()),
+            key: write_key(key),
+            earlier: audit::earlier(state.db.all(audit::job_keys()).await?, key),
         });
     }
     // In one batch: what moves to the bucket meanwhile would be in neither.

@@ -55,11 +55,13 @@ pub(crate) async fn poll(
 ) -> Result<PollAnswer, ApiError> {
     check_session(runner, &claims.session)?;
     let segment = arrive(state, runner, claims, request).await?;
+    let keys = state.config.keychain.statements_for(request.keys.as_ref());
     let answer = |job, wait_ms| PollAnswer {
         now: platform::now(),
         job,
         wait_ms,
         segment: segment.clone(),
+        keys: keys.clone(),
     };
     let until = platform::now().plus(state.config.poll_hold_ms);
     let hub = state.hub();
@@ -105,6 +107,10 @@ async fn arrive(
         .filter(|json| json.len() <= 8192);
     let back = runner.state != ServerState::Online;
     let mut batch = Vec::new();
+    let trusted = request.keys.as_ref().map(|keys| keys.job_key.0.as_str());
+    if let Some(trusted) = trusted.filter(|_| runner.job_key.as_deref() != trusted) {
+        batch.push(servers::trusts_job_key(&runner.id, trusted));
+    }
     if runner.session.as_deref() != Some(claims.session.as_str()) || facts.is_some() {
         batch.push(servers::start_session(
             &runner.id,

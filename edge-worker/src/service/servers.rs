@@ -9,8 +9,9 @@ use crate::store::servers::{Enrolled, Enrolment, ServerRow};
 use crate::store::{InBatch as _, activity, jobs, servers};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_protocol::enrol::{EnrolClaims, EnrolError, EnrolRequest, EnrolToken};
+use devflow_protocol::keys::write_key;
 use devflow_protocol::runner_api::EnrolAnswer;
-use devflow_protocol::{JobId, ServerId, UnixMillis, dsse};
+use devflow_protocol::{JobId, ServerId, UnixMillis};
 use zeroize::Zeroizing;
 
 /// How long an enrolment token can be used, in milliseconds.
@@ -189,7 +190,8 @@ pub(crate) async fn invite(state: &AppState, actor: &Actor, id: &ServerId) -> Re
 fn new_invitation(state: &AppState, now: UnixMillis) -> Invitation {
     let token = EnrolToken::from_seed(platform::entropy());
     let text = token.to_text();
-    let fingerprint = fingerprint(state);
+    // What the runner pins, and whom it signs its enrolment for.
+    let fingerprint = state.config.keychain.fingerprint();
     let edge = &state.config.public_origin;
     Invitation {
         command: format!(
@@ -201,11 +203,6 @@ fn new_invitation(state: &AppState, now: UnixMillis) -> Invitation {
         fingerprint,
         expires_at: now.plus(ENROLMENT_MS),
     }
-}
-
-/// The job key's fingerprint: what runners pin, and whom they sign their enrolment for.
-fn fingerprint(state: &AppState) -> String {
-    dsse::fingerprint(&state.config.job_key().verifying_key())
 }
 
 fn refused(error: &EnrolError) -> ApiError {
@@ -238,7 +235,7 @@ fn check_claims(claims: &EnrolClaims) -> Result<String, ApiError> {
 /// Gives a server its runner's keys, where a token that is still good has signed them.
 pub(crate) async fn enrol(state: &AppState, request: &EnrolRequest) -> Result<EnrolAnswer, ApiError> {
     let opened = request
-        .open(&fingerprint(state))
+        .open(&state.config.keychain.fingerprint())
         .map_err(|error| refused(&error))?;
     let (claims, now) = (opened.claims, platform::now());
     let facts = check_claims(&claims)?;
@@ -267,7 +264,7 @@ pub(crate) async fn enrol(state: &AppState, request: &EnrolRequest) -> Result<En
     Ok(EnrolAnswer {
         server: enrolled.id,
         edge: enrolled.edge_id,
-        job_key: STANDARD.encode(state.config.job_key().verifying_key().as_bytes()),
+        job_key: write_key(&state.config.keychain.job_key),
         now,
     })
 }

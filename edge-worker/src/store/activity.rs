@@ -7,6 +7,9 @@ use devflow_protocol::{UnixMillis, UserId};
 /// The actor of what somebody did who is not known.
 pub(crate) const STRANGER: &str = "stranger";
 
+/// The actor of what the installation itself noticed.
+pub(crate) const EDGE: &str = "edge";
+
 /// Adds a row.
 pub(crate) fn record(at: UnixMillis, actor: &str, action: &str, subject: &str, detail: &str) -> Statement {
     statement!(

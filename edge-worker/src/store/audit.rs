@@ -1,9 +1,11 @@
 //! `audit_segments`: the seals over `activity_logs`. What is sealed, and how, is in [`devflow_protocol::audit`].
 
-use super::{Statement, StoreError, statement};
+use super::{Statement, StoreError, activity, statement};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::audit::{Line, Personal, Row, Sealed};
-use devflow_protocol::dsse::Envelope;
+use devflow_protocol::dsse::{Envelope, fingerprint};
+use devflow_protocol::keys::{read_key, write_key};
+use ed25519_dalek::VerifyingKey;
 use serde::Deserialize;
 
 /// Where the trail stands.
@@ -146,4 +148,53 @@ pub(crate) fn lines(rows: Vec<TrailRow>, segments: Vec<SegmentRow>) -> Result<Ve
         }
     }
     Ok(lines)
+}
+
+/// Notes the job key that signs from now on. One after another one is recorded, and so sealed with the new one at once: that
+/// vouches for all that the key before signed.
+pub(crate) fn note_job_key(key: &VerifyingKey, now: UnixMillis) -> [Statement; 2] {
+    [
+        statement!(
+            "-- job_keys_note
+            INSERT INTO job_keys (key, since) VALUES (?1, ?2) ON CONFLICT (key) DO NOTHING",
+            write_key(key),
+            now
+        ),
+        statement!(
+            "-- job_keys_record
+            INSERT INTO activity_logs (at, actor, action, subject, detail)
+            SELECT ?1, ?2, 'keys.job_key', '', ?3
+            WHERE changes() > 0 AND (SELECT count(*) FROM job_keys) > 1",
+            now,
+            activity::EDGE,
+            fingerprint(key)
+        ),
+    ]
+}
+
+/// A job key of this installation.
+#[derive(Debug, Deserialize)]
+pub(crate) struct JobKeyRow {
+    key: String,
+}
+
+impl JobKeyRow {
+    /// The public key.
+    pub(crate) fn key(&self) -> Option<VerifyingKey> {
+        read_key(&self.key)
+    }
+}
+
+/// All job keys, oldest first.
+pub(crate) fn job_keys() -> Statement {
+    statement!("-- job_keys_list\nSELECT key FROM job_keys ORDER BY id")
+}
+
+/// The keys that signed before `newest`, oldest first.
+pub(crate) fn earlier(rows: Vec<JobKeyRow>, newest: &VerifyingKey) -> Vec<String> {
+    let newest = write_key(newest);
+    rows.into_iter()
+        .map(|row| row.key)
+        .filter(|key| *key != newest)
+        .collect()
 }

@@ -33,6 +33,8 @@ pub(crate) struct ServerRow {
     pub(crate) projects: i64,
     /// Since when nothing new is deployed here; None where it is.
     pub(crate) draining_since: Option<UnixMillis>,
+    /// Id of the job key that its runner trusts, as it said last.
+    pub(crate) job_key: Option<String>,
 }
 
 /// What a runner's request is checked against.
@@ -42,6 +44,8 @@ pub(crate) struct RunnerRow {
     pub(crate) state: ServerState,
     pub(crate) signing_key: Option<String>,
     pub(crate) session: Option<String>,
+    /// See [`ServerRow::job_key`].
+    pub(crate) job_key: Option<String>,
     pub(crate) edge_id: String,
 }
 
@@ -52,7 +56,8 @@ macro_rules! servers {
             "-- ",
             $name,
             "
-        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects, draining_since FROM servers ",
+        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects, draining_since, job_key
+        FROM servers ",
             $rest
         )
     };
@@ -211,7 +216,7 @@ pub(crate) struct Enrolled {
 pub(crate) fn runner(id: &ServerId) -> Statement {
     statement!(
         "-- servers_runner
-        SELECT id, state, signing_key, session, (SELECT value FROM settings WHERE name = 'edge_id') AS edge_id
+        SELECT id, state, signing_key, session, job_key, (SELECT value FROM settings WHERE name = 'edge_id') AS edge_id
         FROM servers WHERE id = ?1",
         id
     )
@@ -226,6 +231,15 @@ pub(crate) fn start_session(id: &ServerId, session: &RunnerSessionId, facts: Opt
         id,
         session,
         facts
+    )
+}
+
+/// Notes which job key a server's runner trusts.
+pub(crate) fn trusts_job_key(id: &ServerId, key: &str) -> Statement {
+    statement!(
+        "-- servers_trusts_job_key\nUPDATE servers SET job_key = ?2 WHERE id = ?1",
+        id,
+        key
     )
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn open(envelope: &Envelope, identity: &Identity) -> Intake {
     if envelope.payload.len() > limits::ENVELOPE_BYTES {
         return Intake::Drop(format!("it is larger than {} bytes", limits::ENVELOPE_BYTES));
     }
-    match Job::open(envelope, [&identity.job_key]) {
+    match Job::open(envelope, [&identity.pins.job_key]) {
         Ok(job) if job.server != identity.server => Intake::Drop(format!(
             "the job {} is for another server, {}",
             job.id, job.server
@@ -50,7 +50,7 @@ pub(crate) fn open(envelope: &Envelope, identity: &Identity) -> Intake {
 /// A job that the edge signed and this version cannot read.
 fn unreadable(envelope: &Envelope, identity: &Identity, error: &JobError) -> Intake {
     let outline = envelope
-        .verify(PAYLOAD_TYPE, [&identity.job_key])
+        .verify(PAYLOAD_TYPE, [&identity.pins.job_key])
         .ok()
         .and_then(|payload| serde_json::from_slice::<Outline>(&payload).ok());
     match outline {

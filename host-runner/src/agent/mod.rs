@@ -6,6 +6,7 @@
 mod heads;
 mod intake;
 mod keeper;
+mod keys;
 mod poll;
 mod reporter;
 mod shutdown;
@@ -81,7 +82,7 @@ struct Running {
 #[derive(Debug)]
 struct Agent {
     host: Arc<Host>,
-    identity: Identity,
+    identity: RefCell<Rc<Identity>>,
     policy: Arc<Policy>,
     journal: Journal,
     edge: EdgeClient,
@@ -99,6 +100,11 @@ struct Agent {
 }
 
 impl Agent {
+    /// Keys and pins as they are now.
+    fn identity(&self) -> Rc<Identity> {
+        Rc::clone(&self.identity.borrow())
+    }
+
     /// The lock that a project's jobs take one after the other.
     fn turn(&self, slug: Option<&str>) -> Option<Arc<Mutex<()>>> {
         let slug = slug?;
@@ -139,7 +145,7 @@ pub(crate) async fn run(config: &Config, parts: Parts) -> Result<Ending, AgentEr
     tracing::info!(edge = edge.address(), server.id = %parts.identity.server, %session, "the runner starts");
     let agent = Rc::new(Agent {
         host: parts.host,
-        identity: parts.identity,
+        identity: RefCell::new(Rc::new(parts.identity)),
         policy: Arc::new(parts.policy),
         journal: parts.journal,
         edge,

@@ -1,9 +1,10 @@
 //! Asks the edge for jobs, also while jobs run, and takes them in.
 
 use super::intake::{self, Intake};
-use super::{Agent, witness, work};
+use super::{Agent, keys, witness, work};
 use crate::edge::{Backoff, EdgeError};
 use crate::facts;
+use crate::identity::IdentityError;
 use crate::journal::{Acceptance, Entry, JournalError, Ticket};
 use devflow_protocol::dsse::Envelope;
 use devflow_protocol::job::Job;
@@ -55,6 +56,8 @@ enum PollError {
     Edge(#[from] EdgeError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
 }
 
 async fn ask(agent: &Rc<Agent>, facts: Option<ServerFacts>) -> Result<Duration, PollError> {
@@ -65,11 +68,15 @@ async fn ask(agent: &Rc<Agent>, facts: Option<ServerFacts>) -> Result<Duration, 
         load: facts::load(&agent.host.config.projects_dir),
         paused: false,
         witnessed: Some(agent.journal.last_seen()?.map_or(0, |seen| seen.number)),
+        keys: Some(agent.identity().pins.known()),
     };
     let answer = agent.edge.poll(&request).await?;
     agent.journal.note("contact", &agent.clock.now().0.to_string())?;
+    // The newest segment may be signed by the key that held until now.
+    let before = agent.identity().pins.job_key;
+    keys::follow(agent, &answer.keys)?;
     if let Some(segment) = &answer.segment {
-        witness::witness(agent, segment)?;
+        witness::witness(agent, segment, &before)?;
     }
     if let Some(envelope) = answer.job {
         take(agent, &envelope)?;
@@ -79,7 +86,7 @@ async fn ask(agent: &Rc<Agent>, facts: Option<ServerFacts>) -> Result<Duration, 
 
 /// Takes one envelope in. Only the journal can fail here; the edge then sends the envelope again.
 fn take(agent: &Rc<Agent>, envelope: &Envelope) -> Result<(), JournalError> {
-    match intake::open(envelope, &agent.identity) {
+    match intake::open(envelope, &agent.identity()) {
         Intake::Drop(reason) => {
             tracing::error!(reason, "a job was dropped");
             Ok(())

@@ -1,25 +1,29 @@
 //! Keeps what the edge shows of its audit trail, and notices when that is another trail than before.
 
 use super::Agent;
-use crate::identity::Identity;
 use crate::journal::{Journal, JournalError};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::dsse::Envelope;
+use devflow_protocol::keys::Pins;
 use devflow_protocol::witness::Head;
+use ed25519_dalek::VerifyingKey;
 
-/// Keeps a segment; one that the edge did not sign is only logged.
-pub(super) fn witness(agent: &Agent, segment: &Envelope) -> Result<(), JournalError> {
-    keep(&agent.journal, &agent.identity, segment, agent.clock.now())
+/// Keeps a segment; one that the edge did not sign is only logged. `before` is the job key that was pinned when it was asked
+/// for.
+pub(super) fn witness(agent: &Agent, segment: &Envelope, before: &VerifyingKey) -> Result<(), JournalError> {
+    let pins = &agent.identity().pins;
+    keep(&agent.journal, pins, before, segment, agent.clock.now())
 }
 
 fn keep(
     journal: &Journal,
-    identity: &Identity,
+    pins: &Pins,
+    before: &VerifyingKey,
     segment: &Envelope,
     now: UnixMillis,
 ) -> Result<(), JournalError> {
-    let head = match Head::open(segment, &identity.job_key) {
-        Ok(head) if head.segment.edge == identity.edge => head,
+    let head = match Head::open(segment, [&pins.job_key, before]) {
+        Ok(head) if head.segment.edge == pins.edge => head,
         Ok(head) => {
             tracing::error!(
                 edge = head.segment.edge,
@@ -33,7 +37,7 @@ fn keep(
         }
     };
     let before = journal.last_seen()?;
-    let before = before.and_then(|seen| Head::open(&seen.envelope, &identity.job_key).ok());
+    let before = before.and_then(|seen| Head::kept(&seen.envelope).ok());
     let contradicts = before.as_ref().is_some_and(|before| head.contradicts(before));
     if let Some(before) = before.filter(|_| contradicts) {
         tracing::error!(
@@ -56,8 +60,8 @@ mod tests {
         SigningKey::from_bytes(&[9; 32])
     }
 
-    fn identity() -> Identity {
-        samples::identity(key().verifying_key())
+    fn pins() -> Pins {
+        samples::identity(key().verifying_key()).pins
     }
 
     /// The segment of one row behind another one.
@@ -81,7 +85,7 @@ mod tests {
         let journal = Journal::open(folder.path()).expect("opened");
         for (index, segment) in shown.iter().enumerate() {
             let at = UnixMillis(i64::try_from(index).expect("few"));
-            keep(&journal, &identity(), segment, at).expect("kept");
+            keep(&journal, &pins(), &key().verifying_key(), segment, at).expect("kept");
         }
         let seen = journal.witnesses().expect("read");
         seen.iter().map(|seen| (seen.number, seen.contradicts)).collect()

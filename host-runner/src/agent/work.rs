@@ -190,9 +190,9 @@ async fn do_in_turn(agent: &Agent, context: &JobContext, start: Start) -> Outcom
             if let Err(reason) = super::intake::in_time(&context.job, agent.clock.now()) {
                 return Outcome::Refused { reason };
             }
-            Box::pin(job::dispatch(context, &agent.identity)).await
+            Box::pin(job::dispatch(context, &agent.identity())).await
         }
-        Start::Again => Box::pin(job::recover(context, &agent.identity)).await,
+        Start::Again => Box::pin(job::recover(context, &agent.identity())).await,
     };
     match outcome {
         Outcome::Cancelled => cancelled(agent),

@@ -7,6 +7,7 @@ use crate::identity::{self, Identity, Keys, deploy_key};
 use anyhow::{Context as _, bail};
 use devflow_protocol::dsse;
 use devflow_protocol::enrol::{EnrolClaims, EnrolRequest, EnrolToken};
+use devflow_protocol::keys::read_key;
 use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,7 +66,7 @@ impl Enrol {
         let answer = super::runtime()?
             .block_on(edge::enrol(&base, config.ca_file.as_deref(), &request))
             .context("the enrolment failed; a token works once and for a short time, the dashboard makes a new one")?;
-        let job_key = identity::verifying_key(&answer.job_key)
+        let job_key = read_key(&answer.job_key)
             .context("the edge's answer holds no valid job key; is it an edge of this version?")?;
         let found = dsse::fingerprint(&job_key);
         if found != expected {

@@ -6,6 +6,7 @@ use crate::files;
 use crate::identity::Identity;
 use crate::journal::{Entry, Journal, Seen};
 use anyhow::Context as _;
+use devflow_protocol::dsse::fingerprint;
 use devflow_protocol::witness::Witness;
 use serde::Serialize;
 use std::path::Path;
@@ -26,6 +27,10 @@ pub(super) struct Status {
 struct Report {
     edge: String,
     server: String,
+    /// Fingerprint of the key whose jobs are taken.
+    job_key: String,
+    /// Fingerprint of the key that may replace it; None until the edge told it.
+    recovery_key: Option<String>,
     session: Option<String>,
     started_at: Option<i64>,
     last_contact_at: Option<i64>,
@@ -107,6 +112,8 @@ fn report(config: &Config, identity: &Identity, journal: &Journal) -> anyhow::Re
     Ok(Report {
         edge: config.edge.clone().unwrap_or_else(|| identity.edge_url.clone()),
         server: identity.server.to_string(),
+        job_key: fingerprint(&identity.pins.job_key),
+        recovery_key: identity.pins.recovery_key.as_ref().map(fingerprint),
         session: journal.noted("session")?,
         started_at: time("started")?,
         last_contact_at: time("contact")?,
@@ -167,9 +174,11 @@ fn describe(report: &Report) -> String {
     let now = clock::local().0;
     let ago = |at: Option<i64>| at.map_or("never".to_owned(), |at| format!("{} ago", duration(now - at)));
     let mut text = format!(
-        "Edge          {}\nServer        {}\nSession       {}\nStarted       {}\nLast contact  {}\n",
+        "Edge          {}\nServer        {}\nJob key       {}\nRecovery key  {}\nSession       {}\nStarted       {}\nLast contact  {}\n",
         report.edge,
         report.server,
+        report.job_key,
+        report.recovery_key.as_deref().unwrap_or("not told yet"),
         report.session.as_deref().unwrap_or("none yet"),
         ago(report.started_at),
         ago(report.last_contact_at),
@@ -267,6 +276,7 @@ mod tests {
             serde_json::json!({
                 "edge": "https://e.test",
                 "server": samples::server(),
+                "job_key": fingerprint(&key), "recovery_key": null,
                 "session": null, "started_at": null, "last_contact_at": null,
                 "audit": {"segment": null, "seen_at": null, "contradictions": 0},
                 "open_jobs": [{"job": samples::ping(1).id, "attempt": 1, "verb": "ping", "project": null,

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::edge;
 use crate::identity::Identity;
 use crate::policy::Policy;
+use devflow_protocol::dsse::fingerprint;
 use devflow_protocol::request::SKEW_MS;
 
 /// A difference that is worth a word; the `Date` of an answer has whole seconds only.
@@ -16,6 +17,7 @@ pub(super) async fn checks(config: &Config) -> Vec<Check> {
     match Identity::load(&config.state_dir) {
         Ok(identity) => {
             checks.push(Check::ok("enrolment", format!("enrolled as {}", identity.server)));
+            checks.push(keys(&identity));
             let base = config.edge.clone().unwrap_or(identity.edge_url);
             checks.extend(way(config, &base).await);
         }
@@ -26,6 +28,25 @@ pub(super) async fn checks(config: &Config) -> Vec<Check> {
         )),
     }
     checks
+}
+
+/// Whose jobs are taken, for a person to compare with what the dashboard shows.
+fn keys(identity: &Identity) -> Check {
+    let job_key = fingerprint(&identity.pins.job_key);
+    match &identity.pins.recovery_key {
+        Some(recovery_key) => Check::ok(
+            "keys",
+            format!(
+                "jobs have to be signed by {job_key}, which {} may replace",
+                fingerprint(recovery_key)
+            ),
+        ),
+        None => Check::warn(
+            "keys",
+            format!("jobs have to be signed by {job_key}; no recovery key is known yet"),
+            "start the runner, it is told the key; where the edge has none, run cargo xtask deploy-edge",
+        ),
+    }
 }
 
 fn policy(config: &Config) -> Check {

@@ -134,7 +134,7 @@ impl EdgeClient {
 
     async fn send(&self, route: &'static str, body: &[u8], timeout: Duration) -> Result<Answer, EdgeError> {
         let claims = RequestClaims {
-            audience: self.identity.edge.clone(),
+            audience: self.identity.pins.edge.clone(),
             server: self.identity.server.clone(),
             session: self.session.clone(),
             method: "POST".to_owned(),

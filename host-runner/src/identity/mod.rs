@@ -8,6 +8,7 @@ pub(crate) mod deploy_key;
 use crate::entropy;
 use crate::files;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use devflow_protocol::keys::{Pins, read_key, write_key};
 use devflow_protocol::runner_api::EnrolAnswer;
 use devflow_protocol::seal;
 use devflow_protocol::{ServerId, UnixMillis};
@@ -73,12 +74,10 @@ impl Keys {
 pub(crate) struct Identity {
     /// Where the edge was at enrolment.
     pub(crate) edge_url: String,
-    /// The edge's id.
-    pub(crate) edge: String,
     /// This server.
     pub(crate) server: ServerId,
-    /// The key of the edge's jobs.
-    pub(crate) job_key: VerifyingKey,
+    /// Which edge it is, and which keys of it are trusted.
+    pub(crate) pins: Pins,
     /// When it enrolled, by the edge's clock.
     pub(crate) enrolled_at: UnixMillis,
     /// Its own keys.
@@ -102,9 +101,20 @@ struct IdentityFile {
     edge: String,
     server: ServerId,
     job_key: String,
+    /// Left out until a statement told it, so that an earlier version reads what it wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recovery: Option<Recovery>,
     enrolled_at: UnixMillis,
     signing_key: Zeroizing<String>,
     sealing_key: Zeroizing<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Recovery {
+    key: String,
+    /// When it signed last, as far as this server knows.
+    last: UnixMillis,
 }
 
 /// Where the identity is kept.
@@ -117,9 +127,13 @@ impl Identity {
     pub(crate) fn new(edge_url: &str, answer: EnrolAnswer, job_key: VerifyingKey, keys: Keys) -> Self {
         Self {
             edge_url: edge_url.to_owned(),
-            edge: answer.edge,
             server: answer.server,
-            job_key,
+            pins: Pins {
+                edge: answer.edge,
+                job_key,
+                recovery_key: None,
+                recovered_at: UnixMillis(0),
+            },
             enrolled_at: answer.now,
             keys,
         }
@@ -144,9 +158,13 @@ impl Identity {
         let file = IdentityFile {
             version: VERSION,
             edge_url: self.edge_url.clone(),
-            edge: self.edge.clone(),
+            edge: self.pins.edge.clone(),
             server: self.server.clone(),
-            job_key: STANDARD.encode(self.job_key.as_bytes()),
+            job_key: write_key(&self.pins.job_key),
+            recovery: self.pins.recovery_key.as_ref().map(|key| Recovery {
+                key: write_key(key),
+                last: self.pins.recovered_at,
+            }),
             enrolled_at: self.enrolled_at,
             signing_key: Zeroizing::new(STANDARD.encode(self.keys.signing.to_bytes())),
             sealing_key: Zeroizing::new(STANDARD.encode(self.keys.sealing.as_slice())),
@@ -163,8 +181,16 @@ fn read(text: &str) -> Result<Identity, String> {
     if file.version != VERSION {
         return Err(format!("version {} is not known", file.version));
     }
+    let recovery_key = file.recovery.as_ref().map(|recovery| {
+        read_key(&recovery.key).ok_or_else(|| "the recovery key is not an Ed25519 key".to_owned())
+    });
     Ok(Identity {
-        job_key: verifying_key(&file.job_key).ok_or("`job_key` is not an Ed25519 key")?,
+        pins: Pins {
+            edge: file.edge,
+            job_key: read_key(&file.job_key).ok_or("`job_key` is not an Ed25519 key")?,
+            recovery_key: recovery_key.transpose()?,
+            recovered_at: file.recovery.map_or(UnixMillis(0), |recovery| recovery.last),
+        },
         keys: Keys {
             signing: SigningKey::from_bytes(
                 &*key_bytes(&file.signing_key).ok_or("`signing_key` is not 32 bytes in base64")?,
@@ -172,15 +198,9 @@ fn read(text: &str) -> Result<Identity, String> {
             sealing: key_bytes(&file.sealing_key).ok_or("`sealing_key` is not 32 bytes in base64")?,
         },
         edge_url: file.edge_url,
-        edge: file.edge,
         server: file.server,
         enrolled_at: file.enrolled_at,
     })
-}
-
-/// An Ed25519 public key from base64.
-pub(crate) fn verifying_key(text: &str) -> Option<VerifyingKey> {
-    VerifyingKey::from_bytes(&*key_bytes(text)?).ok()
 }
 
 fn key_bytes(text: &str) -> Option<Zeroizing<[u8; 32]>> {
@@ -207,26 +227,19 @@ mod tests {
             now: UnixMillis(5),
         };
         let job_key = Keys::generate().signing.verifying_key();
-        let saved = Identity::new("https://e.test", answer, job_key, keys.clone());
-        saved.save(folder.path()).expect("saved");
-        let loaded = Identity::load(folder.path()).expect("loaded");
-        assert_eq!(loaded.keys.public(), keys.public());
-        assert_eq!(
-            (
-                loaded.edge_url,
-                loaded.edge,
-                loaded.server,
-                loaded.job_key,
-                loaded.enrolled_at
-            ),
-            (
-                saved.edge_url,
-                saved.edge,
-                saved.server,
-                saved.job_key,
-                saved.enrolled_at
-            )
-        );
+        let mut saved = Identity::new("https://e.test", answer, job_key, keys.clone());
+        for recovered_at in [0, 9] {
+            saved.save(folder.path()).expect("saved");
+            let loaded = Identity::load(folder.path()).expect("loaded");
+            assert_eq!(loaded.keys.public(), keys.public());
+            assert_eq!(
+                (&loaded.edge_url, &loaded.server, &loaded.pins, loaded.enrolled_at),
+                (&saved.edge_url, &saved.server, &saved.pins, saved.enrolled_at)
+            );
+            assert_eq!(loaded.pins.recovered_at, UnixMillis(recovered_at));
+            saved.pins.recovery_key = Some(Keys::generate().signing.verifying_key());
+            saved.pins.recovered_at = UnixMillis(9);
+        }
 
         std::fs::write(path(folder.path()), "{}").expect("written");
         let error = Identity::load(folder.path()).expect_err("damaged").to_string();

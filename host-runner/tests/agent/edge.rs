@@ -24,7 +24,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The token of 32 zeros.
 pub(crate) const TOKEN: &str = "dfe_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-const AUDIENCE: &str = "edge-test";
+pub(crate) const AUDIENCE: &str = "edge-test";
 /// How long a test waits for something before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -76,6 +76,8 @@ struct Inner {
     missed: Mutex<u32>,
     /// Bodies of enrolments.
     enrolments: Mutex<Vec<Bytes>>,
+    /// What every poll is told about keys.
+    statements: Mutex<Vec<Envelope>>,
 }
 
 /// A running edge.
@@ -101,6 +103,7 @@ impl Edge {
             skews: Mutex::default(),
             missed: Mutex::default(),
             enrolments: Mutex::default(),
+            statements: Mutex::default(),
         });
         let routes = Router::new()
             .route(ENROL, post(enrolment::enrol))
@@ -176,6 +179,11 @@ impl Edge {
             .lock()
             .expect("sound")
             .push_back((envelope, None));
+    }
+
+    /// Tells every poll from now on these statements about keys.
+    pub(crate) fn tell_keys(&self, statements: &[Envelope]) {
+        *self.inner.statements.lock().expect("sound") = statements.to_vec();
     }
 
     pub(crate) fn faults(&self, change: impl FnOnce(&mut Faults)) {
@@ -346,6 +354,7 @@ async fn poll(inner: &Inner, body: &[u8]) -> Response {
     }
     let answer = PollAnswer {
         segment: None,
+        keys: inner.statements.lock().expect("sound").clone(),
         now: now(inner),
         job,
         wait_ms: 0,

@@ -5,4 +5,5 @@ mod edge;
 mod enrolment;
 mod faults;
 mod jobs;
+mod keys;
 mod runner;

@@ -2,7 +2,7 @@
 //!
 //! Rows are sealed in segments. A segment names its rows by count, first and last id and a digest over all of them,
 //! and the segment before by the SHA-256 of its payload; the edge signs it with its job key, which every runner has
-//! pinned. So a row that was changed, added, taken out or moved is found, and so is a segment. What cannot be found by
+//! pinned. When that key changes, the first segment of the new one names the last of the old one, and so vouches for it. So a row that was changed, added, taken out or moved is found, and so is a segment. What cannot be found by
 //! the export alone is an end that was cut off: keep the head of an earlier one, and ask for it.
 //!
 //! What says something about a person beside their id is not in a row, only its salted hash: erasing salt and value
@@ -121,14 +121,14 @@ pub struct Proven {
     pub head: String,
 }
 
-/// Proves a segment over `rows` behind `before` (number and head of the one before it) with the edge's job `key`.
+/// Proves a segment over `rows` behind `before` (number and head of the one before it) with one of the edge's job `keys`.
 pub fn prove(
     envelope: &Envelope,
     rows: &[Row],
-    key: &VerifyingKey,
+    keys: &[VerifyingKey],
     before: Option<(u64, &str)>,
 ) -> Result<Proven, Problem> {
-    let head = Head::open(envelope, key)?;
+    let head = Head::open(envelope, keys)?;
     let (segment, head) = (head.segment, head.head);
     let (number, previous) = before.unwrap_or((0, NOTHING));
     if segment.number != number + 1 || segment.previous != previous {
@@ -210,6 +210,9 @@ pub enum Line {
         edge: String,
         /// The edge's job key in base64. Compare it with what a runner pinned: who forges a trail signs with their own.
         key: String,
+        /// The job keys before it, oldest first. They need no proof: a segment of the newest key names all before it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        earlier: Vec<String>,
     },
     /// A row, before the segment that seals it.
     Row {

@@ -61,6 +61,12 @@ pub enum Problem {
     /// The personal part is not the one whose hash was sealed.
     #[error("what the row says about a person was changed")]
     Personal,
+    /// The last segment is signed with a key that was replaced.
+    #[error(
+        "the last segment is signed with an earlier job key: the end was cut off or made again with that key; where the \
+         key was replaced a moment ago, export again in two minutes"
+    )]
+    EarlierKey,
     /// The head that is known from earlier is not in it.
     #[error("the head known from earlier is missing: the end was cut off, or the trail was made again")]
     KnownHead,
@@ -84,7 +90,8 @@ impl From<HeadError> for Problem {
 }
 
 struct Verifier<'a> {
-    key: &'a VerifyingKey,
+    /// Oldest first; those of keys that were replaced by then are taken out.
+    keys: &'a [VerifyingKey],
     known_head: Option<&'a str>,
     witnesses: &'a [Witnessed],
     pending: Vec<Row>,
@@ -111,8 +118,9 @@ impl Verifier<'_> {
 
     fn segment(&mut self, envelope: &Envelope) -> Result<(), Problem> {
         let rows = std::mem::take(&mut self.pending);
+        self.leave_earlier_keys(envelope);
         let before = self.report.head.as_deref().map(|head| (self.number, head));
-        let Proven { segment, head } = prove(envelope, &rows, self.key, before)?;
+        let Proven { segment, head } = prove(envelope, &rows, self.keys, before)?;
         if segment.edge != self.report.edge {
             return Err(Problem::OtherEdge);
         }
@@ -131,8 +139,20 @@ impl Verifier<'_> {
         Ok(())
     }
 
+    /// From the first segment of a key on, those before it count no more: they may be in other hands by now.
+    fn leave_earlier_keys(&mut self, envelope: &Envelope) {
+        let signed = |key: &VerifyingKey| Head::open(envelope, [key]).is_ok();
+        if let Some(place) = self.keys.iter().position(signed) {
+            self.keys = &self.keys[place..];
+        }
+    }
+
     /// What has to be there by the end.
     fn end(&self) -> Result<(), Problem> {
+        // Nothing of the newest key vouches for what those before it signed.
+        if self.number > 0 && self.keys.len() > 1 {
+            return Err(Problem::EarlierKey);
+        }
         if self.known_head.is_some() {
             return Err(Problem::KnownHead);
         }
@@ -163,16 +183,16 @@ pub struct Witnessed {
     pub head: Head,
 }
 
-/// Verifies the lines of an export with the edge's job `key`. With `known_head`, the head of an earlier report, that
-/// segment has to be in it, and so have the segments that servers witnessed.
+/// Verifies the lines of an export with the edge's job `keys`, oldest first. With `known_head`, the head of an earlier
+/// report, that segment has to be in it, and so have the segments that servers witnessed.
 pub fn verify<'a>(
     lines: impl IntoIterator<Item = &'a str>,
-    key: &VerifyingKey,
+    keys: &[VerifyingKey],
     known_head: Option<&str>,
     witnesses: &[Witnessed],
 ) -> Result<Report, Tampered> {
     let mut verifier = Verifier {
-        key,
+        keys,
         known_head,
         witnesses,
         pending: vec![],

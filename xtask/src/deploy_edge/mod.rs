@@ -3,6 +3,7 @@
 //!
 //! What belongs to one installation is kept in a folder of its own, outside the checkout: its configuration and its keys.
 
+mod chain;
 mod config;
 mod keys;
 mod plan;
@@ -10,15 +11,17 @@ mod wrangler;
 
 use crate::{build_edge, setup};
 use anyhow::{Context, Result, bail};
+pub(crate) use chain::Chain;
 use clap::Args;
 pub(crate) use config::Origin;
+use devflow_protocol::dsse::fingerprint;
 use devflow_tests::places::{self, Scratch};
-use keys::Keys;
+pub(crate) use keys::{Keys, RECOVERY, read as read_key_file, signing};
 use plan::{Inventory, Step};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
-use wrangler::Wrangler;
+use std::path::{Path, PathBuf};
+pub(crate) use wrangler::Wrangler;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -35,7 +38,7 @@ pub(crate) struct Options {
 
 /// Deploys, or says what would be done.
 pub(crate) fn deploy(options: &Options) -> Result<()> {
-    let folder = folder(options)?;
+    let folder = folder_of(&options.origin, options.folder.as_deref())?;
     setup::for_edge()?;
     build_edge::build()?;
     let keys = Keys::of(&folder);
@@ -68,6 +71,7 @@ pub(crate) fn deploy(options: &Options) -> Result<()> {
             Step::Migrate(binding) => wrangler.migrate(binding)?,
             Step::Upload => wrangler.upload()?,
             Step::PutKeys => wrangler.put_secrets(&keys.made()?)?,
+            Step::PutStatements => put_statements(&wrangler, &keys)?,
             Step::PutSetupToken => {
                 let fresh = keys::setup_token()?;
                 wrangler.put_secrets(&[("SETUP_TOKEN", fresh.clone())])?;
@@ -80,6 +84,7 @@ pub(crate) fn deploy(options: &Options) -> Result<()> {
         "Its configuration and keys are in {}: keep a copy off this machine.",
         folder.display()
     );
+    say_where_recovery_key_is(&keys);
     if let Some(token) = token {
         println!(
             "Make the owner's account, once: {}/set-up?token={token}",
@@ -108,13 +113,38 @@ pub(crate) fn pack(origin: &Origin) -> Result<()> {
     wrangler.pack(&scratch.path().join("packed"))
 }
 
-fn folder(options: &Options) -> Result<PathBuf> {
-    if let Some(folder) = &options.folder {
+/// Tells servers the recovery key, which is made where there is none.
+fn put_statements(wrangler: &Wrangler, keys: &Keys) -> Result<()> {
+    let chain = keys.chain(&wrangler.edge_id()?)?;
+    let job_key = signing(&keys.text("JOB_KEY")?)?.verifying_key();
+    if chain.pins()?.job_key != job_key {
+        bail!("a rotation of the job key was cut short: finish it with `cargo xtask rotate job-key`");
+    }
+    wrangler.put_secrets(&[("KEY_STATEMENTS", chain.secret()?)])
+}
+
+/// What is to be done with a recovery key that is still in the folder.
+pub(crate) fn say_where_recovery_key_is(keys: &Keys) {
+    let file = keys.file(RECOVERY);
+    let Ok(key) = read_key_file(&file).and_then(|text| signing(&text)) else {
+        return;
+    };
+    println!(
+        "\nThe recovery key {} is in {}. It alone can replace a job key that leaked, and it is never needed before: put it \
+         where nobody reaches it from here (a password safe, paper), in two places, and delete the file.",
+        fingerprint(&key.verifying_key()),
+        file.display()
+    );
+}
+
+/// The folder of an installation: `named`, or by its origin.
+pub(crate) fn folder_of(origin: &Origin, named: Option<&Path>) -> Result<PathBuf> {
+    if let Some(folder) = named {
         return std::path::absolute(folder).with_context(|| format!("--folder {}", folder.display()));
     }
     let home = || Some(places::named_by("HOME")?.join(".config"));
     let Some(base) = places::named_by("XDG_CONFIG_HOME").or_else(home) else {
         bail!("neither XDG_CONFIG_HOME nor HOME is set: name the installation's folder with --folder");
     };
-    Ok(base.join("devflow/edge").join(options.origin.host()))
+    Ok(base.join("devflow/edge").join(origin.host()))
 }

@@ -7,6 +7,8 @@ use std::fmt::{Display, Formatter};
 pub(super) const DATABASES: [(&str, &str); 2] = [("DB", "devflow-core"), ("LOGS", "devflow-logs")];
 /// The bucket.
 pub(super) const BUCKET: &str = "devflow-blobs";
+/// The secret that holds the statements about keys.
+const STATEMENTS: &str = "KEY_STATEMENTS";
 /// Keys that the Worker cannot do without.
 pub(super) const KEYS: [&str; 2] = ["JOB_KEY", "DATA_KEY"];
 
@@ -33,6 +35,7 @@ pub(super) enum Step {
     Migrate(&'static str),
     Upload,
     PutKeys,
+    PutStatements,
     PutSetupToken,
 }
 
@@ -50,6 +53,10 @@ impl Display for Step {
                 "make the keys {} and hand them to the Worker",
                 KEYS.join(" and ")
             ),
+            Self::PutStatements => write!(
+                out,
+                "make the recovery key, which stays here, and tell servers its public half"
+            ),
             Self::PutSetupToken => write!(out, "make the set-up token"),
         }
     }
@@ -60,9 +67,8 @@ impl Display for Step {
 /// # Errors
 /// A Worker that lost its keys while its databases are there is not given new ones: nothing in them could be read.
 pub(super) fn plan(there: &Inventory, keys_kept: bool) -> Result<Vec<Step>> {
-    let has_keys = KEYS
-        .iter()
-        .all(|key| there.secrets.iter().any(|secret| secret == key));
+    let has = |name: &str| there.secrets.iter().any(|secret| secret == name);
+    let has_keys = KEYS.iter().all(|key| has(key));
     let new = DATABASES
         .iter()
         .all(|(_, name)| !there.databases.iter().any(|database| database == name));
@@ -91,6 +97,10 @@ pub(super) fn plan(there: &Inventory, keys_kept: bool) -> Result<Vec<Step>> {
     if !has_keys {
         steps.push(Step::PutKeys);
     }
+    // Only who has the job key can say which recovery key servers are to trust.
+    if !has(STATEMENTS) && (keys_kept || !has_keys) {
+        steps.push(Step::PutStatements);
+    }
     if new {
         steps.push(Step::PutSetupToken);
     }
@@ -106,7 +116,7 @@ mod tests {
             databases: DATABASES.map(|(_, name)| name.to_owned()).into(),
             bucket: true,
             bodies_expire: true,
-            secrets: KEYS.map(str::to_owned).into(),
+            secrets: KEYS.into_iter().chain([STATEMENTS]).map(str::to_owned).collect(),
         }
     }
 
@@ -125,6 +135,7 @@ mod tests {
                 Step::Migrate("LOGS"),
                 Step::Upload,
                 Step::PutKeys,
+                Step::PutStatements,
                 Step::PutSetupToken,
             ]
         );
@@ -144,6 +155,17 @@ mod tests {
     }
 
     #[test]
+    fn installation_of_before_gets_its_recovery_key_where_its_job_key_is() {
+        let there = Inventory {
+            secrets: KEYS.map(str::to_owned).into(),
+            ..everything()
+        };
+        let steps = plan(&there, true).expect("a plan");
+        assert_eq!(steps.last(), Some(&Step::PutStatements));
+        assert_eq!(plan(&there, false).expect("a plan").last(), Some(&Step::Upload));
+    }
+
+    #[test]
     fn deployment_that_was_cut_short_goes_on_where_it_stood() {
         let there = Inventory {
             databases: vec!["devflow-core".into()],
@@ -155,7 +177,7 @@ mod tests {
             steps[..2],
             [Step::CreateDatabase("devflow-logs"), Step::ExpireBodies]
         );
-        assert_eq!(steps.last(), Some(&Step::PutKeys));
+        assert_eq!(steps[steps.len() - 2..], [Step::PutKeys, Step::PutStatements]);
     }
 
     #[test]

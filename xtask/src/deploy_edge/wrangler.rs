@@ -14,14 +14,14 @@ use std::process::{Command, Stdio};
 /// The name of the bucket's rule that ends raw webhook bodies.
 const LIFECYCLE_RULE: &str = "deliveries";
 
-pub(super) struct Wrangler {
+pub(crate) struct Wrangler {
     config: PathBuf,
     path: String,
 }
 
 impl Wrangler {
     /// Wrangler with an installation's configuration, which need not be there yet.
-    pub(super) fn new(config: PathBuf) -> Result<Self> {
+    pub(crate) fn new(config: PathBuf) -> Result<Self> {
         Ok(Self {
             config,
             path: places::path_with_npm()?,
@@ -55,7 +55,7 @@ impl Wrangler {
     }
 
     /// Whether somebody is signed in.
-    pub(super) fn check_account(&self) -> Result<()> {
+    pub(crate) fn check_account(&self) -> Result<()> {
         if output(&mut self.program(&["whoami", "--json"])?).is_err() {
             bail!(
                 "nobody is signed in to Cloudflare: run `{} login`, or set CLOUDFLARE_API_TOKEN and \
@@ -87,7 +87,7 @@ impl Wrangler {
     }
 
     /// Names of the Worker's secrets; none where there is no Worker.
-    fn secrets(&self) -> Result<Vec<String>> {
+    pub(crate) fn secrets(&self) -> Result<Vec<String>> {
         let answer = self.command(&["secret", "list", "--format", "json"])?.output()?;
         let text = String::from_utf8_lossy(&answer.stdout);
         if !answer.status.success() {
@@ -132,6 +132,14 @@ impl Wrangler {
         )
     }
 
+    /// The edge's id.
+    pub(crate) fn edge_id(&self) -> Result<String> {
+        let sql = "SELECT value FROM settings WHERE name = 'edge_id'";
+        let arguments = ["d1", "execute", "DB", "--remote", "--json", "--command", sql];
+        let answer = output(&mut self.command(&arguments)?)?;
+        first_value(&answer).with_context(|| format!("the database names no edge: {answer:.200}"))
+    }
+
     pub(super) fn upload(&self) -> Result<()> {
         self.run("upload the Worker", &["deploy"])
     }
@@ -143,7 +151,7 @@ impl Wrangler {
     }
 
     /// Hands secrets over by standard input: arguments are seen by everybody on the machine.
-    pub(super) fn put_secrets(&self, secrets: &[(&str, String)]) -> Result<()> {
+    pub(crate) fn put_secrets(&self, secrets: &[(&str, String)]) -> Result<()> {
         let values: Map<String, Value> = secrets
             .iter()
             .map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str())))
@@ -180,6 +188,12 @@ fn named(json: &str, field: &str) -> Result<Vec<(String, String)>> {
         .with_context(|| format!("wrangler's list lacks `name` or `{field}`: {json:.200}"))
 }
 
+/// `value` of the first row that `wrangler d1 execute --json` gives.
+fn first_value(json: &str) -> Option<String> {
+    let answers: Value = serde_json::from_str(json).ok()?;
+    Some(answers[0]["results"][0]["value"].as_str()?.to_owned())
+}
+
 /// Whether `wrangler r2 bucket list` names a bucket; it prints `name: …` lines.
 fn names_bucket(list: &str, name: &str) -> bool {
     list.lines()
@@ -201,6 +215,9 @@ mod tests {
         );
         assert!(named("You are not logged in", "uuid").is_err());
         assert!(named(r#"[{"name":"x"}]"#, "uuid").is_err());
+        let rows = r#"[{"results":[{"value":"edge_1"}],"success":true,"meta":{"duration":1}}]"#;
+        assert_eq!(first_value(rows).as_deref(), Some("edge_1"));
+        assert_eq!(first_value(r#"[{"results":[],"success":true}]"#), None);
         let buckets = "Listing buckets...\nname:           devflow-blobs-old\ncreation_date:  2026-01-01\n";
         assert!(!names_bucket(buckets, "devflow-blobs"));
         assert!(names_bucket(&buckets.replace("-old", ""), "devflow-blobs"));

@@ -19,6 +19,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use devflow_domain::access::{Action, Role};
+use devflow_protocol::dsse::fingerprint;
 use devflow_protocol::{UnixMillis, UserId};
 use serde::Deserialize;
 
@@ -54,6 +55,9 @@ pub(crate) struct PeoplePage {
     pub(crate) factor_required: bool,
     /// True where the visitor decides about that.
     pub(crate) may_require: bool,
+    /// Fingerprints of this installation's keys.
+    pub(crate) job_key: String,
+    pub(crate) recovery_key: Option<String>,
     pub(crate) next: Option<String>,
     /// Where further invitations are.
     pub(crate) more_invited: Option<String>,
@@ -147,6 +151,8 @@ pub(crate) async fn show(
         invited: invited.collect::<Result<_, _>>()?,
         factor_required: required.is_some(),
         may_require: visitor.signed_in.access.may(Action::ManageSecurity, None),
+        job_key: state.config.keychain.fingerprint(),
+        recovery_key: state.config.keychain.recovery_key.as_ref().map(fingerprint),
         next: page.next.map(|next| web::query("/people", &[("cursor", &next)])),
         more_invited: open
             .next

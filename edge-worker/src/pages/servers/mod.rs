@@ -195,7 +195,8 @@ pub(crate) async fn show(
         open: &open,
         contact,
     };
-    let page = view(&visitor, &row, &known, job.as_ref())?;
+    let mut page = view(&visitor, &row, &known, job.as_ref())?;
+    page.facts.extend(job_key(&state, &row));
     visitor.page(&page)
 }
 
@@ -269,6 +270,17 @@ fn fact_list(facts: ServerFacts) -> Vec<(&'static str, String)> {
         ("Memory", size(facts.memory_mib)),
         ("Runner", facts.runner_version),
     ]
+}
+
+/// Whose jobs the runner takes, as it said last.
+fn job_key(state: &AppState, row: &ServerRow) -> Option<(&'static str, String)> {
+    let trusted = row.job_key.as_deref()?;
+    let word = if state.config.keychain.is_job_key(trusted) {
+        "trusts the one of now"
+    } else {
+        "trusts an earlier one, follows when it asks next"
+    };
+    Some(("Job key", word.to_owned()))
 }
 
 fn project_row(row: &ServerProject) -> Result<ProjectRow, StoreError> {

@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Method;
 use devflow_domain::access::Action;
+use devflow_protocol::dsse::fingerprint;
 use serde::{Deserialize, Serialize};
 
 pub(super) fn router() -> Routes {
@@ -29,17 +30,23 @@ pub(super) fn router() -> Routes {
         )
 }
 
-/// Rules for everybody.
+/// Rules for everybody, and keys that people compare.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Security {
     /// Whoever has no second factor (a passkey, or an app) sets one up before anything else; API keys go on.
     second_factor_required: bool,
+    /// Fingerprint of the key that signs jobs and the audit trail. Servers pin it.
+    job_key: String,
+    /// Fingerprint of the key that is kept offline and may replace the job key; null where there is none yet.
+    recovery_key: Option<String>,
 }
 
 async fn rules(state: &AppState) -> Result<Json<Security>, ApiError> {
     Ok(Json(Security {
         second_factor_required: second::is_required(state).await?,
+        job_key: state.config.keychain.fingerprint(),
+        recovery_key: state.config.keychain.recovery_key.as_ref().map(fingerprint),
     }))
 }
 

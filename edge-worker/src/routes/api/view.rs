@@ -39,6 +39,8 @@ pub(super) struct Server {
     heard_at: Option<UnixMillis>,
     /// How busy it was then.
     load: Option<ServerLoad>,
+    /// Which job key its runner trusts, as it said last: the first 32 hex digits of the fingerprint. Null where it said nothing.
+    job_key: Option<String>,
     created_at: UnixMillis,
     enrolled_at: Option<UnixMillis>,
 }
@@ -55,6 +57,7 @@ impl From<ServerRow> for Server {
             draining_since: row.draining_since,
             heard_at: None,
             load: None,
+            job_key: row.job_key,
             created_at: row.created_at,
             enrolled_at: row.enrolled_at,
         }

@@ -4,9 +4,9 @@ use crate::store::audit::{self, EndRow, SegmentRow, TrailRow, lines};
 use crate::store::testing::{TestDb, id};
 use crate::store::users::{self, NewOwner};
 use crate::store::{Statement, activity, statement};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::audit::{Line, Personal, Report, Row, Tampered, seal, verify};
+use devflow_protocol::keys::write_key;
 use ed25519_dalek::SigningKey;
 
 fn key() -> SigningKey {
@@ -38,7 +38,8 @@ fn export(db: &TestDb) -> Vec<Line> {
     let head = Line::Head {
         version: 1,
         edge: end(db).edge_id,
-        key: STANDARD.encode(key().verifying_key().as_bytes()),
+        key: write_key(&key().verifying_key()),
+        earlier: vec![],
     };
     std::iter::once(head)
         .chain(lines(rows, segments).unwrap())
@@ -52,7 +53,7 @@ fn check(db: &TestDb, known: Option<&str>) -> Result<Report, Tampered> {
         .collect();
     verify(
         texts.iter().map(String::as_str),
-        &key().verifying_key(),
+        &[key().verifying_key()],
         known,
         &[],
     )
@@ -171,4 +172,23 @@ fn deletion_of_a_person_erases_what_is_said_of_them_and_leaves_the_chain_whole()
     assert!(!said(&db));
     let report = check(&db, None).unwrap();
     assert_eq!((report.sealed_rows, report.erased), (2, 1));
+}
+
+#[test]
+fn job_keys_are_noted_once_and_a_new_one_goes_on_record() {
+    let db = TestDb::core();
+    let other = SigningKey::from_bytes(&[8; 32]).verifying_key();
+    let first = key().verifying_key();
+    for (now, key) in [(1, &first), (2, &first), (3, &other), (4, &other)] {
+        db.batch(audit::note_job_key(key, UnixMillis(now)));
+    }
+    let keys: Vec<audit::JobKeyRow> = db.all(audit::job_keys());
+    assert_eq!(audit::earlier(keys, &other), [write_key(&first)]);
+    let rows: Vec<TrailRow> = db.all(audit::rows_after(0, 9));
+    let rows: Vec<Row> = rows.into_iter().map(|row| row.split().0).collect();
+    let told = rows
+        .iter()
+        .map(|row| (row.at.0, row.action.as_str(), row.actor.as_str()));
+    assert_eq!(told.collect::<Vec<_>>(), [(3, "keys.job_key", activity::EDGE)]);
+    assert!(rows[0].detail.starts_with("sha256:"));
 }

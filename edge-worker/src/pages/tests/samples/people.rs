@@ -46,6 +46,8 @@ pub(in crate::pages::tests) fn list(theme: Theme, email: &str) -> String {
         }],
         factor_required: false,
         may_require: true,
+        job_key: "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae".to_owned(),
+        recovery_key: None,
         next: None,
         more_invited: Some("/people?invited=inv_1".to_owned()),
     };

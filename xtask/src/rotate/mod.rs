@@ -1,0 +1,124 @@
+//! `cargo xtask rotate`: gives an installation a new key. Each step is on disk before the next, and the command goes on where
+//! it was cut short.
+
+mod place;
+
+use crate::deploy_edge::{self, Chain, Keys, Origin, RECOVERY, read_key_file, signing};
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use devflow_protocol::UnixMillis;
+use devflow_protocol::dsse::fingerprint;
+use ed25519_dalek::SigningKey;
+use place::Place;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Which key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// Signs jobs and the audit trail; servers follow by themselves.
+    JobKey,
+    /// Is kept offline and may replace the job key.
+    RecoveryKey,
+}
+
+#[derive(Args)]
+pub(crate) struct Options {
+    what: What,
+    /// Where browsers reach the edge.
+    #[arg(long, required_unless_present = "local")]
+    origin: Option<Origin>,
+    /// The installation's folder, with its keys [default: ~/.config/devflow/edge/HOST].
+    #[arg(long, required_unless_present = "origin")]
+    folder: Option<PathBuf>,
+    /// Sign with this recovery key, for a job key that leaked: what a thief did with it ends.
+    #[arg(long, value_name = "FILE")]
+    recovery_key: Option<PathBuf>,
+    /// A worker on this machine, by its settings file (see xtask/node/edge.mjs), which has to be started again afterwards.
+    #[arg(long, value_name = "FILE", conflicts_with = "origin", requires = "folder")]
+    local: Option<PathBuf>,
+}
+
+/// Gives the installation a new key.
+pub(crate) fn rotate(options: &Options) -> Result<()> {
+    let folder = match (&options.origin, &options.folder) {
+        (Some(origin), folder) => deploy_edge::folder_of(origin, folder.as_deref())?,
+        (None, Some(folder)) => std::path::absolute(folder)?,
+        (None, None) => bail!("name the installation by --origin, or a worker on this machine by --local"),
+    };
+    let place = Place::of(options.local.as_deref(), &folder)?;
+    let keys = Keys::of(&folder);
+    let recovery = options.recovery_key.as_deref();
+    let recovery = recovery.map(|file| signing(&read_key_file(file)?)).transpose()?;
+    ensure!(
+        keys.has_chain() || !place.has_secret("KEY_STATEMENTS")?,
+        "{} lacks statements.json, which servers follow: put the copy of it back that was kept",
+        folder.display()
+    );
+    let chain = keys.chain(&place.edge_id()?)?;
+    match options.what {
+        What::JobKey => job_key(&place, &keys, chain, recovery.as_ref()),
+        What::RecoveryKey => {
+            let recovery = recovery
+                .context("--recovery-key has to name the recovery key of now: only it can replace itself")?;
+            recovery_key(&place, &keys, chain, &recovery)
+        }
+    }
+}
+
+fn now() -> Result<UnixMillis> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    Ok(UnixMillis(i64::try_from(since.as_millis())?))
+}
+
+fn job_key(place: &Place, keys: &Keys, mut chain: Chain, recovery: Option<&SigningKey>) -> Result<()> {
+    let text = keys.next("JOB_KEY")?;
+    let next = signing(&text)?;
+    let pins = chain.pins()?;
+    // Signed already where an earlier run was cut short; by another key now, where that one is asked for.
+    if pins.job_key != next.verifying_key() || recovery.is_some() {
+        let recovery_key = pins.recovery_key.context("the statements name no recovery key")?;
+        let old = || signing(&keys.text("JOB_KEY")?);
+        let by = recovery.map_or_else(old, |key| Ok(key.clone()))?;
+        chain.hand_on(&by, &next, &recovery_key, now()?)?;
+    }
+    place.put_secrets(&[("JOB_KEY", text), ("KEY_STATEMENTS", chain.secret()?)])?;
+    keys.promote("JOB_KEY")?;
+    println!(
+        "\nJobs are signed with {} now.",
+        fingerprint(&next.verifying_key())
+    );
+    println!(
+        "Servers follow when they ask next, within a minute; those that are away when they are back. The dashboard shows on \
+         each server's page which key it trusts, and so does `host-runner status` there."
+    );
+    if recovery.is_none() {
+        println!(
+            "This was signed with the key before. Had that one leaked, run it again with --recovery-key: until then \
+             whoever has it can lead servers that are away elsewhere."
+        );
+    }
+    println!(
+        "Keep a copy of {} off this machine.",
+        keys.file("JOB_KEY").display()
+    );
+    Ok(())
+}
+
+fn recovery_key(place: &Place, keys: &Keys, mut chain: Chain, old: &SigningKey) -> Result<()> {
+    let job_key = signing(&keys.text("JOB_KEY")?)?;
+    let pins = chain.pins()?;
+    ensure!(
+        pins.job_key == job_key.verifying_key(),
+        "a rotation of the job key was cut short: finish it with `cargo xtask rotate job-key` first"
+    );
+    let next = signing(&keys.next(RECOVERY)?)?.verifying_key();
+    if pins.recovery_key != Some(next) {
+        chain.hand_on(old, &job_key, &next, now()?)?;
+    }
+    place.put_secrets(&[("KEY_STATEMENTS", chain.secret()?)])?;
+    keys.promote(RECOVERY)?;
+    println!("\nThe recovery key is {} now.", fingerprint(&next));
+    deploy_edge::say_where_recovery_key_is(keys);
+    Ok(())
+}
