@@ -11,6 +11,9 @@ const UID_BASE: u32 = 20_000;
 /// Seconds between two questions to a repository, where nothing else is set.
 const HEADS_EVERY_S: i64 = 300;
 
+/// The most that a repository may send at once, in MiB, where nothing else is set.
+const REPOSITORY_MIB: u32 = 4_096;
+
 /// What `runner.toml` says, with defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
@@ -28,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) uid_base: u32,
     /// How often each repository is asked whether a push was missed; None never.
     pub(crate) heads_every: Option<Duration>,
+    /// The most that a repository may send at once, and that the files of a commit may take, in MiB.
+    pub(crate) repository_mib: u32,
     /// The Docker engine.
     pub(crate) docker: DockerConfig,
     /// The web server.
@@ -114,6 +119,7 @@ fn read(table: Table, problems: &mut Vec<String>) -> Config {
     let policy_file = top.path("policy_file");
     let uid_base = top.integer("uid_base", 1_000..=2_000_000_000);
     let heads_every_s = top.integer("heads_every_s", 0..=86_400);
+    let repository_mib = top.integer("repository_mib", 1..=1_048_576);
     for name in ["docker", "nginx", "mariadb", "redis"] {
         sections.push(top.table(name));
     }
@@ -133,6 +139,9 @@ fn read(table: Table, problems: &mut Vec<String>) -> Config {
             .and_then(|seconds| u64::try_from(seconds).ok())
             .filter(|seconds| *seconds > 0)
             .map(Duration::from_secs),
+        repository_mib: repository_mib
+            .and_then(|number| u32::try_from(number).ok())
+            .unwrap_or(REPOSITORY_MIB),
         docker: docker(section().unwrap_or_default(), problems),
         nginx: nginx(section().unwrap_or_default(), problems),
         mariadb: section().map(|table| mariadb(table, problems)),
@@ -260,6 +269,7 @@ mod tests {
                 policy_file: "/etc/devflow/policy.toml".into(),
                 uid_base: 20_000,
                 heads_every: Some(Duration::from_mins(5)),
+                repository_mib: 4096,
                 docker: DockerConfig {
                     socket: "/var/run/docker.sock".into()
                 },
@@ -301,7 +311,7 @@ mod tests {
                 "`uid_base` must be a whole number from 1000 to 2000000000",
                 "`redis` must be a table, found integer",
                 "`colour` is not known; known here: edge, ca_file, state_dir, projects_dir, policy_file, \
-                 uid_base, heads_every_s, docker, nginx, mariadb, redis",
+                 uid_base, heads_every_s, repository_mib, docker, nginx, mariadb, redis",
                 "`docker.sockets` is not known; known here: socket",
                 "`nginx.listen` must list ports or `address:port`, such as [\"80\", \"[::]:80\"]",
                 "`nginx.group` must be the name of a Unix group",

@@ -123,7 +123,7 @@ mod tests {
                 (".env.example", "APP_NAME=Shop\nSECRET=never-told\n"),
             ],
         );
-        let git = Git::new(&scratch.path().join("state")).expect("git");
+        let git = Git::new(&scratch.path().join("state"), 64).expect("git");
         let folder = scratch.path().join("look");
         let found = look(&git, &folder, &work, &CancellationToken::new())
             .await
@@ -167,7 +167,7 @@ mod tests {
             ref_name: "refs/heads/other".parse().expect("a ref"),
             ..repository(&scratch.path().join("code"), &[])
         };
-        let git = Git::new(&scratch.path().join("state")).expect("git");
+        let git = Git::new(&scratch.path().join("state"), 64).expect("git");
         let error = look(
             &git,
             &scratch.path().join("look"),

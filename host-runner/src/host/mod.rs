@@ -49,7 +49,7 @@ impl Host {
         let host = Self {
             docker: Docker::new(&config.docker.socket, &config.projects_dir),
             nginx: Nginx::new(config.nginx.clone(), &config.state_dir)?,
-            git: Git::new(&config.state_dir)?,
+            git: Git::new(&config.state_dir, config.repository_mib)?,
             release_slot: Semaphore::new(1),
             config,
         };

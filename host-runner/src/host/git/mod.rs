@@ -7,12 +7,14 @@ mod glance;
 mod head;
 mod locks;
 mod refusals;
+#[cfg(test)]
+mod tests;
 
 use super::error::{Doing, HostError, Result};
-use super::process::{run, run_ok};
+use super::process::{Bounds, run, run_ok};
 use devflow_protocol::text::{GitSha, RefName, RepositoryUrl};
 use locks::remove_stale_locks;
-use refusals::{fetch_error, first_words, refuse_submodules, shell_quoted};
+use refusals::{fetch_error, first_words, refuse_large, refuse_submodules, shell_quoted};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Command;
@@ -22,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 const KNOWN_HOSTS: &str = include_str!("known_hosts");
 /// Longest fetch.
 const FETCH_LIMIT: Duration = Duration::from_mins(10);
+/// The most memory that git may fill with what a repository sends, in bytes.
+const MEMORY_LIMIT: u64 = 2 << 30;
 /// How much is fetched, and how long that may take.
 #[derive(Clone, Copy)]
 struct Extent {
@@ -46,6 +50,8 @@ pub(crate) struct Git {
     known_hosts: PathBuf,
     /// Host keys that the server's administrator added.
     own_known_hosts: PathBuf,
+    /// The most that is fetched at once, and that the files of a commit may take, in bytes.
+    repository_bytes: u64,
 }
 
 /// A commit as people know it.
@@ -58,11 +64,11 @@ pub(crate) struct Commit {
 }
 
 impl Git {
-    /// Writes the pinned host keys into the state folder.
+    /// Writes the pinned host keys into the state folder. `repository_mib` bounds a fetch, and the files of a commit.
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub(crate) fn new(state_dir: &Path) -> Result<Self> {
+    pub(crate) fn new(state_dir: &Path, repository_mib: u32) -> Result<Self> {
         let known_hosts = state_dir.join("known_hosts.pinned");
         std::fs::create_dir_all(state_dir).doing(|| format!("make {}", state_dir.display()))?;
         std::fs::write(&known_hosts, KNOWN_HOSTS).doing(|| format!("write {}", known_hosts.display()))?;
@@ -70,6 +76,7 @@ impl Git {
             deploy_key: state_dir.join("deploy_key"),
             known_hosts,
             own_known_hosts: state_dir.join("known_hosts"),
+            repository_bytes: u64::from(repository_mib) << 20,
         })
     }
 
@@ -186,7 +193,11 @@ impl Git {
             "--no-write-fetch-head",
         ]);
         command.args(extent.depth).args(["--", url.as_str(), what]);
-        let done = run(command, &[], extent.limit, cancel)
+        let bounds = Bounds {
+            time: extent.limit,
+            file_and_memory: Some((self.repository_bytes, MEMORY_LIMIT)),
+        };
+        let done = run(command, &[], bounds, cancel)
             .await
             .map_err(|error| error.to_string())?;
         if done.status.success() {
@@ -255,7 +266,7 @@ impl Git {
     /// marks `export-ignore` are there too.
     ///
     /// # Errors
-    /// The commit has submodules or files in Git LFS, or the files cannot be written.
+    /// The commit has submodules, files in Git LFS or too many of them, or the files cannot be written.
     pub(crate) async fn checkout(
         &self,
         mirror: &Path,
@@ -286,11 +297,14 @@ impl Git {
             command.env("GIT_INDEX_FILE", index).args(args);
             command
         };
+        // Before anything of it is written or kept in memory: a few objects can name billions of files.
+        let list = command(&["ls-tree", "-r", "-l", "-z", "--full-tree", sha.as_str()]);
+        let listed = run_ok(list, "list the commit's files", LOCAL_LIMIT, cancel).await?;
+        refuse_submodules(&listed)?;
+        refuse_large(&listed, self.repository_bytes)?;
+        self.refuse_lfs(mirror, sha, cancel).await?;
         let read = command(&["read-tree", sha.as_str()]);
         run_ok(read, "read the commit's files", LOCAL_LIMIT, cancel).await?;
-        let listed = command(&["ls-files", "--stage", "-z"]);
-        refuse_submodules(&run_ok(listed, "list the commit's files", LOCAL_LIMIT, cancel).await?)?;
-        self.refuse_lfs(mirror, sha, cancel).await?;
         let mut write = command(&["-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=true"]);
         let mut prefix = into.as_os_str().to_owned();
         prefix.push("/");
@@ -323,67 +337,5 @@ impl Git {
             ));
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A Git host that wants a sign-in, for as long as the test runs.
-    async fn host_that_asks_who_comes() -> RepositoryUrl {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a port");
-        let url = format!(
-            "http://{}/acme/shop.git",
-            listener.local_addr().expect("an address")
-        );
-        let routes = axum::Router::new().fallback(async || {
-            let challenge = [("www-authenticate", "Basic realm=\"git\"")];
-            (axum::http::StatusCode::UNAUTHORIZED, challenge)
-        });
-        tokio::spawn(async move { axum::serve(listener, routes).await });
-        url.parse().expect("an address")
-    }
-
-    #[tokio::test]
-    async fn fetch_of_a_private_repository_without_ssh_says_what_to_do() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let git = Git::new(folder.path()).expect("made");
-        let url = host_that_asks_who_comes().await;
-        let (mirror, main) = (
-            folder.path().join("repo.git"),
-            "refs/heads/main".parse().expect("a ref"),
-        );
-        let fetched = git
-            .fetch(&mirror, &url, &main, None, &CancellationToken::new())
-            .await;
-        let reason = fetched.expect_err("it is private").to_string();
-        assert!(
-            reason.ends_with("set its SSH address, and add the runner's deploy key to it"),
-            "{reason}"
-        );
-    }
-
-    #[test]
-    fn ssh_command_knows_the_pinned_host_keys_and_those_of_the_administrator() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let ssh = Git::new(folder.path()).expect("made").ssh_command();
-        let call = std::process::Command::new("sh")
-            .arg("-c")
-            .arg(format!("{ssh} -G h.test"))
-            .output();
-        let shown = String::from_utf8(call.expect("ssh is installed").stdout).expect("text");
-        for file in ["globalknownhostsfile", "userknownhostsfile"]
-            .into_iter()
-            .zip(["known_hosts.pinned", "known_hosts"])
-        {
-            let line = format!("{} {}", file.0, folder.path().join(file.1).display());
-            assert!(
-                shown.lines().any(|found| found == line),
-                "{line} is not in {shown}"
-            );
-        }
     }
 }

@@ -5,6 +5,9 @@ use crate::host::process::Finished;
 use devflow_protocol::text::RepositoryUrl;
 use std::path::Path;
 
+/// What git says when the part of it that writes what is fetched is ended by the signal XFSZ.
+const TOO_LARGE: &str = "died of signal 25";
+
 pub(super) fn refuse_submodules(listed: &[u8]) -> Result<()> {
     let submodule = listed
         .split(|byte| *byte == 0)
@@ -21,6 +24,24 @@ pub(super) fn refuse_submodules(listed: &[u8]) -> Result<()> {
     }
 }
 
+/// Refuses a commit whose files take more than `most` bytes. `listed` is the answer of `git ls-tree -r -l -z`.
+pub(super) fn refuse_large(listed: &[u8], most: u64) -> Result<()> {
+    let size = |entry: &[u8]| -> Option<u64> {
+        let about = entry.split(|byte| *byte == b'\t').next()?;
+        let size = about.rsplit(|byte| *byte == b' ').next()?;
+        str::from_utf8(size).ok()?.parse().ok()
+    };
+    let bytes: u64 = listed.split(|byte| *byte == 0).filter_map(size).sum();
+    if bytes > most {
+        return Err(HostError::new(format!(
+            "the commit's files take {} MiB, and this server takes {}; see `repository_mib` in its runner.toml",
+            bytes >> 20,
+            most >> 20
+        )));
+    }
+    Ok(())
+}
+
 pub(super) fn fetch_error(url: &RepositoryUrl, what: &str, words: &str) -> HostError {
     let hint = if words.contains("couldn't find remote ref") || words.contains("not our ref") {
         format!("`{what}` is not there; push it first, or set another branch")
@@ -32,6 +53,8 @@ pub(super) fn fetch_error(url: &RepositoryUrl, what: &str, words: &str) -> HostE
         "it is not there, or private; a private repository is fetched over SSH: set its SSH address, and add the \
          runner's deploy key to it"
             .to_owned()
+    } else if words.contains(TOO_LARGE) {
+        "it sends more at once than this server takes; see `repository_mib` in its runner.toml".to_owned()
     } else {
         words.to_owned()
     };
@@ -48,7 +71,11 @@ pub(super) fn first_words(done: &Finished) -> String {
         .collect();
     lines
         .iter()
-        .find(|line| line.contains("Permission denied") || line.contains("Host key verification"))
+        .find(|line| {
+            ["Permission denied", "Host key verification", TOO_LARGE]
+                .iter()
+                .any(|cause| line.contains(cause))
+        })
         .or_else(|| {
             lines
                 .iter()
