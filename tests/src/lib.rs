@@ -35,5 +35,6 @@ pub mod sample;
 pub mod server;
 pub mod session;
 pub mod sshd;
+pub mod tls;
 pub mod totp;
 pub mod webhook;

@@ -23,6 +23,8 @@ pub struct Runner {
     process: Option<Process>,
     folder: PathBuf,
     id: String,
+    /// Environment variables that it is started with, as its service unit sets them.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 impl Runner {
@@ -67,6 +69,7 @@ impl Runner {
             process: None,
             folder: folder.to_owned(),
             id,
+            variables: vec![],
         };
         runner.start()?;
         wait_for("the server to be online", Duration::from_secs(30), || {
@@ -89,11 +92,18 @@ impl Runner {
     /// Starts the daemon (again).
     pub fn start(&mut self) -> Result<()> {
         let mut command = self.command("run")?;
-        command.arg("-v");
+        command.arg("-v").envs(self.variables.iter().cloned());
         let mut process = Process::start("host-runner", &mut command, &self.log())?;
         process.grace = Duration::from_secs(40);
         self.process = Some(process);
         Ok(())
+    }
+
+    /// Changes its configuration, and how it is started when it is started next.
+    pub fn reconfigure(&self, change: impl FnOnce(String) -> String) -> Result<()> {
+        let file = self.folder.join("runner.toml");
+        std::fs::write(&file, change(std::fs::read_to_string(&file)?))
+            .with_context(|| format!("cannot write {}", file.display()))
     }
 
     /// A call of the program with this runner's configuration.

@@ -2,6 +2,7 @@
 
 mod accessibility;
 mod account;
+mod administration;
 mod api;
 mod archive;
 mod audit;

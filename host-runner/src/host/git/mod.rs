@@ -98,7 +98,15 @@ impl Git {
             .env("GIT_SSH_COMMAND", self.ssh_command())
             .env("GIT_ATTR_NOSYSTEM", "1")
             .current_dir("/");
-        for name in ["http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"] {
+        // The way to repositories that the administrator set: a proxy, an authority beside the system's.
+        for name in [
+            "http_proxy",
+            "https_proxy",
+            "HTTPS_PROXY",
+            "no_proxy",
+            "NO_PROXY",
+            "GIT_SSL_CAINFO",
+        ] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }

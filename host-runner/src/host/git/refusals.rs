@@ -53,6 +53,10 @@ pub(super) fn fetch_error(url: &RepositoryUrl, what: &str, words: &str) -> HostE
         "it is not there, or private; a private repository is fetched over SSH: set its SSH address, and add the \
          runner's deploy key to it"
             .to_owned()
+    } else if words.contains("certificate verification failed") || words.contains("certificate problem") {
+        "its certificate cannot be believed; add its authority to the system's (update-ca-certificates), or name the \
+         authority's file in `GIT_SSL_CAINFO` of the runner's service"
+            .to_owned()
     } else if words.contains(TOO_LARGE) {
         "it sends more at once than this server takes; see `repository_mib` in its runner.toml".to_owned()
     } else {
