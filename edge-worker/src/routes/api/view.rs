@@ -8,9 +8,12 @@ use crate::store::cards::ProjectCard;
 use crate::store::deliveries::DeliveryRow;
 use crate::store::deployments::{DeploymentRow, Kind, StepRow};
 use crate::store::jobs::JobRow;
+use crate::store::parts::PartRow;
 use crate::store::projects::{ProjectRow, ProjectState};
 use crate::store::servers::{ServerRow, ServerState};
+use crate::store::targets::TargetRow;
 use devflow_domain::settings::ProjectSettings;
+use devflow_domain::targets::{PartState, Policy};
 use devflow_domain::webhook::{Event, Provider};
 use devflow_protocol::event::DeploymentState;
 use devflow_protocol::job::Trigger;
@@ -106,14 +109,18 @@ pub(super) struct Project {
     id: ProjectId,
     slug: Slug,
     name: String,
+    /// Its first server.
     server: ServerId,
+    /// How many servers it has beside that.
+    further_servers: usize,
+    server_policy: Policy,
     state: ProjectState,
     /// The branch that pushes deploy; a whole ref where it is none.
     branch: String,
     environment_version: u32,
-    /// The release that serves, as its server last reported.
+    /// The release that serves, as its first server last reported.
     live_deployment: Option<DeploymentId>,
-    /// Releases on the server, newest first: what can be rolled back to.
+    /// Releases on its first server, newest first: what can be rolled back to.
     kept_releases: Vec<DeploymentId>,
     created_at: UnixMillis,
     updated_at: UnixMillis,
@@ -137,6 +144,8 @@ impl TryFrom<ProjectRow> for Project {
             slug: row.slug,
             name: row.name,
             server: row.server,
+            further_servers: row.further_servers,
+            server_policy: row.server_policy,
             state: row.state,
             environment_version: row.environment_version,
             live_deployment: row.live_deployment,
@@ -170,6 +179,31 @@ pub(super) struct Hook {
     pub(super) secret: Option<String>,
 }
 
+/// A server of a project.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Target {
+    server: ServerId,
+    name: String,
+    state: ServerState,
+    /// The release that serves there, as its runner last reported.
+    live_deployment: Option<DeploymentId>,
+    /// Releases there, newest first.
+    kept_releases: Vec<DeploymentId>,
+}
+
+impl From<TargetRow> for Target {
+    fn from(row: TargetRow) -> Self {
+        Self {
+            kept_releases: row.kept(),
+            server: row.server,
+            name: row.name,
+            state: row.state,
+            live_deployment: row.live_deployment,
+        }
+    }
+}
+
 /// A project with its server and its newest deployment.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -179,6 +213,9 @@ pub(super) struct ProjectDetail {
     server_name: String,
     server_state: ServerState,
     last_deployment: Option<LastDeployment>,
+    /// All of its servers, in their order. Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) targets: Option<Vec<Target>>,
     /// Not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hook: Option<Hook>,
@@ -201,6 +238,7 @@ impl TryFrom<ProjectCard> for ProjectDetail {
             server_name: card.server_name,
             server_state: card.server_state,
             last_deployment: last,
+            targets: None,
             hook: None,
         })
     }
@@ -212,6 +250,7 @@ impl TryFrom<ProjectCard> for ProjectDetail {
 pub(super) struct Deployment {
     id: DeploymentId,
     project: ProjectId,
+    /// Of several servers the one at work, and the first one when it is over.
     server: ServerId,
     state: DeploymentState,
     kind: Kind,
@@ -229,8 +268,11 @@ pub(super) struct Deployment {
     queued_at: UnixMillis,
     started_at: Option<UnixMillis>,
     finished_at: Option<UnixMillis>,
-    /// In the order in which they began.
+    /// What `server` does, in the order in which it began.
     steps: Vec<StepRow>,
+    /// Server by server, in their order; empty where the project has one. Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    servers: Option<Vec<DeploymentPart>>,
     /// What the release is made of, once it was live.
     manifest: Stored<Manifest>,
 }
@@ -239,6 +281,7 @@ impl From<DeploymentRow> for Deployment {
     fn from(row: DeploymentRow) -> Self {
         Self {
             steps: row.steps(),
+            servers: None,
             manifest: Stored::new(row.manifest.as_deref()),
             id: row.id,
             project: row.project,
@@ -258,6 +301,41 @@ impl From<DeploymentRow> for Deployment {
             finished_at: row.finished_at,
         }
     }
+}
+
+impl Deployment {
+    /// With what it does server by server.
+    pub(super) fn on(row: DeploymentRow, parts: Vec<PartRow>) -> Self {
+        let servers = parts.into_iter().map(|part| DeploymentPart {
+            state: part.state_in(row.state),
+            steps: part.steps_in(&row),
+            server: part.server,
+            name: part.name,
+            reason: part.reason,
+            started_at: part.started_at,
+            finished_at: part.finished_at,
+        });
+        Self {
+            servers: Some(servers.collect()),
+            ..row.into()
+        }
+    }
+}
+
+/// A deployment on one of several servers.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct DeploymentPart {
+    server: ServerId,
+    name: String,
+    state: PartState,
+    /// Why it stands as it does there, where it is not well.
+    reason: Option<String>,
+    /// When its turn began.
+    started_at: Option<UnixMillis>,
+    finished_at: Option<UnixMillis>,
+    /// In the order in which they began.
+    steps: Vec<StepRow>,
 }
 
 /// A webhook that came, with what was decided and why.
