@@ -173,12 +173,11 @@ pub(crate) async fn cancel(
     let ended = answers.first().is_some_and(|answer| answer.changes() > 0);
     if !ended {
         let job: Option<jobs::JobRow> = answers.get(3).first_row()?;
-        match job.as_ref().filter(|job| job.parts > 0 && waits(job)) {
-            Some(job) => end_turn(state, job, End::Cancelled, "Cancelled by a person.", record()).await?,
-            None => {
-                let cancel = ask_runner_to_cancel(&row, job)?;
-                state.db.batch(vec![cancel, record()]).await?;
-            }
+        if let Some(job) = job.as_ref().filter(|job| job.parts > 0 && waits(job)) {
+            end_turn(state, job, End::Cancelled, "Cancelled by a person.", record()).await?;
+        } else {
+            let cancel = ask_runner_to_cancel(&row, job)?;
+            state.db.batch(vec![cancel, record()]).await?;
         }
     }
     state.signal(Some(&row.server), topics(Some(&row.project), Some(id)));

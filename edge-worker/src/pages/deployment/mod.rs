@@ -171,11 +171,11 @@ fn view(
     visitor: &Visitor,
     row: &DeploymentRow,
     project: &ProjectRow,
-    several: Several,
+    several: &Several,
     output: Output,
     now: UnixMillis,
 ) -> DeploymentPage {
-    let Several { parts, at, .. } = &several;
+    let Several { parts, at } = several;
     let steps = at.map_or_else(|| row.steps(), |at| parts[at].steps_in(row));
     let badge = look::deployment(row.state);
     let release = row
@@ -234,7 +234,7 @@ fn view(
             .map(|step| step.step.to_string()),
         steps: chart(&steps, row, now),
         no_steps: no_steps(row),
-        servers: servers::views(&several, row.state),
+        servers: servers::views(several, row.state),
         shown: several.shown(),
         output,
     }
@@ -265,5 +265,5 @@ pub(crate) async fn show(
         };
         output::read(&state, &id, &from, output::FIRST_EVENTS).await?
     };
-    visitor.page(&view(&visitor, &row, &project, several, output, platform::now()))
+    visitor.page(&view(&visitor, &row, &project, &several, output, platform::now()))
 }

@@ -115,6 +115,8 @@ fn waiting(card: &ProjectCard, rows: &[DeploymentRow]) -> Option<String> {
     }
     Some(if rows.iter().any(|row| is_running(row.state)) {
         format!("{queued} waiting for the one that runs")
+    } else if card.project.further_servers > 0 {
+        format!("{queued} waiting for its servers")
     } else if card.server_state == ServerState::Missing {
         format!("{queued} waiting for {} to come back", card.server_name)
     } else {

@@ -173,6 +173,9 @@ pub(crate) async fn update(
     seen(row.updated_at)?;
     let before = Servers::of(state, &row).await?;
     let servers = before.changed(&mut head)?;
+    if servers != before && row.state == ProjectState::Removing {
+        return Err(removing());
+    }
     let mut text = |field: &str| match head.remove(field) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -190,6 +193,7 @@ pub(crate) async fn update(
     servers.check(state, id, &before.list, &settings).await?;
     let json = serde_json::to_string(&settings).map_err(|error| ApiError::Internal(error.to_string()))?;
     let now = platform::now().max(row.updated_at.plus(1));
+    let what = if servers == before { "" } else { "its servers" };
     let mut batch = vec![
         projects::update(&Update {
             id,
@@ -199,7 +203,7 @@ pub(crate) async fn update(
             seen_at: row.updated_at,
             now,
         }),
-        activity::record_if_changed(now, &actor.0, "project.update", id.as_str(), ""),
+        activity::record_if_changed(now, &actor.0, "project.update", id.as_str(), what),
     ];
     batch.extend(projects::find_by(id, &phrases(&name, &row.slug, &settings), now));
     if servers != before {
