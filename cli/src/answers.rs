@@ -21,6 +21,9 @@ pub(crate) struct Project {
     pub(crate) domains: Vec<String>,
     pub(crate) server_name: String,
     pub(crate) server_state: String,
+    /// Servers beside that one.
+    #[serde(default)]
+    pub(crate) further_servers: usize,
     pub(crate) live_deployment: Option<DeploymentId>,
     pub(crate) kept_releases: Vec<DeploymentId>,
     pub(crate) last_deployment: Option<LastDeployment>,

@@ -34,4 +34,5 @@ pub mod repository;
 pub mod search;
 pub mod second_factor;
 pub mod settings;
+pub mod targets;
 pub mod webhook;

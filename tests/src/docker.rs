@@ -131,6 +131,24 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// One that nothing else on this machine uses, with the image that projects run in: it is kept in the cache folder.
+    pub fn own(name: &str) -> Result<Self> {
+        let engine = Self::start(&places::cache()?.join(name), &format!("devflow-{name}"))?;
+        if !engine.docker.has_image(PHP_IMAGE) {
+            let from = Docker::find()?;
+            let archive = places::cache()?.join(format!("{name}-image.tar"));
+            output(from.command().args(["save", "-o"]).arg(&archive).arg(PHP_IMAGE))?;
+            output(engine.docker.command().args(["load", "-i"]).arg(&archive))?;
+            fs::remove_file(&archive)?;
+        }
+        Ok(engine)
+    }
+
+    /// The network namespace in which its containers' networks are.
+    pub fn namespace(&self) -> PathBuf {
+        Path::new("/run/netns").join(&self.namespace)
+    }
+
     /// Starts `dockerd` with its data under `folder`. Needs root.
     pub fn start(folder: &Path, namespace: &str) -> Result<Self> {
         for part in ["data", "exec", "run", "log"] {

@@ -30,6 +30,7 @@ pub mod process;
 pub mod realistic;
 pub mod recorder;
 pub mod redis;
+pub mod relay;
 pub mod runner;
 pub mod sample;
 pub mod server;

@@ -1,12 +1,13 @@
 //! `host-runner`, enrolled and running with all its paths below one folder.
 
 use crate::api::Api;
+use crate::git::copy_tree;
 use crate::places;
 use crate::process::{Process, output, tail, wait_for};
 use anyhow::{Context, Result, bail};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -136,14 +137,35 @@ impl Runner {
 
     /// Waits until the daemon has come to that moment.
     pub fn killed(&mut self, limit: Duration) -> Result<()> {
-        wait_for("the runner to come to its end", limit, || {
+        self.ended(limit)
+            .context("was it built with `--features fault-points`?")
+            .map(drop)
+    }
+
+    /// Waits until the daemon has ended by itself.
+    pub fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let status = wait_for("the runner to come to its end", limit, || {
             let ended = self.process.as_mut().and_then(Process::ended);
-            ended
-                .context("it runs; was it built with `--features fault-points`?")
-                .map(|_| Some(()))
+            ended.context("it runs").map(Some)
         })?;
         self.process = None;
-        Ok(())
+        Ok(status)
+    }
+
+    /// What a machine is that was made from an image of this one: the same keys and journal in another folder.
+    pub fn cloned_to(&self, folder: &Path) -> Result<Self> {
+        copy_tree(&self.folder.join("state"), &folder.join("state"))?;
+        let config = std::fs::read_to_string(self.folder.join("runner.toml"))?;
+        let state = |folder: &Path| format!("state_dir = \"{}\"", folder.join("state").display());
+        let config = config.replace(&state(&self.folder), &state(folder));
+        std::fs::write(folder.join("runner.toml"), config)?;
+        let mut clone = Self {
+            process: None,
+            folder: folder.to_owned(),
+            id: self.id.clone(),
+        };
+        clone.start()?;
+        Ok(clone)
     }
 
     /// SIGTERM, as an update of the runner does.

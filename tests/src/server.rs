@@ -92,6 +92,14 @@ impl Server {
         Client::with_timeout(Duration::from_mins(1)).get(&url, &[("host", host)])
     }
 
+    /// Stops the runner and removes what it made in the engine.
+    fn end(&mut self, tag: &str) {
+        self.runner.stop();
+        if let Err(error) = self.docker.remove_all(tag) {
+            eprintln!("containers of this installation are left behind: {error:#}");
+        }
+    }
+
     /// The release that `current` points to.
     pub fn live_release(&self, slug: &str) -> Option<String> {
         let target = fs::read_link(self.project(slug).join("current")).ok()?;
@@ -168,6 +176,15 @@ impl Installation {
         })
     }
 
+    /// Another server of the installation, on an engine of its own: the containers of a project have the same names on each.
+    pub fn add_server(&self, name: &str, docker: Docker) -> Result<FurtherServer> {
+        let folder = self.scratch.path().join(name);
+        Ok(FurtherServer {
+            server: Server::start(&folder, name, &self.api, docker, Parts::default())?,
+            tag: self.tag.clone(),
+        })
+    }
+
     /// A folder for the story's own files.
     pub fn folder(&self) -> &Path {
         self.scratch.path()
@@ -209,10 +226,21 @@ impl Installation {
 
 impl Drop for Installation {
     fn drop(&mut self) {
-        self.server.runner.stop();
-        if let Err(error) = self.server.docker.remove_all(&self.tag) {
-            eprintln!("containers of this installation are left behind: {error:#}");
-        }
+        self.server.end(&self.tag);
+    }
+}
+
+/// A server beside the one of an [`Installation`].
+#[derive(Debug)]
+pub struct FurtherServer {
+    /// The server.
+    pub server: Server,
+    tag: String,
+}
+
+impl Drop for FurtherServer {
+    fn drop(&mut self) {
+        self.server.end(&self.tag);
     }
 }
 

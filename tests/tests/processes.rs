@@ -2,15 +2,13 @@
 //! restarts of Docker and of the whole machine.
 
 use anyhow::{Context, Result, ensure};
-use devflow_tests::docker::{Docker, Engine, PHP_IMAGE};
+use devflow_tests::docker::Engine;
 use devflow_tests::edge::EMAIL;
-use devflow_tests::places;
 use devflow_tests::plain::Plain;
-use devflow_tests::process::{output, wait_for};
+use devflow_tests::process::wait_for;
 use devflow_tests::server::{Installation, Parts, Site};
 use devflow_tests::webhook::Delivery;
 use serde_json::json;
-use std::process::Command;
 use std::time::Duration;
 
 fn recorded(site: &Site<'_>, sku: &str, limit: Duration) -> Result<()> {
@@ -252,22 +250,10 @@ fn workers_and_limits_changed_on_the_page_reach_the_live_release_without_a_deplo
     Ok(())
 }
 
-/// An engine that may be restarted without harm to anything else on the machine; its image is made once.
-fn own_engine() -> Result<Engine> {
-    let engine = Engine::start(&places::cache()?.join("dk-stories"), "devflow-own")?;
-    if !engine.docker().has_image(PHP_IMAGE) {
-        let from = Docker::find()?;
-        let archive = places::cache()?.join("php-image.tar");
-        output(from.command().args(["save", "-o"]).arg(&archive).arg(PHP_IMAGE))?;
-        output(engine.docker().command().args(["load", "-i"]).arg(&archive))?;
-        output(Command::new("rm").arg(&archive))?;
-    }
-    Ok(engine)
-}
-
 #[test]
 fn docker_restarted_and_machine_rebooted_bring_the_site_back() -> Result<()> {
-    let mut engine = own_engine()?;
+    // One that may be restarted without harm to anything else on the machine.
+    let mut engine = Engine::own("dk-stories")?;
     let mut here = Installation::start_on(
         engine.docker().clone(),
         Parts {

@@ -1,6 +1,7 @@
 //! Servers on their pages: how busy they are, their names, draining and removing them.
 
 use anyhow::{Context, Result, ensure};
+use devflow_tests::api::text;
 use devflow_tests::edge::{EMAIL, Edge};
 use devflow_tests::git::Push;
 use devflow_tests::places::Scratch;
@@ -9,6 +10,7 @@ use devflow_tests::process::wait_for;
 use devflow_tests::server::{Installation, Parts};
 use devflow_tests::webhook::Delivery;
 use serde_json::json;
+use std::fs;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -92,4 +94,23 @@ fn server_shows_how_busy_it_is_and_when_it_was_heard_of() -> Result<()> {
         );
     }
     Ok(())
+}
+
+#[test]
+fn clone_of_a_server_takes_over_and_the_first_one_ends_instead_of_working_beside_it() -> Result<()> {
+    let mut here = Installation::start(Parts::default())?;
+    let mut clone = here.server.runner.cloned_to(&here.folder().join("clone"))?;
+    // The newer session holds; the older one is refused (409) and ends, with the code at which no service manager starts it again.
+    let status = here.server.runner.ended(SOON)?;
+    assert_eq!(status.code(), Some(3));
+    let log = fs::read_to_string(here.server.runner.log())?;
+    ensure!(log.contains("another runner"), "{log}");
+    let ping = format!("/servers/{}/ping", clone.id());
+    let pinged = here.api.post(&ping, &json!({}), 202)?;
+    here.api.job(&text(&pinged, "/job/id")?, SOON)?;
+    clone.check()?;
+    // Started again by a person, the first one takes over in its turn: never are there two.
+    here.server.runner.start()?;
+    assert_eq!(clone.ended(SOON)?.code(), Some(3));
+    here.server.runner.check()
 }

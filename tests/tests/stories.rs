@@ -34,6 +34,7 @@ mod rotation;
 mod routes;
 mod servers;
 mod session_end;
+mod several_servers;
 mod switch;
 mod webhooks;
 mod witness;

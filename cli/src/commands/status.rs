@@ -49,9 +49,13 @@ fn sheet(project: &Project, live: Option<&Deployment>) -> String {
     put("Project", &format!("{} ({})", project.slug, project.name));
     put("State", &project.state);
     put("Branch", &format!("{} of {}", project.branch, project.repository));
+    let more = match project.further_servers {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
     put(
         "Server",
-        &format!("{}, {}", project.server_name, project.server_state),
+        &format!("{}, {}{more}", project.server_name, project.server_state),
     );
     put("Domains", &project.domains.join(", "));
     let release = |commit: Option<&str>, subject: Option<&str>, age: Age, id: &str| {

@@ -35,8 +35,19 @@ pub struct Deployment<'a> {
     pub project: Project<'a>,
     /// Id and name of its server.
     pub server: (&'a str, Option<&'a str>),
-    /// True where the project has a live release.
-    pub serving: bool,
+    /// What visitors of the project get.
+    pub serving: Serving,
+}
+
+/// What visitors get while a deployment is told about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serving {
+    /// A release from before.
+    Before,
+    /// This very release, on some of the project's servers at least.
+    This,
+    /// Nothing yet.
+    Nothing,
 }
 
 /// A project as the outside is told of it.
@@ -169,7 +180,7 @@ pub(super) fn sample() -> Deployment<'static> {
             name: "Shop",
         },
         server: ("srv_1", None),
-        serving: true,
+        serving: Serving::Before,
     }
 }
 

@@ -2,7 +2,7 @@
 //! incoming webhooks (<https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>), which Mattermost,
 //! Rocket.Chat and Discord (address with `/slack` at its end) take too.
 
-use super::message::Deployment;
+use super::message::{Deployment, Serving};
 use super::{Event, one_line};
 use serde_json::json;
 
@@ -16,10 +16,11 @@ pub fn deployment(event: Event, told: &Deployment<'_>, origin: &str) -> String {
     let name = escaped(told.project.name, SUBJECT_CHARS);
     let back = told.kind == "rollback";
     let reason = told.reason.map(sentence).unwrap_or_default();
-    let serves = if told.serving {
-        " The release before serves on."
-    } else {
-        " Nothing is live yet."
+    let serves = match told.serving {
+        Serving::Before => " The release before serves on.",
+        // The reason says on which servers.
+        Serving::This => "",
+        Serving::Nothing => " Nothing is live yet.",
     };
     let said = match event {
         Event::Failed if back => {
@@ -121,7 +122,7 @@ mod tests {
             format!(":white_check_mark: *Shop* is well again: the new release is live.\n{link}")
         );
         let first = Deployment {
-            serving: false,
+            serving: Serving::Nothing,
             reason: None,
             ..told()
         };

@@ -46,15 +46,13 @@ async fn prune(stores: &Stores, project: &str, before: UnixMillis) -> Result<(),
         .db
         .all(retention::deployments_to_prune(project, before))
         .await?;
-    for row in pruned {
-        // The output first: a deployment that is gone would leave its output behind for good.
-        if let Some(job) = &row.job {
-            stores.logs.run(events::delete(job)).await?;
-        }
-        stores
-            .db
-            .batch(retention::delete_deployment(&row.deployment).into())
-            .await?;
+    // The output first: a deployment that is gone would leave its output behind for good.
+    for job in pruned.iter().filter_map(|row| row.job.as_deref()) {
+        stores.logs.run(events::delete(job)).await?;
+    }
+    for row in pruned.chunk_by(|one, next| one.deployment == next.deployment) {
+        let statements = retention::delete_deployment(&row[0].deployment);
+        stores.db.batch(statements.into()).await?;
     }
     Ok(())
 }

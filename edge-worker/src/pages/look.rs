@@ -4,6 +4,7 @@ use crate::store::projects::ProjectState;
 use crate::store::servers::ServerState;
 use askama::filters::HtmlSafe;
 use devflow_domain::deployment::is_running;
+use devflow_domain::targets::PartState;
 use devflow_protocol::event::DeploymentState;
 use std::fmt;
 
@@ -67,6 +68,22 @@ pub(crate) fn deployment(state: DeploymentState) -> Badge {
         S::Cancelled => (Tone::Idle, "Cancelled"),
         S::Superseded => (Tone::Idle, "Superseded"),
         S::OutOfContact => (Tone::Warn, "Out of contact"),
+    };
+    Badge { tone, word }
+}
+
+/// The look of a deployment on one of several servers.
+pub(crate) fn part(state: PartState) -> Badge {
+    let (tone, word) = match state {
+        PartState::Waiting => (Tone::Idle, "Waits"),
+        PartState::Working => (Tone::Busy, "At work"),
+        PartState::GoingBack => (Tone::Busy, "Going back"),
+        PartState::Live => (Tone::Good, "Live"),
+        PartState::Failed => (Tone::Bad, "Failed"),
+        PartState::RolledBack => (Tone::Bad, "Rolled back"),
+        PartState::Cancelled => (Tone::Idle, "Cancelled"),
+        PartState::Superseded => (Tone::Idle, "Superseded"),
+        PartState::Stuck => (Tone::Bad, "Could not go back"),
     };
     Badge { tone, word }
 }

@@ -11,8 +11,8 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use devflow_protocol::DeploymentId;
 use devflow_protocol::event::{Event, Happening, StepOutcome, Stream};
+use devflow_protocol::{DeploymentId, ServerId};
 use serde::Deserialize;
 
 /// A line; its number is that of its event, so a link to it stays true.
@@ -98,21 +98,26 @@ pub(crate) struct OutputFragment {
 /// Lines that come with the page itself; its script fetches the others when the page is there.
 pub(crate) const FIRST_EVENTS: usize = 1_000;
 
-/// Reads what comes after event `after`, at most `most` events.
+/// Reads what comes after an event, at most `most` events.
 pub(crate) async fn read(
     state: &AppState,
     id: &DeploymentId,
-    after: u64,
+    from: &After,
     most: usize,
 ) -> Result<Output, ApiError> {
-    let output::Output { mut events, .. } = output::after(state, id, after).await?;
+    let After { after, server } = from;
+    let after = *after;
+    let output::Output { mut events, .. } = output::after(state, id, server.as_ref(), after).await?;
     events.truncate(most);
     let last = events.last().map_or(after, |event| event.n);
     Ok(Output {
         lines: lines(&events),
         last,
         more: !events.is_empty(),
-        earlier: (after > 0).then(|| format!("/deployments/{id}")),
+        earlier: (after > 0).then(|| match server {
+            None => format!("/deployments/{id}"),
+            Some(server) => format!("/deployments/{id}?server={server}"),
+        }),
     })
 }
 
@@ -120,7 +125,9 @@ pub(crate) async fn read(
 #[derive(Deserialize)]
 pub(crate) struct After {
     #[serde(default)]
-    after: u64,
+    pub(crate) after: u64,
+    /// Which of several servers.
+    pub(crate) server: Option<ServerId>,
 }
 
 /// `GET /deployments/{id}/output?after=N`: a part of the page.
@@ -131,7 +138,7 @@ pub(crate) async fn show(
     Id(id): Id<DeploymentId>,
     Query(after): Query<After>,
 ) -> Result<Response, ApiError> {
-    let output = read(&state, &id, after.after, usize::MAX).await?;
+    let output = read(&state, &id, &after, usize::MAX).await?;
     web::html(StatusCode::OK, &OutputFragment { output })
 }
 

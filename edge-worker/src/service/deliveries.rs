@@ -308,7 +308,7 @@ fn queue(
     deployment: &DeploymentId,
     delivery: &DeliveryId,
     trigger: Trigger,
-) -> [Statement; 2] {
+) -> [Statement; 3] {
     let job = platform::new_id(JobId::new);
     let new = NewDeployment {
         id: deployment,
@@ -361,7 +361,7 @@ pub(crate) async fn replay(
         return Err(projects::removing());
     }
     if hook.draining != 0 {
-        return Err(servers::draining());
+        return Err(servers::draining("A server of the project"));
     }
     let (now, deployment) = (platform::now(), platform::new_id(DeploymentId::new));
     let mut batch: Vec<Statement> = queue(&hook, &push, &deployment, id, Trigger::Replay).into();
@@ -374,7 +374,7 @@ pub(crate) async fn replay(
     ));
     let answers = state.db.batch(batch).await?;
     state.signal(Some(&hook.server), topics(Some(&hook.project), Some(&deployment)));
-    state.drain_outbox(answers.get(1))?;
+    state.drain_outbox(answers.get(2))?;
     super::deployments::get(state, &deployment).await
 }
 

@@ -1,6 +1,7 @@
 //! Deployments as a person or an API client asks for them: start, repeat, go back, cancel, give up.
 
-use super::{projects, servers, topics};
+use super::parts::{self, Advance, Ended};
+use super::{projects, targets, topics};
 use crate::app::AppState;
 use crate::auth::Actor;
 use crate::error::ApiError;
@@ -9,7 +10,7 @@ use crate::store::deployments::{DeploymentRow, Kind, NewDeployment};
 use crate::store::lease::Arguments;
 use crate::store::projects::{ProjectRow, ProjectState};
 use crate::store::{InBatch as _, Statement, activity, deployments, jobs, outbox};
-use devflow_domain::deployment::{can_cancel, is_final};
+use devflow_domain::deployment::{End, can_cancel, is_final};
 use devflow_protocol::event::DeploymentState;
 use devflow_protocol::job::Trigger;
 use devflow_protocol::text::GitSha;
@@ -74,7 +75,7 @@ async fn queue(
     batch.push(deployments::by_id(&id));
     let answers = state.db.batch(batch).await?;
     state.signal(Some(&project.server), topics(Some(&project.id), Some(&id)));
-    state.drain_outbox(answers.get(1))?;
+    state.drain_outbox(answers.get(2))?;
     let row = answers.last().first_row()?;
     row.ok_or_else(|| ApiError::Internal("a deployment was not there after it was queued".to_owned()))
 }
@@ -87,7 +88,7 @@ pub(crate) async fn start(
     commit: Option<&GitSha>,
 ) -> Result<DeploymentRow, ApiError> {
     let project = deployable(state, project).await?;
-    servers::check_takes_work(state, &project.server).await?;
+    targets::check_take_work(state, &project).await?;
     queue(
         state,
         actor,
@@ -109,7 +110,7 @@ pub(crate) async fn redeploy(
 ) -> Result<DeploymentRow, ApiError> {
     let before = get(state, id).await?;
     let project = deployable(state, &before.project).await?;
-    servers::check_takes_work(state, &project.server).await?;
+    targets::check_take_work(state, &project).await?;
     let wanted = Wanted {
         commit: before.commit_sha.as_ref(),
         subject: before.subject.as_deref(),
@@ -119,7 +120,7 @@ pub(crate) async fn redeploy(
     queue(state, actor, &project, "deployment.redeploy", &wanted).await
 }
 
-/// Goes back to the release of `id`, which has to be kept on the server. `force` does so even where a destructive
+/// Goes back to the release of `id`, which has to be kept on all servers of the project. `force` does so even where a destructive
 /// migration lies between.
 pub(crate) async fn roll_back(
     state: &AppState,
@@ -134,18 +135,7 @@ pub(crate) async fn roll_back(
     } else {
         id
     };
-    if project.live_deployment.as_ref() == Some(release) {
-        return Err(ApiError::Conflict(
-            "already_live",
-            "This release is the live one.".to_owned(),
-        ));
-    }
-    if !project.kept().contains(release) {
-        return Err(ApiError::Conflict(
-            "release_not_kept",
-            "This release is no longer on the server; deploy its commit again instead.".to_owned(),
-        ));
-    }
+    targets::check_goes_back(state, &project, release).await?;
     let wanted = Wanted {
         commit: target.commit_sha.as_ref(),
         subject: target.subject.as_deref(),
@@ -183,12 +173,62 @@ pub(crate) async fn cancel(
     let ended = answers.first().is_some_and(|answer| answer.changes() > 0);
     if !ended {
         let job: Option<jobs::JobRow> = answers.get(3).first_row()?;
-        let cancel = ask_runner_to_cancel(&row, job)?;
-        state.db.batch(vec![cancel, record()]).await?;
+        if let Some(job) = job.as_ref().filter(|job| job.parts > 0 && waits(job)) {
+            end_turn(state, job, End::Cancelled, "Cancelled by a person.", record()).await?;
+        } else {
+            let cancel = ask_runner_to_cancel(&row, job)?;
+            state.db.batch(vec![cancel, record()]).await?;
+        }
     }
     state.signal(Some(&row.server), topics(Some(&row.project), Some(id)));
     state.drain_outbox(answers.last())?;
     get(state, id).await
+}
+
+/// True for a job that no runner has begun.
+fn waits(job: &jobs::JobRow) -> bool {
+    matches!(job.state.as_str(), "queued" | "leased")
+}
+
+/// Ends the turn of a server that has not begun, or that nobody waits for any more, and does what follows on the others.
+async fn end_turn(
+    state: &AppState,
+    job: &jobs::JobRow,
+    end: End,
+    reason: &str,
+    record: Statement,
+) -> Result<(), ApiError> {
+    let now = platform::now();
+    let ended = Ended {
+        end,
+        reason: Some(reason.to_owned()),
+        manifest: None,
+        kept: None,
+        at: now,
+    };
+    let Advance { mut batch, wakes } = parts::advance(&state.db, job, ended).await?;
+    batch.extend([
+        jobs::give_up(&job.id, job.attempt, now),
+        record,
+        outbox::look(now),
+    ]);
+    let answers = state.db.batch(batch).await?;
+    let given_up = answers
+        .iter()
+        .rev()
+        .nth(2)
+        .is_some_and(|answer| answer.changes() > 0);
+    if !given_up {
+        return Err(ApiError::Conflict(
+            "changed_meanwhile",
+            "The server went on just now; load the deployment again and repeat it.".to_owned(),
+        ));
+    }
+    if let Some(other) = wakes {
+        state.signal(Some(&other), vec![]);
+    }
+    state.drain_outbox(answers.last())?;
+    Ok(())
 }
 
 /// The job by which the runner is asked, unless it is too late for that.
@@ -199,7 +239,8 @@ fn ask_runner_to_cancel(row: &DeploymentRow, job: Option<jobs::JobRow>) -> Resul
             "The server is silent and cannot be asked. Wait for it, or abandon the deployment.".to_owned(),
         ));
     }
-    let Some(job) = job.filter(|_| can_cancel(row.state)) else {
+    let goes_back = job.as_ref().is_some_and(|job| job.verb != row.kind.verb());
+    let Some(job) = job.filter(|_| can_cancel(row.state) && !goes_back) else {
         return Err(ApiError::Conflict(
             "too_late",
             "The new release is being switched to, which is not interrupted. Roll back instead.".to_owned(),
@@ -222,6 +263,10 @@ fn ask_runner_to_cancel(row: &DeploymentRow, job: Option<jobs::JobRow>) -> Resul
     Ok(jobs::insert_cancel(&new))
 }
 
+/// Why a deployment ended whose server is silent.
+const GIVEN_UP: &str =
+    "Given up by a person while its server was out of contact. The server may still finish it.";
+
 /// Gives up on a deployment whose server is silent, so that the project can be deployed again.
 pub(crate) async fn abandon(
     state: &AppState,
@@ -231,17 +276,23 @@ pub(crate) async fn abandon(
     let row = get(state, id).await?;
     let now = platform::now();
     let record = activity::record_if_changed(now, &actor.0, "deployment.abandon", id.as_str(), "");
-    let [deployment, job] = deployments::abandon(id, now);
-    let batch = vec![deployment, record, job, outbox::look(now)];
-    let answers = state.db.batch(batch).await?;
-    if answers.first().is_none_or(|answer| answer.changes() == 0) {
-        return Err(ApiError::Conflict(
-            "not_out_of_contact",
-            "Only a deployment whose server is out of contact can be abandoned; cancel it instead."
-                .to_owned(),
-        ));
+    let silent = row.state == DeploymentState::OutOfContact;
+    let job: Option<jobs::JobRow> = state.db.first(jobs::of_deployment(id)).await?;
+    if let Some(job) = job.filter(|job| silent && job.parts > 0) {
+        end_turn(state, &job, End::Failed, GIVEN_UP, record).await?;
+    } else {
+        let [deployment, job] = deployments::abandon(id, GIVEN_UP, now);
+        let batch = vec![deployment, record, job, outbox::look(now)];
+        let answers = state.db.batch(batch).await?;
+        if answers.first().is_none_or(|answer| answer.changes() == 0) {
+            return Err(ApiError::Conflict(
+                "not_out_of_contact",
+                "Only a deployment whose server is out of contact can be abandoned; cancel it instead."
+                    .to_owned(),
+            ));
+        }
+        state.drain_outbox(answers.last())?;
     }
     state.signal(Some(&row.server), topics(Some(&row.project), Some(id)));
-    state.drain_outbox(answers.last())?;
     get(state, id).await
 }

@@ -1,20 +1,20 @@
 //! From a leased job's rows to the signed envelope. Pure: keys, time and entropy are arguments.
 
 use crate::crypt::{CryptError, DataKey};
-use crate::store::deployments::Kind;
 use crate::store::lease::{Arguments, Materials};
 use crate::store::projects::read_settings;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_domain::settings::ProjectSettings;
+use devflow_domain::targets;
 use devflow_protocol::dsse::Envelope;
 use devflow_protocol::job::{
     Cancel, Deploy, Inspect, Job, Ping, ProjectOnly, RemoveProject, Restart, Rollback, Scale,
-    SealedEnvironment, Work, environment_context,
+    SealedEnvironment, Trigger, Work, environment_context,
 };
 use devflow_protocol::limits::ENVELOPE_BYTES;
 use devflow_protocol::project::ProjectSpec;
 use devflow_protocol::seal;
-use devflow_protocol::{ServerId, UnixMillis};
+use devflow_protocol::{DeploymentId, ServerId, UnixMillis};
 use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
@@ -80,7 +80,7 @@ fn work(materials: &Materials, seal: &Seal<'_>) -> Result<Work, BuildError> {
     let slug = || materials.slug.clone().ok_or(BuildError::Missing("project"));
     Ok(match materials.verb.as_str() {
         "deploy" => Work::Deploy(Box::new(deploy(materials, seal)?)),
-        "rollback" => Work::Rollback(Box::new(rollback(materials)?)),
+        "rollback" => Work::Rollback(Box::new(rollback(materials, arguments.release)?)),
         "cancel" => Work::Cancel(Cancel {
             job: arguments.job.ok_or(BuildError::Missing("job to cancel"))?,
         }),
@@ -120,8 +120,19 @@ fn scale(materials: &Materials) -> Result<Scale, BuildError> {
     })
 }
 
+/// True on a server of several that is not the first.
+fn follows(materials: &Materials) -> bool {
+    materials.position.is_some_and(|position| position > 0)
+}
+
 fn spec(materials: &Materials) -> Result<ProjectSpec, BuildError> {
-    Ok(settings(materials)?.to_spec(materials.slug.clone().ok_or(BuildError::Missing("project"))?))
+    let slug = materials.slug.clone().ok_or(BuildError::Missing("project"))?;
+    let spec = settings(materials)?.to_spec(slug);
+    Ok(if follows(materials) {
+        targets::of_follower(spec)
+    } else {
+        spec
+    })
 }
 
 fn deploy(materials: &Materials, seal: &Seal<'_>) -> Result<Deploy, BuildError> {
@@ -130,7 +141,11 @@ fn deploy(materials: &Materials, seal: &Seal<'_>) -> Result<Deploy, BuildError> 
             .deployment
             .clone()
             .ok_or(BuildError::Missing("deployment"))?,
-        trigger: materials.trigger_kind.ok_or(BuildError::Missing("deployment"))?,
+        trigger: match materials.trigger_kind.ok_or(BuildError::Missing("deployment"))? {
+            // Whether a newer commit is live was the first server's to say.
+            _ if follows(materials) => Trigger::Manual,
+            trigger => trigger,
+        },
         ref_name: materials
             .ref_name
             .clone()
@@ -141,15 +156,18 @@ fn deploy(materials: &Materials, seal: &Seal<'_>) -> Result<Deploy, BuildError> 
     })
 }
 
-fn rollback(materials: &Materials) -> Result<Rollback, BuildError> {
-    debug_assert_eq!(materials.kind, Some(Kind::Rollback));
+/// To the deployment's target; or to `before`, because another server failed: that code has run on the new schema since the
+/// migration, as where a server goes back by itself.
+fn rollback(materials: &Materials, before: Option<DeploymentId>) -> Result<Rollback, BuildError> {
     Ok(Rollback {
+        force: before.is_some() || materials.force == Some(1),
         deployment: materials
             .deployment
             .clone()
             .ok_or(BuildError::Missing("deployment"))?,
-        release: materials.target.clone().ok_or(BuildError::Missing("release"))?,
-        force: materials.force == Some(1),
+        release: before
+            .or_else(|| materials.target.clone())
+            .ok_or(BuildError::Missing("release"))?,
         spec: spec(materials)?,
     })
 }
@@ -178,8 +196,7 @@ fn environment(materials: &Materials, seal: &Seal<'_>) -> Result<SealedEnvironme
 #[cfg(test)]
 mod tests {
     use super::*;
-    use devflow_protocol::job::Trigger;
-    use devflow_protocol::{DeploymentId, JobId, ProjectId};
+    use devflow_protocol::{JobId, ProjectId};
 
     const SETTINGS: &str =
         r#"{"framework":"php","repository":"https://git.test/a/b.git","domains":["shop.test"]}"#;
@@ -197,7 +214,6 @@ mod tests {
             attempt: 1,
             sequence: 7,
             deployment: Some(DeploymentId::new(at, [3; 10])),
-            kind: Some(Kind::Deploy),
             trigger_kind: Some(Trigger::Push),
             ref_name: Some("refs/heads/main".parse().unwrap()),
             commit_sha: Some("a".repeat(40).parse().unwrap()),
@@ -207,6 +223,7 @@ mod tests {
             settings: Some(SETTINGS.to_owned()),
             environment_version: Some(3),
             sealing_key: Some(STANDARD.encode(seal::public_key(&[7; 32]).unwrap())),
+            position: None,
         }
     }
 
@@ -289,7 +306,6 @@ mod tests {
             (
                 Materials {
                     target: None,
-                    kind: Some(Kind::Rollback),
                     ..materials("rollback")
                 },
                 "the job's release is not there any more",

@@ -14,11 +14,13 @@ pub(crate) mod invitations;
 pub(crate) mod keys;
 pub(crate) mod outgoing;
 pub(crate) mod output;
+pub(crate) mod parts;
 pub(crate) mod people;
 pub(crate) mod polls;
 pub(crate) mod projects;
 pub(crate) mod reports;
 pub(crate) mod servers;
+pub(crate) mod targets;
 
 use crate::error::ApiError;
 

@@ -4,8 +4,8 @@ use crate::app::AppState;
 use crate::error::ApiError;
 use crate::store::events::ChunkRow;
 use crate::store::{StoreError, events, jobs};
-use devflow_protocol::DeploymentId;
 use devflow_protocol::event::{DeploymentState, Event};
+use devflow_protocol::{DeploymentId, ServerId};
 use serde::Serialize;
 
 /// Chunks that one answer reads at most: 2 MB.
@@ -15,7 +15,8 @@ const CHUNKS: i64 = 8;
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Output {
-    /// Which attempt the events are of: they count anew with each. 0 before the first.
+    /// Which attempt the events are of: they count anew with each. 0 before the first. The turns of several servers are
+    /// attempts one after the other.
     pub(crate) attempt: u32,
     /// In order.
     pub(crate) events: Vec<Event>,
@@ -25,10 +26,16 @@ pub(crate) struct Output {
     pub(crate) state: DeploymentState,
 }
 
-/// Events of the newest attempt after number `after`. Who asks while the job runs is taken for somebody who follows it.
-pub(crate) async fn after(state: &AppState, id: &DeploymentId, after: u64) -> Result<Output, ApiError> {
+/// Events of the newest attempt after number `after`; with `server` of the newest there. Who asks while the job runs is taken
+/// for somebody who follows it.
+pub(crate) async fn after(
+    state: &AppState,
+    id: &DeploymentId,
+    server: Option<&ServerId>,
+    after: u64,
+) -> Result<Output, ApiError> {
     let deployment = super::deployments::get(state, id).await?;
-    let work: Option<jobs::JobRow> = state.db.first(jobs::of_deployment(id)).await?;
+    let work: Option<jobs::WorkRow> = state.db.first(jobs::work_of(id, server)).await?;
     let output = |attempt, events, last| Output {
         attempt,
         events,
@@ -54,5 +61,5 @@ pub(crate) async fn after(state: &AppState, id: &DeploymentId, after: u64) -> Re
     if work.state == "running" {
         state.watch(id);
     }
-    Ok(output(work.attempt, found, last))
+    Ok(output(work.attempts_before + work.attempt, found, last))
 }

@@ -1,6 +1,7 @@
 //! A runner's poll: what it says about itself and its journal, then a lease, then waiting in the Hub for one.
 
 use super::envelope::{self, Seal};
+use super::parts::{self, Advance, Ended};
 use super::{FLEET, topics};
 use crate::app::AppState;
 use crate::crypt;
@@ -11,6 +12,7 @@ use crate::store::audit::{self, NewestRow};
 use crate::store::lease::{self, LeaseRequest, Materials, UnacknowledgedRow};
 use crate::store::servers::{RunnerRow, ServerState};
 use crate::store::{InBatch as _, deployments, jobs, outbox, servers};
+use devflow_domain::deployment::End;
 use devflow_domain::queue::{self, HeldJob};
 use devflow_protocol::dsse::Envelope;
 use devflow_protocol::event::DeploymentState;
@@ -262,14 +264,29 @@ async fn fail(
     };
     let json = serde_json::to_string(&outcome).map_err(|error| ApiError::Internal(error.to_string()))?;
     let (job, attempt) = (&materials.id, materials.attempt);
-    let answers = state
-        .db
-        .batch(vec![
-            deployments::finish(job, attempt, DeploymentState::Failed, Some(reason), None, now),
-            jobs::finish(job, attempt, &json, now),
-            outbox::look(now),
-        ])
-        .await?;
+    let Advance { mut batch, wakes } = if materials.position.is_some() {
+        let row: Option<jobs::JobRow> = state.db.first(jobs::by_id(job)).await?;
+        let row = row.ok_or_else(ApiError::lease_lost)?;
+        let ended = Ended {
+            end: End::Failed,
+            reason: Some(reason.to_owned()),
+            manifest: None,
+            kept: None,
+            at: now,
+        };
+        parts::advance(&state.db, &row, ended).await?
+    } else {
+        let failed = DeploymentState::Failed;
+        Advance {
+            batch: vec![deployments::finish(job, attempt, failed, Some(reason), None, now)],
+            wakes: None,
+        }
+    };
+    batch.extend([jobs::finish(job, attempt, &json, now), outbox::look(now)]);
+    let answers = state.db.batch(batch).await?;
+    if let Some(other) = wakes {
+        state.signal(Some(&other), vec![]);
+    }
     state.signal(
         None,
         topics(materials.project.as_ref(), materials.deployment.as_ref()),

@@ -39,19 +39,21 @@ pub(crate) async fn get(state: &AppState, id: &ServerId) -> Result<ServerRow, Ap
 }
 
 /// What is answered where something new is to be deployed to a server that is being drained.
-pub(crate) fn draining() -> ApiError {
+pub(crate) fn draining(name: &str) -> ApiError {
     ApiError::Conflict(
         "server_draining",
-        "The server is being drained, so nothing new is deployed there. End that on the server's page first."
-            .to_owned(),
+        format!(
+            "{name} is being drained, so nothing new is deployed there. End that on the server's page first."
+        ),
     )
 }
 
 /// Refuses where nothing new is to be deployed to a server. Going back to a kept release is not new.
 pub(crate) async fn check_takes_work(state: &AppState, id: &ServerId) -> Result<(), ApiError> {
-    match get(state, id).await?.draining_since {
+    let row = get(state, id).await?;
+    match row.draining_since {
         None => Ok(()),
-        Some(_) => Err(draining()),
+        Some(_) => Err(draining(&row.name)),
     }
 }
 

@@ -38,7 +38,7 @@ macro_rules! cards {
             $name,
             "
         SELECT p.id, p.slug, p.name, p.server, p.state, p.ref_name, p.settings, p.environment_version,
-          p.live_deployment, p.kept_releases, p.failing, p.created_at, p.updated_at, s.name AS server_name,
+          p.live_deployment, p.kept_releases, p.further_servers, p.server_policy, p.failing, p.created_at, p.updated_at, s.name AS server_name,
           s.state AS server_state, d.id AS last_deployment, d.state AS last_state, d.commit_sha AS last_commit,
           d.subject AS last_subject, d.queued_at AS last_queued_at, d.finished_at AS last_finished_at
         FROM ",

@@ -84,7 +84,8 @@ pub(crate) fn projects_of_server(server: &ServerId) -> Statement {
           d.state AS last_state
         FROM projects p JOIN servers s ON s.id = p.server
         LEFT JOIN deployments d ON d.id = (SELECT max(n.id) FROM deployments n WHERE n.project = p.id)
-        WHERE p.server = ?1 ORDER BY p.slug LIMIT ?2",
+        WHERE p.id IN (SELECT id FROM (SELECT id FROM projects WHERE server = ?1 ORDER BY slug LIMIT ?2)
+          UNION ALL SELECT project FROM further_targets WHERE server = ?1) ORDER BY p.slug LIMIT ?2",
         server,
         SERVER_PROJECTS
     )

@@ -18,6 +18,16 @@ pub(crate) enum Kind {
     Rollback,
 }
 
+impl Kind {
+    /// The verb of its jobs.
+    pub(crate) fn verb(self) -> &'static str {
+        match self {
+            Self::Deploy => "deploy",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
 /// A step as far as it is known; kept as a JSON list in `steps`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -143,13 +153,13 @@ fn trigger_name(trigger: Trigger) -> &'static str {
     }
 }
 
-/// Queues a deployment and its job; the second statement gives a [`super::outbox::LookRow`]. Where `only_with` names a delivery, both are written only if that very row is
-/// in the database: the insert of a delivery that is there already did nothing, and nothing follows from it.
-pub(crate) fn queue(new: &NewDeployment<'_>, only_with: Option<&DeliveryId>) -> [Statement; 2] {
-    let kind = if new.target.is_some() {
-        "rollback"
-    } else {
-        "deploy"
+/// Queues a deployment, its parts where its project has several servers, and its first job; the last statement gives a
+/// [`super::outbox::LookRow`]. Where `only_with` names a delivery, all of it is written only if that very row is in the
+/// database: the insert of a delivery that is there already did nothing, and nothing follows from it.
+pub(crate) fn queue(new: &NewDeployment<'_>, only_with: Option<&DeliveryId>) -> [Statement; 3] {
+    let kind = match new.target {
+        Some(_) => Kind::Rollback.verb(),
+        None => Kind::Deploy.verb(),
     };
     [
         statement!(
@@ -172,6 +182,16 @@ pub(crate) fn queue(new: &NewDeployment<'_>, only_with: Option<&DeliveryId>) -> 
             new.force,
             new.now,
             only_with
+        ),
+        statement!(
+            "-- parts_insert
+            INSERT INTO deployment_parts (deployment, position, server, state)
+            SELECT ?1, position, server, CASE position WHEN 0 THEN 'working' ELSE 'waiting' END
+            FROM (SELECT * FROM deployment_targets WHERE project = ?2)
+            WHERE EXISTS (SELECT 1 FROM further_targets WHERE project = ?2)
+              AND EXISTS (SELECT 1 FROM deployments WHERE id = ?1)",
+            new.id,
+            new.project
         ),
         statement!(
             "-- jobs_insert_for_deployment
@@ -249,15 +269,15 @@ pub(crate) fn cancel_unacknowledged(id: &DeploymentId, now: UnixMillis) -> [Stat
 }
 
 /// Gives up on a deployment whose server is silent. The first statement changes one row exactly where it did.
-pub(crate) fn abandon(id: &DeploymentId, now: UnixMillis) -> [Statement; 2] {
+pub(crate) fn abandon(id: &DeploymentId, reason: &str, now: UnixMillis) -> [Statement; 2] {
     [
         statement!(
             "-- deployments_abandon
-            UPDATE deployments SET state = 'failed', finished_at = ?2,
-              reason = 'Given up by a person while its server was out of contact. The server may still finish it.'
+            UPDATE deployments SET state = 'failed', finished_at = ?2, reason = ?3
             WHERE id = ?1 AND state = 'out_of_contact'",
             id,
-            now
+            now,
+            reason
         ),
         statement!(
             "-- jobs_abandon

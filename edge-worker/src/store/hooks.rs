@@ -21,7 +21,7 @@ pub(crate) struct HookRow {
     pub(crate) last_head: Option<GitSha>,
     /// JSON of `ProjectSettings`.
     pub(crate) settings: String,
-    /// 1 where the project's server is being drained.
+    /// 1 where a server of the project is being drained.
     pub(crate) draining: u8,
 }
 
@@ -33,7 +33,8 @@ macro_rules! hooks {
             $name,
             "
         SELECT h.id, h.provider, h.secret, h.project, p.state AS project_state, p.server, p.ref_name, p.last_head,
-          p.settings, s.draining_since IS NOT NULL AS draining
+          p.settings, s.draining_since IS NOT NULL OR EXISTS (SELECT 1 FROM further_targets f JOIN servers o
+            ON o.id = f.server WHERE f.project = p.id AND o.draining_since IS NOT NULL) AS draining
         FROM hooks h JOIN projects p ON p.id = h.project JOIN servers s ON s.id = p.server ",
             $rest
         )

@@ -25,6 +25,8 @@ pub(crate) struct JobRow {
     pub(crate) deployment_state: Option<DeploymentState>,
     /// JSON list of the deployment's steps.
     pub(crate) deployment_steps: Option<String>,
+    /// Servers that its deployment is for; 0 where its project has one.
+    pub(crate) parts: u32,
 }
 
 /// One job, with where its deployment stands.
@@ -32,20 +34,44 @@ pub(crate) fn by_id(id: &JobId) -> Statement {
     statement!(
         "-- jobs_by_id
         SELECT j.id, j.server, j.project, j.deployment, j.verb, j.state, j.attempt, j.lease, j.created_at, j.leased_at,
-          j.acked_at, j.finished_at, j.outcome, d.state AS deployment_state, d.steps AS deployment_steps
+          j.acked_at, j.finished_at, j.outcome, d.state AS deployment_state, d.steps AS deployment_steps,
+          (SELECT count(*) FROM deployment_parts q WHERE q.deployment = j.deployment) AS parts
         FROM jobs j LEFT JOIN deployments d ON d.id = j.deployment WHERE j.id = ?1",
         id
     )
 }
 
-/// The job that does a deployment.
+/// The newest job of a deployment: the one that does it, or on several servers the turn of one of them.
 pub(crate) fn of_deployment(id: &DeploymentId) -> Statement {
     statement!(
         "-- jobs_of_deployment
         SELECT j.id, j.server, j.project, j.deployment, j.verb, j.state, j.attempt, j.lease, j.created_at, j.leased_at,
-          j.acked_at, j.finished_at, j.outcome, NULL AS deployment_state, NULL AS deployment_steps
-        FROM jobs j WHERE j.deployment = ?1 AND j.verb IN ('deploy', 'rollback')",
+          j.acked_at, j.finished_at, j.outcome, NULL AS deployment_state, NULL AS deployment_steps,
+          (SELECT count(*) FROM deployment_parts q WHERE q.deployment = j.deployment) AS parts
+        FROM jobs j WHERE j.deployment = ?1 ORDER BY j.id DESC LIMIT 1",
         id
+    )
+}
+
+/// The job whose output is shown of a deployment.
+#[derive(Debug, Deserialize)]
+pub(crate) struct WorkRow {
+    pub(crate) id: JobId,
+    pub(crate) attempt: u32,
+    pub(crate) state: String,
+    /// Attempts of the deployment's jobs before this one: its servers have theirs one after the other.
+    pub(crate) attempts_before: u32,
+}
+
+/// The newest [`WorkRow`] of a deployment; with `server` the newest of that.
+pub(crate) fn work_of(id: &DeploymentId, server: Option<&ServerId>) -> Statement {
+    statement!(
+        "-- jobs_work_of
+        SELECT j.id, j.attempt, j.state, (SELECT coalesce(sum(b.attempt), 0) FROM jobs b WHERE b.deployment = ?1
+          AND b.id < j.id) AS attempts_before
+        FROM jobs j WHERE j.deployment = ?1 AND (?2 IS NULL OR j.server = ?2) ORDER BY j.id DESC LIMIT 1",
+        id,
+        server
     )
 }
 
@@ -91,13 +117,15 @@ pub(crate) fn insert_cancel(job: &NewJob<'_>) -> Statement {
     )
 }
 
-/// Ends what is queued for a project that is being removed, and its queued deployments.
+/// Ends what is queued for a project that is being removed, and its queued deployments. One that has begun goes on to its end,
+/// also on servers whose turn comes.
 pub(crate) fn clear_queue(project: &ProjectId, now: UnixMillis) -> [Statement; 2] {
     [
         statement!(
             "-- jobs_clear_queue
             UPDATE jobs SET state = 'done', finished_at = ?2, outcome = '{\"outcome\":\"cancelled\"}'
-            WHERE project = ?1 AND state = 'queued' AND server = (SELECT server FROM projects WHERE id = ?1)",
+            WHERE project = ?1 AND state = 'queued' AND server IN (SELECT server FROM deployment_targets WHERE project = ?1)
+              AND NOT EXISTS (SELECT 1 FROM deployments d WHERE d.id = jobs.deployment AND d.state <> 'queued')",
             project,
             now
         ),
@@ -178,12 +206,15 @@ pub(crate) fn held(server: &ServerId, before: UnixMillis) -> Statement {
     )
 }
 
-/// The runner says that it does not have the job: it may be tried again, as the next attempt.
+/// The runner says that it does not have the job: it may be tried again, as the next attempt. A deployment that another
+/// server has had its turn in is not queued anew.
 pub(crate) fn requeue(id: &JobId, attempt: u32) -> [Statement; 2] {
     [
         statement!(
             "-- deployments_requeue
-            UPDATE deployments SET state = 'queued', state_before_silence = NULL, started_at = NULL, steps = '[]'
+            UPDATE deployments SET state_before_silence = NULL, steps = '[]', (state, started_at) =
+              (SELECT iif(count(*) = 0, 'queued', 'preparing'), iif(count(*) = 0, NULL, deployments.started_at)
+                FROM deployment_parts q WHERE q.deployment = deployments.id AND q.finished_at IS NOT NULL)
             WHERE id = (SELECT deployment FROM jobs WHERE id = ?1 AND attempt = ?2
               AND state IN ('running', 'out_of_contact'))
               AND state NOT IN ('live', 'failed', 'rolled_back', 'cancelled', 'superseded')",
@@ -198,6 +229,18 @@ pub(crate) fn requeue(id: &JobId, attempt: u32) -> [Statement; 2] {
             attempt
         ),
     ]
+}
+
+/// Ends a job that nobody is to do any more: its server is silent, or has not begun.
+pub(crate) fn give_up(id: &JobId, attempt: u32, now: UnixMillis) -> Statement {
+    statement!(
+        "-- jobs_give_up
+        UPDATE jobs SET state = 'abandoned', finished_at = ?3, envelope = NULL
+        WHERE id = ?1 AND attempt = ?2 AND state IN ('queued', 'leased', 'out_of_contact')",
+        id,
+        attempt,
+        now
+    )
 }
 
 /// A server that was silent has the job still: work goes on where it stood.

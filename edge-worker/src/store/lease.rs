@@ -1,7 +1,6 @@
 //! Handing out jobs. One batch decides and reads all that the envelope needs; a second statement stores the
 //! envelope, so that the identical one is sent again to every poll until it is acknowledged.
 
-use super::deployments::Kind;
 use super::{Statement, statement};
 use devflow_protocol::job::{Part, Trigger};
 use devflow_protocol::text::{GitSha, RefName, RepositoryUrl, Slug};
@@ -25,6 +24,9 @@ pub(crate) struct Arguments {
     pub(crate) repository: Option<RepositoryUrl>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ref_name: Option<RefName>,
+    /// The release to go back to because another server failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) release: Option<DeploymentId>,
 }
 
 /// Who asks, and what a new lease is to be.
@@ -48,8 +50,9 @@ pub(crate) const LEASED: usize = 4;
 /// Leases the next job of a server:
 /// 0. unacknowledged leases that ran out go back to the queue;
 /// 1. an unacknowledged envelope that still holds is what the poll gets;
-/// 2. else the oldest queued job whose project has nothing at work is leased (cancel and ping need no such slot,
-///    and a cancel goes first);
+/// 2. else the oldest queued job whose project has nothing at work here, and no other deployment anywhere, is leased (cancel
+///    and ping need no such slot, and a cancel goes first); where all servers of a project have to have a release, its
+///    deployment begins when all are there;
 /// 3. the server's sequence moves on;
 /// 4. what its envelope is made of.
 ///
@@ -97,11 +100,15 @@ fn take(request: &LeaseRequest<'_>) -> Statement {
           WHERE j.server = ?1 AND j.state = 'queued'
             AND NOT EXISTS (SELECT 1 FROM jobs l WHERE l.server = ?1 AND l.state = 'leased')
             AND (j.verb IN ('cancel', 'ping') OR (?6 = 0
-              AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.project = j.project
+              AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.project = j.project AND o.server = ?1
                 AND o.state IN ('leased', 'running', 'out_of_contact') AND o.verb NOT IN ('cancel', 'ping'))
-              AND NOT EXISTS (SELECT 1 FROM deployments d WHERE d.project = j.project AND d.state IN
-                ('preparing', 'building', 'starting', 'migrating', 'checking', 'switching', 'observing',
-                 'out_of_contact'))))
+              AND NOT EXISTS (SELECT 1 FROM deployments d WHERE d.project = j.project AND d.id IS NOT j.deployment
+                AND d.state IN ('preparing', 'building', 'starting', 'migrating', 'checking', 'switching', 'observing',
+                 'out_of_contact'))
+              AND NOT EXISTS (SELECT 1 FROM deployment_parts q JOIN deployments d ON d.id = q.deployment
+                JOIN projects p ON p.id = d.project JOIN servers s ON s.id = q.server
+                WHERE q.deployment = j.deployment AND q.state = 'waiting' AND d.state = 'queued'
+                  AND p.server_policy = 'all' AND s.state <> 'online')))
           ORDER BY j.verb = 'cancel' DESC, j.id LIMIT 1)
         RETURNING id",
         request.server,
@@ -124,7 +131,6 @@ pub(crate) struct Materials {
     pub(crate) attempt: u32,
     pub(crate) sequence: i64,
     pub(crate) deployment: Option<DeploymentId>,
-    pub(crate) kind: Option<Kind>,
     pub(crate) trigger_kind: Option<Trigger>,
     pub(crate) ref_name: Option<RefName>,
     pub(crate) commit_sha: Option<GitSha>,
@@ -138,14 +144,17 @@ pub(crate) struct Materials {
     pub(crate) environment: Option<String>,
     /// The runner's X25519 key, base64.
     pub(crate) sealing_key: Option<String>,
+    /// Which of several servers of its deployment it is; 0 is the first.
+    pub(crate) position: Option<u32>,
 }
 
 fn materials(server: &ServerId, lease: &str) -> Statement {
     statement!(
         "-- lease_materials
-        SELECT j.id, j.project, j.verb, j.arguments, j.attempt, j.sequence, j.deployment, d.kind, d.trigger_kind,
+        SELECT j.id, j.project, j.verb, j.arguments, j.attempt, j.sequence, j.deployment, d.trigger_kind,
           d.ref_name, d.commit_sha, d.target, d.force, p.slug, p.settings, p.environment_version,
-          e.sealed AS environment, s.sealing_key
+          e.sealed AS environment, s.sealing_key, (SELECT q.position FROM deployment_parts q
+            WHERE q.deployment = j.deployment AND q.server = j.server) AS position
         FROM jobs j JOIN servers s ON s.id = j.server
         LEFT JOIN deployments d ON d.id = j.deployment
         LEFT JOIN projects p ON p.id = j.project

@@ -22,12 +22,14 @@ pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod lease;
 pub(crate) mod outbox;
+pub(crate) mod parts;
 pub(crate) mod passkeys;
 pub(crate) mod people;
 pub(crate) mod projects;
 pub(crate) mod retention;
 pub(crate) mod second_factors;
 pub(crate) mod servers;
+pub(crate) mod targets;
 pub(crate) mod users;
 
 #[cfg(test)]
@@ -135,7 +137,7 @@ pub(crate) struct Statement {
 
 impl Statement {
     /// What the first line of the statement says.
-    fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.sql
             .trim_start()
             .lines()

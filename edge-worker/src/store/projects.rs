@@ -2,6 +2,7 @@
 
 use super::{Statement, StoreError, statement};
 use devflow_domain::settings::ProjectSettings;
+use devflow_domain::targets::Policy;
 use devflow_protocol::runner_api::ProjectReport;
 use devflow_protocol::text::{RefName, Slug};
 use devflow_protocol::{DeploymentId, JobId, ProjectId, ServerId, UnixMillis};
@@ -35,6 +36,9 @@ pub(crate) struct ProjectRow {
     pub(crate) live_deployment: Option<DeploymentId>,
     /// JSON list of deployment ids, see [`Self::kept`].
     pub(crate) kept_releases: String,
+    /// How many servers it has beside `server`.
+    pub(crate) further_servers: usize,
+    pub(crate) server_policy: Policy,
     pub(crate) created_at: UnixMillis,
     pub(crate) updated_at: UnixMillis,
 }
@@ -61,7 +65,7 @@ pub(crate) fn by_id(id: &ProjectId) -> Statement {
     statement!(
         "-- projects_by_id
         SELECT id, slug, name, server, state, ref_name, settings, environment_version, live_deployment,
-          kept_releases, created_at, updated_at
+          kept_releases, further_servers, server_policy, created_at, updated_at
         FROM projects WHERE id = ?1",
         id
     )
@@ -79,7 +83,8 @@ pub(crate) fn host_name_taken(server: &ServerId, except: &ProjectId, domains: &s
     statement!(
         "-- projects_host_name_taken
         SELECT d.value AS domain, p.name FROM projects p, json_each(p.settings, '$.domains') d
-        WHERE p.server = ?1 AND p.id <> ?2 AND d.value IN (SELECT value FROM json_each(?3)) LIMIT 1",
+        WHERE p.id IN (SELECT id FROM projects WHERE server = ?1 UNION ALL SELECT project FROM further_targets
+          WHERE server = ?1) AND p.id <> ?2 AND d.value IN (SELECT value FROM json_each(?3)) LIMIT 1",
         server,
         except,
         domains
@@ -179,29 +184,32 @@ pub(crate) fn delete(id: &ProjectId) -> Statement {
     statement!("-- projects_delete\nDELETE FROM projects WHERE id = ?1", id)
 }
 
-/// Deletes the project of a removal that succeeded, only together with the end of that job.
+/// Deletes the project of a removal that succeeded on its last server, only together with the end of that job.
 pub(crate) fn delete_removed(job: &JobId, attempt: u32) -> Statement {
     statement!(
         "-- projects_delete_removed
-        DELETE FROM projects WHERE id = (SELECT project FROM jobs WHERE id = ?1 AND attempt = ?2
+        DELETE FROM projects WHERE state = 'removing' AND further_servers = 0
+          AND (id, server) = (SELECT project, server FROM jobs WHERE id = ?1 AND attempt = ?2
           AND verb = 'remove_project' AND state IN ('leased', 'running', 'out_of_contact'))",
         job,
         attempt
     )
 }
 
-/// Gives a project back whose removal failed, only together with the end of that job.
+/// Gives a project back whose removal failed on one of its servers, only together with the end of that job.
 pub(crate) fn keep_after_all(job: &JobId, attempt: u32) -> Statement {
     statement!(
         "-- projects_keep_after_all
-        UPDATE projects SET state = 'active' WHERE state = 'removing' AND id = (SELECT project FROM jobs
-          WHERE id = ?1 AND attempt = ?2 AND state IN ('leased', 'running', 'out_of_contact'))",
+        UPDATE projects SET state = 'active' WHERE state = 'removing' AND EXISTS (SELECT 1 FROM jobs j
+          WHERE j.id = ?1 AND j.attempt = ?2 AND j.state IN ('leased', 'running', 'out_of_contact')
+            AND j.project = projects.id AND (j.server = projects.server OR EXISTS (SELECT 1 FROM further_targets f
+              WHERE f.project = projects.id AND f.server = j.server)))",
         job,
         attempt
     )
 }
 
-/// Takes over what the runner reports at the end of a job, only together with the end of that job.
+/// Takes over what the runner of the first server reports at the end of a job, only together with the end of that job.
 pub(crate) fn report(
     job: &JobId,
     attempt: u32,
@@ -218,7 +226,7 @@ pub(crate) fn report(
         "-- projects_report
         UPDATE projects SET live_deployment = ?3, kept_releases = ?4,
           state = CASE WHEN state = 'removing' THEN state ELSE coalesce(?5, state) END
-        WHERE slug = ?6 AND id = (SELECT project FROM jobs WHERE id = ?1 AND attempt = ?2
+        WHERE slug = ?6 AND (id, server) = (SELECT project, server FROM jobs WHERE id = ?1 AND attempt = ?2
           AND state IN ('leased', 'running', 'out_of_contact'))",
         job,
         attempt,

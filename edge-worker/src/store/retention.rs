@@ -67,28 +67,29 @@ pub(crate) fn deliveries(project: &str, before: UnixMillis) -> Statement {
 pub(crate) fn deployments_to_prune(project: &str, before: UnixMillis) -> Statement {
     statement!(
         "-- retention_deployments_to_prune
-        SELECT d.id AS deployment, j.id AS job FROM deployments d LEFT JOIN jobs j ON j.deployment = d.id
-        JOIN projects p ON p.id = d.project
+        SELECT o.id AS deployment, j.id AS job FROM (SELECT d.id FROM deployments d JOIN projects p ON p.id = d.project
         WHERE d.project = ?1
           AND d.state IN ('live', 'failed', 'rolled_back', 'cancelled', 'superseded')
           AND d.id IS NOT p.live_deployment AND instr(p.kept_releases, d.id) = 0
+          AND NOT EXISTS (SELECT 1 FROM further_targets f WHERE f.project = ?1
+            AND (f.live_deployment = d.id OR instr(f.kept_releases, d.id) > 0))
           AND (d.queued_at < ?2 OR d.id < (SELECT n.id FROM deployments n WHERE n.project = ?1
             ORDER BY n.id DESC LIMIT 1 OFFSET ?3))
-        ORDER BY d.id LIMIT 20",
+        ORDER BY d.id LIMIT 20) o LEFT JOIN jobs j ON j.deployment = o.id ORDER BY o.id",
         project,
         before,
         DEPLOYMENTS_KEPT - 1
     )
 }
 
-/// A deployment to prune, with its job.
+/// A deployment to prune, with one of its jobs.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 pub(crate) struct PrunedRow {
     pub(crate) deployment: String,
     pub(crate) job: Option<String>,
 }
 
-/// Deletes one deployment and its job.
+/// Deletes one deployment and its jobs.
 pub(crate) fn delete_deployment(deployment: &str) -> [Statement; 2] {
     [
         statement!(

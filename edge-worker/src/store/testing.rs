@@ -39,6 +39,7 @@ impl TestDb {
             include_str!("../../../migrations/core/0010_passkeys.sql"),
             include_str!("../../../migrations/core/0012_audit_archive.sql"),
             include_str!("../../../migrations/core/0014_scale.sql"),
+            include_str!("../../../migrations/core/0016_targets.sql"),
             include_str!("../../../migrations/core/0018_keys.sql"),
         ])
     }

@@ -2,12 +2,13 @@
 
 pub(crate) mod actions;
 pub(crate) mod chart;
+pub(crate) mod servers;
 
 use super::assets;
 use super::icon;
 use super::look::{self, Badge, Tone};
 use super::moment::{Length, Moment};
-use super::output::{self, Output};
+use super::output::{self, After, Output};
 use super::project::deployments::{asked_by, subject};
 use super::shell::{Mood, Section, Shell};
 use super::web::Visitor;
@@ -17,6 +18,7 @@ use crate::extract::{Id, Query};
 use crate::platform;
 use crate::service::{deployments, projects};
 use crate::store::deployments::{DeploymentRow, Kind, StepRow as StoredStep};
+use crate::store::parts::{self, PartRow};
 use crate::store::projects::ProjectRow;
 use askama::Template;
 use axum::extract::State;
@@ -27,7 +29,7 @@ use devflow_domain::deployment::{can_cancel, is_final, is_running};
 use devflow_protocol::DeploymentId;
 use devflow_protocol::event::{DeploymentState, StepOutcome};
 use devflow_protocol::time::UnixMillis;
-use serde::Deserialize;
+use servers::{PartView, Several, Shown};
 
 /// What the page says on top about where things stand.
 pub(crate) struct Said {
@@ -74,25 +76,47 @@ pub(crate) struct DeploymentPage {
     pub(crate) current_step: Option<String>,
     pub(crate) steps: Vec<StepRow>,
     pub(crate) no_steps: &'static str,
+    /// Server by server, where there are several.
+    pub(crate) servers: Vec<PartView>,
+    /// Whose steps and output are shown, of several.
+    pub(crate) shown: Option<Shown>,
     pub(crate) output: Output,
 }
 
 /// Where things stand in words: what failed, what serves now, what to do.
-fn said(row: &DeploymentRow, project: &ProjectRow, steps: &[StoredStep], server: &str) -> Option<Said> {
+fn said(
+    row: &DeploymentRow,
+    project: &ProjectRow,
+    steps: &[StoredStep],
+    server: &str,
+    parts: &[PartRow],
+) -> Option<Said> {
     use DeploymentState as S;
     let failed = steps
         .iter()
         .find(|step| step.outcome == Some(StepOutcome::Failed));
     let has_live = project.live_deployment.is_some();
     let (tone, head) = match row.state {
+        S::Failed if parts.iter().any(|part| part.state.has_release()) => (
+            Tone::Bad,
+            "It failed on some of its servers; others serve the new release.",
+        ),
         S::Failed if has_live => (
             Tone::Bad,
             "It failed. The release before serves on; visitors noticed nothing.",
         ),
         S::Failed => (Tone::Bad, "It failed. Nothing is live yet."),
+        S::RolledBack if !parts.is_empty() => (
+            Tone::Bad,
+            "It failed on one of its servers, so the release before serves on all of them.",
+        ),
         S::RolledBack => (
             Tone::Bad,
             "The new release turned bad, so the one before serves again.",
+        ),
+        S::Cancelled if parts.iter().any(|part| part.state.has_release()) => (
+            Tone::Idle,
+            "It was cancelled; some of its servers serve the new release.",
         ),
         S::Cancelled => (Tone::Idle, "It was cancelled before the switch."),
         S::Superseded => (Tone::Idle, "A newer push took its place."),
@@ -147,10 +171,12 @@ fn view(
     visitor: &Visitor,
     row: &DeploymentRow,
     project: &ProjectRow,
+    several: &Several,
     output: Output,
     now: UnixMillis,
 ) -> DeploymentPage {
-    let steps = row.steps();
+    let Several { parts, at } = several;
+    let steps = at.map_or_else(|| row.steps(), |at| parts[at].steps_in(row));
     let badge = look::deployment(row.state);
     let release = row
         .target
@@ -190,7 +216,7 @@ fn view(
         can_abandon: row.state == DeploymentState::OutOfContact,
         can_roll_back: kept && !live && !running,
         can_redeploy: !running,
-        said: said(row, project, &steps, &server_name),
+        said: said(row, project, &steps, &server_name, parts),
         server_name,
         queued: Moment::new(row.queued_at, now),
         started: row.started_at.map(|at| Moment::new(at, now)),
@@ -208,15 +234,10 @@ fn view(
             .map(|step| step.step.to_string()),
         steps: chart(&steps, row, now),
         no_steps: no_steps(row),
+        servers: servers::views(several, row.state),
+        shown: several.shown(),
         output,
     }
-}
-
-/// Where the output begins.
-#[derive(Deserialize)]
-pub(crate) struct From {
-    #[serde(default)]
-    after: u64,
 }
 
 /// `GET /deployments/{id}`
@@ -225,19 +246,24 @@ pub(crate) async fn show(
     State(state): State<AppState>,
     visitor: Visitor,
     Id(id): Id<DeploymentId>,
-    Query(from): Query<From>,
+    Query(asked): Query<After>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let row = deployments::get(&state, &id).await?;
     let project = projects::get(&state, &row.project).await?;
+    let several = Several::new(state.db.all(parts::of(&id)).await?, asked.server.as_ref());
     // A page that fetches itself again keeps the lines it has and asks for further ones.
     let output = if headers.contains_key("x-refresh") {
         Output {
-            last: from.after,
+            last: asked.after,
             ..Output::default()
         }
     } else {
-        output::read(&state, &id, from.after, output::FIRST_EVENTS).await?
+        let from = After {
+            after: asked.after,
+            server: several.server().cloned(),
+        };
+        output::read(&state, &id, &from, output::FIRST_EVENTS).await?
     };
-    visitor.page(&view(&visitor, &row, &project, output, platform::now()))
+    visitor.page(&view(&visitor, &row, &project, &several, output, platform::now()))
 }

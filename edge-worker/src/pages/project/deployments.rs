@@ -1,5 +1,6 @@
 //! A project's first page: what is live, and the deployments, newest first.
 
+use super::servers::{self, TargetView};
 use super::times::{Times, times};
 use super::{Head, Tab};
 use crate::app::AppState;
@@ -11,7 +12,7 @@ use crate::pages::shell::{Mood, Section, Shell};
 use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon};
 use crate::platform;
-use crate::service::projects;
+use crate::service::{projects, targets};
 use crate::store::cards::ProjectCard;
 use crate::store::deployments::{self, DeploymentRow, FROM_NEWEST, Kind};
 use crate::store::servers::ServerState;
@@ -54,6 +55,8 @@ pub(crate) struct DeploymentsPage {
     pub(crate) processes: String,
     /// Says that deployments wait, and for what.
     pub(crate) waiting: Option<String>,
+    /// Its servers, where there are several.
+    pub(crate) targets: Vec<TargetView>,
     pub(crate) times: Option<Times>,
     pub(crate) rows: Vec<Row>,
     pub(crate) next: Option<String>,
@@ -112,6 +115,8 @@ fn waiting(card: &ProjectCard, rows: &[DeploymentRow]) -> Option<String> {
     }
     Some(if rows.iter().any(|row| is_running(row.state)) {
         format!("{queued} waiting for the one that runs")
+    } else if card.project.further_servers > 0 {
+        format!("{queued} waiting for its servers")
     } else if card.server_state == ServerState::Missing {
         format!("{queued} waiting for {} to come back", card.server_name)
     } else {
@@ -139,7 +144,10 @@ pub(crate) async fn show(
             None => state.db.first(deployments::by_id(live)).await?,
         },
     };
-    let view = view(&visitor, &card, live.as_ref(), &page, first_page)?;
+    let mut view = view(&visitor, &card, live.as_ref(), &page, first_page)?;
+    if card.project.further_servers > 0 && first_page {
+        view.targets = servers::views(&targets::of(&state, &id).await?);
+    }
     visitor.page(&view)
 }
 
@@ -190,6 +198,7 @@ fn view(
         } else {
             processes.join(", ")
         },
+        targets: vec![],
         times: times(&page.items, &spec).filter(|_| first_page),
         waiting: waiting(card, &page.items),
         rows: page.items.iter().map(|row| list_row(row, now)).collect(),

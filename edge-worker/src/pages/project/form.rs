@@ -1,6 +1,7 @@
 //! The form of a project's settings: for a new project and for one that is there.
 
 use super::Head;
+use super::servers::Place;
 use crate::pages::shell::Shell;
 use crate::pages::{assets, icon};
 use askama::Template;
@@ -206,4 +207,10 @@ pub(crate) struct SettingsPage {
     pub(crate) shell: Shell,
     pub(crate) project: Head,
     pub(crate) form: ProjectForm,
+    /// They decide on which servers projects are.
+    pub(crate) can_place: bool,
+    /// Id and name of each server.
+    pub(crate) servers: Vec<(String, String)>,
+    pub(crate) places: Vec<Place>,
+    pub(crate) keeps_going: bool,
 }

@@ -11,6 +11,7 @@ pub(crate) mod pipeline;
 pub(crate) mod processes;
 
 pub(crate) mod actions;
+pub(crate) mod servers;
 pub(crate) mod settings;
 pub(crate) mod times;
 pub(crate) mod wizard;
@@ -119,6 +120,11 @@ pub(crate) fn router() -> Routes {
             Needs::project(Action::ChangeSettings),
             settings::save,
         )
+        .post(
+            "/projects/{id}/servers",
+            Needs::project(Action::ChangeSettings),
+            servers::save,
+        )
 }
 
 /// The pages of a project.
@@ -147,6 +153,8 @@ pub(crate) struct Head {
     pub(crate) kind: String,
     pub(crate) server: String,
     pub(crate) server_name: String,
+    /// How many servers it has beside that.
+    pub(crate) further_servers: usize,
     pub(crate) server_missing: bool,
     pub(crate) can_deploy: bool,
     /// True where there is a release to start and stop, for somebody who may.
@@ -200,6 +208,7 @@ impl Head {
             kind: kind(&settings),
             server: card.project.server.to_string(),
             server_name: card.server_name.clone(),
+            further_servers: card.project.further_servers,
             server_missing: card.server_state == ServerState::Missing,
             can_deploy: may(Action::Deploy),
             can_run: card.project.live_deployment.is_some() && may(Action::Operate),

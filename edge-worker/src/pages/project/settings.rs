@@ -1,19 +1,23 @@
 //! Making a project and changing its settings: the forms as fields of the API, and its problems back on the form.
 
 use super::form::{NewProjectPage, ProjectForm, SettingsPage};
+use super::servers::places;
 use super::{Head, Tab};
 use crate::app::AppState;
 use crate::auth::Actor;
 use crate::error::ApiError;
 use crate::extract::{CsrfForm, Id};
-use crate::pages::shell::Section;
+use crate::pages::shell::{Section, Shell};
 use crate::pages::web::{self, Visitor};
-use crate::service::{environments, projects};
+use crate::service::{environments, projects, targets};
+use crate::store::cards::ProjectCard;
 use crate::store::servers::{self, ServerRow, ServerState};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use devflow_domain::access::Action;
 use devflow_domain::settings::ProjectSettings;
+use devflow_domain::targets::Policy;
 use devflow_protocol::ProjectId;
 
 /// The whole form of a new project.
@@ -120,7 +124,8 @@ pub(crate) async fn show(
         Section::Projects,
         Some(super::topic(&id)),
     );
-    visitor.page(&SettingsPage { shell, project, form })
+    let can_place = visitor.signed_in.access.may(Action::CreateProject, None);
+    visitor.page(&page(&state, shell, project, &card, can_place, form).await?)
 }
 
 /// `POST /projects/{id}/settings`
@@ -147,5 +152,33 @@ pub(crate) async fn save(
     let visitor = Visitor::new(signed_in, &headers, &path);
     let project = Head::new(&card, Some(Tab::Settings), &visitor.signed_in.access)?;
     let shell = visitor.shell(format!("Settings of {}", project.name), Section::Projects, None);
-    web::refused(&SettingsPage { shell, project, form })
+    let can_place = visitor.signed_in.access.may(Action::CreateProject, None);
+    web::refused(&page(&state, shell, project, &card, can_place, form).await?)
+}
+
+async fn page(
+    state: &AppState,
+    shell: Shell,
+    project: Head,
+    card: &ProjectCard,
+    can_place: bool,
+    form: ProjectForm,
+) -> Result<SettingsPage, ApiError> {
+    let (servers, targets) = if can_place {
+        (
+            server_choices(state).await?,
+            targets::of(state, &card.project.id).await?,
+        )
+    } else {
+        (vec![], vec![])
+    };
+    Ok(SettingsPage {
+        shell,
+        project,
+        form,
+        can_place,
+        servers,
+        places: places(&targets),
+        keeps_going: card.project.server_policy == Policy::KeepGoing,
+    })
 }

@@ -11,12 +11,13 @@ use crate::service::output::{self, Output};
 use crate::service::{deployments, projects};
 use crate::store::Page;
 use crate::store::deployments::{self as store, DeploymentRow, FROM_NEWEST};
+use crate::store::parts::{self, PartRow};
 use axum::Json;
 use axum::extract::State;
 use axum::http::Method;
 use devflow_domain::access::Action;
 use devflow_protocol::text::GitSha;
-use devflow_protocol::{DeploymentId, ProjectId};
+use devflow_protocol::{DeploymentId, ProjectId, ServerId};
 use serde::Deserialize;
 
 type Asked = Accepted<DeploymentAsked>;
@@ -126,7 +127,9 @@ async fn show(
     _caller: Caller,
     Id(id): Id<DeploymentId>,
 ) -> Result<Json<Deployment>, ApiError> {
-    Ok(Json(deployments::get(&state, &id).await?.into()))
+    let row = deployments::get(&state, &id).await?;
+    let parts: Vec<PartRow> = state.db.all(parts::of(&id)).await?;
+    Ok(Json(Deployment::on(row, parts)))
 }
 
 #[derive(Default, Deserialize)]
@@ -136,6 +139,8 @@ struct After {
     /// The number of the last event that is known.
     #[serde(default)]
     after: u64,
+    /// Only what this one of several servers told; without it the one whose turn is the newest.
+    server: Option<ServerId>,
 }
 
 #[worker::send]
@@ -145,7 +150,9 @@ async fn show_output(
     Id(id): Id<DeploymentId>,
     Query(query): Query<After>,
 ) -> Result<Json<Output>, ApiError> {
-    Ok(Json(output::after(&state, &id, query.after).await?))
+    Ok(Json(
+        output::after(&state, &id, query.server.as_ref(), query.after).await?,
+    ))
 }
 
 #[worker::send]

@@ -2,6 +2,7 @@
 
 mod audit;
 mod deliveries;
+mod deployed;
 mod deployments;
 mod endpoints;
 mod keys;

@@ -1,6 +1,6 @@
 //! Projects and their environments.
 
-use super::view::{EnvironmentMade, Hook, JobQueued, Project, ProjectDetail, ProjectMade};
+use super::view::{EnvironmentMade, Hook, JobQueued, Project, ProjectDetail, ProjectMade, Target};
 use crate::access::{Needs, Routes};
 use crate::answer::{Accepted, AcceptedOrDone, Created, Versioned};
 use crate::app::AppState;
@@ -9,7 +9,7 @@ use crate::error::ApiError;
 use crate::extract::{Id, IfMatch, Json as Body, Paging, Query};
 use crate::service::projects::scale::Wanted;
 use crate::service::projects::{NewProject, ProjectChanges};
-use crate::service::{environments, projects};
+use crate::service::{environments, projects, targets};
 use crate::store::cards::{self, ProjectCard, Show};
 use crate::store::{PAGE_ROWS, Page};
 use axum::Json;
@@ -159,6 +159,8 @@ async fn show(
     let card = projects::card(&state, &id).await?;
     let version = card.project.updated_at.0;
     let mut shown = ProjectDetail::try_from(card)?;
+    let all = targets::of(&state, &id).await?;
+    shown.targets = Some(all.into_iter().map(Target::from).collect());
     if let Some(hook) = projects::hook::of_project(&state, &id).await? {
         let mut secret = None;
         if query.reveal {
@@ -182,6 +184,10 @@ async fn update(
     condition: IfMatch,
     Body(input): Body<ProjectChanges>,
 ) -> Result<Versioned<Project>, ApiError> {
+    // To put a project on a server is what making one there is.
+    if input.names_servers() {
+        caller.access.require(Action::CreateProject, None)?;
+    }
     let seen = |at: UnixMillis| condition.check("project", at.0);
     let row = projects::update(&state, &caller.actor, &id, seen, input.0).await?;
     Ok(Versioned::new(row.updated_at.0, row.try_into()?))

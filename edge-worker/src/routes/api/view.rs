@@ -1,22 +1,24 @@
 //! What the API shows of a row. The schemas of its document are derived from these very types.
 
+pub(super) use super::deployed::Deployment;
 use super::stored::Stored;
 use crate::hub::Contact;
 use crate::service::servers::Invitation;
 use crate::store::StoreError;
 use crate::store::cards::ProjectCard;
 use crate::store::deliveries::DeliveryRow;
-use crate::store::deployments::{DeploymentRow, Kind, StepRow};
+use crate::store::deployments::DeploymentRow;
 use crate::store::jobs::JobRow;
 use crate::store::projects::{ProjectRow, ProjectState};
 use crate::store::servers::{ServerRow, ServerState};
+use crate::store::targets::TargetRow;
 use devflow_domain::settings::ProjectSettings;
+use devflow_domain::targets::Policy;
 use devflow_domain::webhook::{Event, Provider};
 use devflow_protocol::event::DeploymentState;
-use devflow_protocol::job::Trigger;
-use devflow_protocol::outcome::{Manifest, Outcome};
+use devflow_protocol::outcome::Outcome;
 use devflow_protocol::runner_api::{ServerFacts, ServerLoad};
-use devflow_protocol::text::{GitSha, RefName, Slug};
+use devflow_protocol::text::{GitSha, Slug};
 use devflow_protocol::{DeliveryId, DeploymentId, HookId, JobId, ProjectId, ServerId, UnixMillis};
 use serde::Serialize;
 
@@ -106,14 +108,18 @@ pub(super) struct Project {
     id: ProjectId,
     slug: Slug,
     name: String,
+    /// Its first server.
     server: ServerId,
+    /// How many servers it has beside that.
+    further_servers: usize,
+    server_policy: Policy,
     state: ProjectState,
     /// The branch that pushes deploy; a whole ref where it is none.
     branch: String,
     environment_version: u32,
-    /// The release that serves, as its server last reported.
+    /// The release that serves, as its first server last reported.
     live_deployment: Option<DeploymentId>,
-    /// Releases on the server, newest first: what can be rolled back to.
+    /// Releases on its first server, newest first: what can be rolled back to.
     kept_releases: Vec<DeploymentId>,
     created_at: UnixMillis,
     updated_at: UnixMillis,
@@ -137,6 +143,8 @@ impl TryFrom<ProjectRow> for Project {
             slug: row.slug,
             name: row.name,
             server: row.server,
+            further_servers: row.further_servers,
+            server_policy: row.server_policy,
             state: row.state,
             environment_version: row.environment_version,
             live_deployment: row.live_deployment,
@@ -170,6 +178,31 @@ pub(super) struct Hook {
     pub(super) secret: Option<String>,
 }
 
+/// A server of a project.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Target {
+    server: ServerId,
+    name: String,
+    state: ServerState,
+    /// The release that serves there, as its runner last reported.
+    live_deployment: Option<DeploymentId>,
+    /// Releases there, newest first.
+    kept_releases: Vec<DeploymentId>,
+}
+
+impl From<TargetRow> for Target {
+    fn from(row: TargetRow) -> Self {
+        Self {
+            kept_releases: row.kept(),
+            server: row.server,
+            name: row.name,
+            state: row.state,
+            live_deployment: row.live_deployment,
+        }
+    }
+}
+
 /// A project with its server and its newest deployment.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -179,6 +212,9 @@ pub(super) struct ProjectDetail {
     server_name: String,
     server_state: ServerState,
     last_deployment: Option<LastDeployment>,
+    /// All of its servers, in their order. Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) targets: Option<Vec<Target>>,
     /// Not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hook: Option<Hook>,
@@ -201,62 +237,9 @@ impl TryFrom<ProjectCard> for ProjectDetail {
             server_name: card.server_name,
             server_state: card.server_state,
             last_deployment: last,
+            targets: None,
             hook: None,
         })
-    }
-}
-
-/// A deployment.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct Deployment {
-    id: DeploymentId,
-    project: ProjectId,
-    server: ServerId,
-    state: DeploymentState,
-    kind: Kind,
-    trigger: Trigger,
-    r#ref: RefName,
-    /// Why it ended as it did, in a sentence.
-    reason: Option<String>,
-    commit: Option<GitSha>,
-    /// The first line of the commit's message.
-    subject: Option<String>,
-    author: Option<String>,
-    delivery: Option<DeliveryId>,
-    /// The release that a rollback goes back to.
-    target: Option<DeploymentId>,
-    queued_at: UnixMillis,
-    started_at: Option<UnixMillis>,
-    finished_at: Option<UnixMillis>,
-    /// In the order in which they began.
-    steps: Vec<StepRow>,
-    /// What the release is made of, once it was live.
-    manifest: Stored<Manifest>,
-}
-
-impl From<DeploymentRow> for Deployment {
-    fn from(row: DeploymentRow) -> Self {
-        Self {
-            steps: row.steps(),
-            manifest: Stored::new(row.manifest.as_deref()),
-            id: row.id,
-            project: row.project,
-            server: row.server,
-            state: row.state,
-            kind: row.kind,
-            trigger: row.trigger_kind,
-            r#ref: row.ref_name,
-            reason: row.reason,
-            commit: row.commit_sha,
-            subject: row.subject,
-            author: row.author,
-            delivery: row.delivery,
-            target: row.target,
-            queued_at: row.queued_at,
-            started_at: row.started_at,
-            finished_at: row.finished_at,
-        }
     }
 }
 

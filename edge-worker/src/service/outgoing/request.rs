@@ -6,7 +6,7 @@ use crate::store::outbox::{TakenRow, ToldRow};
 use crate::store::projects::read_settings;
 use devflow_domain::deployment::is_final;
 use devflow_domain::outgoing::address::{Address, is_local};
-use devflow_domain::outgoing::message::{self, Deployment, Project};
+use devflow_domain::outgoing::message::{self, Deployment, Project, Serving};
 use devflow_domain::outgoing::{Event, Kind, notice, one_line, signature, status};
 use devflow_domain::repository::place;
 use devflow_domain::webhook::Provider;
@@ -139,7 +139,11 @@ fn deployment(told: &ToldRow) -> Deployment<'_> {
             name: &told.project_name,
         },
         server: (&told.server, told.server_name.as_deref()),
-        serving: told.live_deployment.is_some(),
+        serving: match &told.live_deployment {
+            Some(live) if *live == told.deployment => Serving::This,
+            Some(_) => Serving::Before,
+            None => Serving::Nothing,
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::error::ApiError;
 use crate::service::check_name;
 use devflow_domain::settings::ProjectSettings;
+use devflow_domain::targets::Policy;
 use devflow_domain::webhook::Provider;
 use devflow_protocol::ServerId;
 use devflow_protocol::text::{InvalidText, RefName, Slug};
@@ -19,6 +20,15 @@ pub(crate) struct NewProject(pub(crate) Map<String, Value>);
 #[serde(transparent)]
 pub(crate) struct ProjectChanges(pub(crate) Map<String, Value>);
 
+impl ProjectChanges {
+    /// True where its servers, or what becomes of them, are to change.
+    pub(crate) fn names_servers(&self) -> bool {
+        ["servers", "server_policy"]
+            .iter()
+            .any(|&field| self.0.contains_key(field))
+    }
+}
+
 /// What belongs to a project beside its settings.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -27,14 +37,28 @@ pub(super) struct Head {
     pub(super) name: String,
     /// Names it in addresses and folders, for good; made of the name where none is given.
     pub(super) slug: Option<String>,
-    pub(super) server: ServerId,
+    /// Its only server, in place of `servers`.
+    pub(super) server: Option<ServerId>,
+    /// Its servers, at most 10: the first one is deployed to first and migrates the database that they share.
+    pub(super) servers: Option<Vec<ServerId>>,
+    /// What becomes of the others where a server fails.
+    #[serde(default)]
+    pub(super) server_policy: Policy,
     /// The branch that pushes deploy, or a whole ref; `main` where none is given.
     pub(super) branch: Option<String>,
     /// Who sends its webhooks.
     pub(super) provider: Provider,
 }
 
-const HEAD_FIELDS: [&str; 5] = ["name", "slug", "server", "branch", "provider"];
+const HEAD_FIELDS: [&str; 7] = [
+    "name",
+    "slug",
+    "server",
+    "servers",
+    "server_policy",
+    "branch",
+    "provider",
+];
 
 /// Takes the fields that are not settings out of `input`.
 pub(super) fn split(mut input: Map<String, Value>) -> (Map<String, Value>, Map<String, Value>) {
@@ -66,6 +90,21 @@ pub(super) fn read_settings(object: Map<String, Value>) -> Result<ProjectSetting
 
 pub(super) fn project_name(name: &str) -> Result<String, ApiError> {
     check_name(name, 80, "give the project a name of 1 to 80 characters").map(str::to_owned)
+}
+
+impl Head {
+    /// The servers that were named one way or the other.
+    pub(super) fn servers(&self) -> Result<Vec<ServerId>, ApiError> {
+        let only = || self.server.iter().cloned().collect();
+        let servers = self.servers.clone().unwrap_or_else(only);
+        if self.server.is_some() && self.server.as_ref() != servers.first() {
+            return Err(ApiError::invalid(
+                "server",
+                "name it first in `servers`, or leave it out",
+            ));
+        }
+        Ok(servers)
+    }
 }
 
 /// A slug made of a name, where none was given.

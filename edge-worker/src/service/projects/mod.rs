@@ -6,7 +6,8 @@ pub(crate) mod scale;
 
 pub(crate) use input::{NewProject, ProjectChanges};
 
-use super::{environments, host_names, servers};
+use super::environments;
+use super::targets::Servers;
 use crate::app::AppState;
 use crate::auth::Actor;
 use crate::crypt;
@@ -20,6 +21,7 @@ use crate::store::projects::{ProjectRow, ProjectState, Update};
 use crate::store::{activity, environments as environment_store, hooks, jobs, projects};
 use devflow_domain::search;
 use devflow_domain::settings::ProjectSettings;
+use devflow_domain::targets::Policy;
 use devflow_domain::webhook::Provider;
 use devflow_protocol::project::Environment;
 use devflow_protocol::text::{Fqdn, Slug};
@@ -61,28 +63,25 @@ pub(crate) async fn create(
     let (head, settings) = input::split(input);
     let (head, settings): (input::Head, _) = (input::read(head)?, input::read_settings(settings)?);
     let name = input::project_name(&head.name)?;
+    let servers = Servers {
+        list: head.servers()?,
+        policy: head.server_policy,
+    };
     let slug = input::slug(head.slug, &name)?;
     let ref_name = input::ref_of(head.branch.as_deref().unwrap_or("main"))?;
-    servers::check_takes_work(state, &head.server)
-        .await
-        .map_err(|error| match error {
-            ApiError::NotFound(_) => ApiError::invalid("server", "there is no such server; add it first"),
-            ApiError::Conflict(_, text) => ApiError::invalid("server", text),
-            other => other,
-        })?;
     let id = platform::new_id(ProjectId::new);
-    host_names::check_free(state, &head.server, &id, &settings).await?;
+    servers.check(state, &id, &[], &settings).await?;
     let json = serde_json::to_string(&settings).map_err(|error| ApiError::Internal(error.to_string()))?;
     let project = projects::NewProject {
         id: &id,
         slug: &slug,
         name: &name,
-        server: &head.server,
+        server: &servers.list[0],
         ref_name: &ref_name,
         settings: &json,
         now: platform::now(),
     };
-    let secret = insert(state, actor, &project, head.provider, &settings).await?;
+    let secret = insert(state, actor, &project, &servers, head.provider, &settings).await?;
     state.signal(None, super::topics(None, None));
     let hook = hook::of_project(state, &id).await?;
     Ok(Created {
@@ -105,6 +104,7 @@ async fn insert(
     state: &AppState,
     actor: &Actor,
     project: &projects::NewProject<'_>,
+    servers: &Servers,
     provider: Provider,
     settings: &ProjectSettings,
 ) -> Result<String, ApiError> {
@@ -118,6 +118,9 @@ async fn insert(
     let values = environments::initial(settings.framework);
     let (environment, names) = environments::seal(state, id, 1, &values);
     let mut batch = vec![projects::insert(project)];
+    if servers.list.len() > 1 || servers.policy != Policy::default() {
+        batch.extend(servers.set(id, now));
+    }
     batch.extend(projects::find_by(id, &phrases(project.name, slug, settings), now));
     batch.extend(environment_store::insert(&NewVersion {
         project: id,
@@ -160,10 +163,19 @@ pub(crate) async fn update(
         .iter()
         .find(|&&field| head.contains_key(field))
     {
-        return Err(ApiError::invalid(field, "cannot be changed; make a new project"));
+        let instead = match *field {
+            "server" => "cannot be changed; name all servers in `servers`",
+            _ => "cannot be changed; make a new project",
+        };
+        return Err(ApiError::invalid(field, instead));
     }
     let row = get(state, id).await?;
     seen(row.updated_at)?;
+    let before = Servers::of(state, &row).await?;
+    let servers = before.changed(&mut head)?;
+    if servers != before && row.state == ProjectState::Removing {
+        return Err(removing());
+    }
     let mut text = |field: &str| match head.remove(field) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -171,17 +183,17 @@ pub(crate) async fn update(
     };
     let name = text("name")?.map_or(Ok(row.name.clone()), |name| input::project_name(&name))?;
     let ref_name = text("branch")?.map_or(Ok(row.ref_name.clone()), |branch| input::ref_of(&branch))?;
-    let before =
+    let mut merged =
         serde_json::to_value(row.settings()?).map_err(|error| ApiError::Internal(error.to_string()))?;
-    let mut merged = before;
     input::merge(&mut merged, Value::Object(changes));
     let Value::Object(merged) = merged else {
         return Err(ApiError::Internal("settings are no object".to_owned()));
     };
     let settings = input::read_settings(merged)?;
-    host_names::check_free(state, &row.server, id, &settings).await?;
+    servers.check(state, id, &before.list, &settings).await?;
     let json = serde_json::to_string(&settings).map_err(|error| ApiError::Internal(error.to_string()))?;
     let now = platform::now().max(row.updated_at.plus(1));
+    let what = if servers == before { "" } else { "its servers" };
     let mut batch = vec![
         projects::update(&Update {
             id,
@@ -191,26 +203,28 @@ pub(crate) async fn update(
             seen_at: row.updated_at,
             now,
         }),
-        activity::record_if_changed(now, &actor.0, "project.update", id.as_str(), ""),
+        activity::record_if_changed(now, &actor.0, "project.update", id.as_str(), what),
     ];
     batch.extend(projects::find_by(id, &phrases(&name, &row.slug, &settings), now));
-    if state
-        .db
-        .batch(batch)
-        .await?
-        .first()
-        .is_none_or(|answer| answer.changes() == 0)
-    {
+    if servers != before {
+        batch.extend(servers.set(id, now));
+        batch.extend(servers.take_down(&before, id, now));
+    }
+    let answers = state.db.batch(batch).await.map_err(Servers::refused)?;
+    if answers.first().is_none_or(|answer| answer.changes() == 0) {
         return Err(ApiError::Conflict(
             "changed_meanwhile",
             "Somebody else changed the project just now; load it again and repeat the change.".to_owned(),
         ));
     }
     state.signal(None, super::topics(Some(id), None));
+    for server in before.without(&servers) {
+        state.signal(Some(server), vec![]);
+    }
     get(state, id).await
 }
 
-/// Queues a job about a project as a whole: `stop` or `restart`.
+/// Queues a job about a project as a whole, on each of its servers: `stop` or `restart`.
 pub(crate) async fn queue_job(
     state: &AppState,
     actor: &Actor,
@@ -220,7 +234,7 @@ pub(crate) async fn queue_job(
     queue_job_with(state, actor, id, verb, &Arguments::default()).await
 }
 
-/// The same, with what the verb needs beside the project.
+/// The same, with what the verb needs beside the project; gives the job of the first server.
 async fn queue_job_with(
     state: &AppState,
     actor: &Actor,
@@ -238,26 +252,29 @@ async fn queue_job_with(
             "The project has no live release yet; deploy it first.".to_owned(),
         ));
     }
-    let (now, job) = (platform::now(), platform::new_id(JobId::new));
+    let now = platform::now();
+    let servers = Servers::of(state, &row).await?.list;
     let arguments = serde_json::to_string(arguments).expect("arguments are plain");
-    let new = jobs::NewJob {
-        id: &job,
-        server: &row.server,
-        project: Some(id),
-        verb,
-        arguments: &arguments,
-        now,
-    };
+    let ids: Vec<JobId> = servers.iter().map(|_| platform::new_id(JobId::new)).collect();
+    let jobs = servers.iter().zip(&ids).map(|(server, job)| {
+        jobs::insert(&jobs::NewJob {
+            id: job,
+            server,
+            project: Some(id),
+            verb,
+            arguments: &arguments,
+            now,
+        })
+    });
     let action = format!("project.{verb}");
-    state
-        .db
-        .batch(vec![
-            jobs::insert(&new),
-            activity::record(now, &actor.0, &action, id.as_str(), ""),
-        ])
-        .await?;
-    state.signal(Some(&row.server), super::topics(Some(id), None));
-    Ok(job)
+    let record = activity::record(now, &actor.0, &action, id.as_str(), "");
+    state.db.batch(jobs.chain([record]).collect()).await?;
+    for server in &servers {
+        state.signal(Some(server), super::topics(Some(id), None));
+    }
+    ids.into_iter()
+        .next()
+        .ok_or_else(|| ApiError::Internal("the project has no server".to_owned()))
 }
 
 /// The project is on its way out.
@@ -268,7 +285,7 @@ pub(crate) fn removing() -> ApiError {
     )
 }
 
-/// Removes a project: its server takes it down, then its rows go. `purge` also removes shared files and database.
+/// Removes a project: its servers take it down one after the other, the first at the end, then its rows go. `purge` also removes shared files and database.
 /// A project that no runner ever worked on goes at once: then there is no job.
 pub(crate) async fn remove(
     state: &AppState,
@@ -287,6 +304,8 @@ pub(crate) async fn remove(
         ""
     };
     let record = activity::record(now, &actor.0, "project.remove", id.as_str(), detail);
+    let servers = Servers::of(state, &row).await?.list;
+    let last = servers.last().unwrap_or(&row.server);
     let mut batch: Vec<_> = jobs::clear_queue(id, now).into();
     let job = if state
         .db
@@ -305,7 +324,7 @@ pub(crate) async fn remove(
         .expect("arguments are plain");
         let new = jobs::NewJob {
             id: &job,
-            server: &row.server,
+            server: last,
             project: Some(id),
             verb: "remove_project",
             arguments: &arguments,
@@ -317,6 +336,6 @@ pub(crate) async fn remove(
     };
     batch.push(record);
     state.db.batch(batch).await?;
-    state.signal(Some(&row.server), super::topics(Some(id), None));
+    state.signal(Some(last), super::topics(Some(id), None));
     Ok(job)
 }

@@ -4,13 +4,14 @@ mod events;
 
 pub(crate) use events::take_events;
 
+use super::parts::{self, Advance, Ended, cut_bytes};
 use super::topics;
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::platform;
 use crate::store::jobs::JobRow;
 use crate::store::projects::ProjectState;
-use crate::store::{InBatch as _, Statement, deployments, jobs, outbox, projects};
+use crate::store::{InBatch as _, Statement, deployments, jobs, outbox, projects, targets};
 use devflow_domain::deployment::{self, DeploymentEvent, End};
 use devflow_protocol::limits::REASON_BYTES;
 use devflow_protocol::outcome::Outcome;
@@ -97,24 +98,38 @@ pub(crate) async fn complete(
     }
     let outcome =
         serde_json::to_string(&request.outcome).map_err(|error| ApiError::Internal(error.to_string()))?;
-    let mut batch: Vec<Statement> = Vec::new();
-    batch.extend(end_of_deployment(&row, request, at));
+    let Advance { mut batch, wakes } = end_of_deployment(state, &row, request, at).await?;
     batch.extend(end_for_project(&row, request));
+    let ask_next = batch
+        .iter()
+        .position(|statement| statement.name() == targets::REMOVE_NEXT);
     batch.extend([
         jobs::finish(id, attempt, &outcome, at),
         outbox::look(platform::now()),
     ]);
     let answers = state.db.batch(batch).await?;
+    let asked: Option<targets::AskedRow> = ask_next.and_then(|at| answers.get(at)).first_row()?;
     state.signal(
         Some(server),
         topics(row.project.as_ref(), row.deployment.as_ref()),
     );
+    if let Some(other) = wakes.or(asked.map(|row| row.server)) {
+        state.signal(Some(&other), vec![]);
+    }
     state.drain_outbox(answers.last())?;
     Ok(())
 }
 
-/// The end of the job's deployment, if it has one that is not over.
-fn end_of_deployment(row: &JobRow, request: &CompleteRequest, at: UnixMillis) -> Option<Statement> {
+/// The end of the job's deployment, if it has one that is not over; of one on several servers what follows.
+async fn end_of_deployment(
+    state: &AppState,
+    row: &JobRow,
+    request: &CompleteRequest,
+    at: UnixMillis,
+) -> Result<Advance, ApiError> {
+    let Some(stands) = row.deployment_state else {
+        return Ok(Advance::default());
+    };
     let (end, reason) = end_of(&request.outcome);
     let reason = reason.map(|text| cut_bytes(&text, REASON_BYTES));
     let manifest = match &request.outcome {
@@ -123,57 +138,47 @@ fn end_of_deployment(row: &JobRow, request: &CompleteRequest, at: UnixMillis) ->
         } => serde_json::to_string(manifest).ok(),
         _ => None,
     };
-    match deployment::apply(row.deployment_state?, DeploymentEvent::Completed(end)) {
+    let manifest = manifest.as_deref();
+    if row.parts > 0 {
+        let ended = Ended {
+            end,
+            reason,
+            manifest,
+            kept: request.project.as_ref().map(|report| report.kept.as_slice()),
+            at,
+        };
+        return Ok(parts::advance(&state.db, row, ended).await?);
+    }
+    match deployment::apply(stands, DeploymentEvent::Completed(end)) {
         Ok(next) => {
-            let (reason, manifest) = (reason.as_deref(), manifest.as_deref());
-            Some(deployments::finish(
-                &row.id,
-                row.attempt,
-                next,
-                reason,
-                manifest,
-                at,
-            ))
+            let finish = deployments::finish(&row.id, row.attempt, next, reason.as_deref(), manifest, at);
+            Ok(Advance {
+                batch: vec![finish],
+                wakes: None,
+            })
         }
         Err(error) => {
             platform::log_error(&format!("the end of job {} does not fit: {error}", row.id));
-            None
+            Ok(Advance::default())
         }
     }
 }
 
 /// What the end of a job means for its project.
-fn end_for_project(row: &JobRow, request: &CompleteRequest) -> Option<Statement> {
+fn end_for_project(row: &JobRow, request: &CompleteRequest) -> Vec<Statement> {
     let (id, attempt) = (&row.id, row.attempt);
     let succeeded = matches!(request.outcome, Outcome::Succeeded { .. });
     match (row.verb.as_str(), &request.project) {
-        ("remove_project", _) if succeeded => Some(projects::delete_removed(id, attempt)),
-        ("remove_project", _) => Some(projects::keep_after_all(id, attempt)),
-        (verb, Some(report)) => Some(projects::report(
-            id,
-            attempt,
-            report,
-            project_state(verb, &request.outcome),
-        )),
-        (_, None) => None,
-    }
-}
-
-fn cut_bytes(text: &str, limit: usize) -> String {
-    let mut end = text.len().min(limit);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cut_bytes_keeps_whole_characters() {
-        assert_eq!(cut_bytes("aüb", 2), "a");
-        assert_eq!(cut_bytes("abc", 9), "abc");
+        ("remove_project", _) if succeeded => {
+            let next = platform::new_id(JobId::new);
+            let [removed, ask_next] = targets::removed(id, attempt, &next, platform::now());
+            vec![projects::delete_removed(id, attempt), removed, ask_next]
+        }
+        ("remove_project", _) => vec![projects::keep_after_all(id, attempt)],
+        (verb, Some(report)) => vec![
+            projects::report(id, attempt, report, project_state(verb, &request.outcome)),
+            targets::report(id, attempt, report),
+        ],
+        (_, None) => vec![],
     }
 }

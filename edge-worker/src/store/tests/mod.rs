@@ -16,3 +16,4 @@ mod projects;
 mod reports;
 mod second_factors;
 mod servers;
+mod targets;

@@ -162,7 +162,11 @@ fn deployment_that_never_began_or_was_given_up_is_told_too() {
     db.run(statement!(
         "UPDATE deployments SET state = 'out_of_contact' WHERE state = 'preparing'"
     ));
-    db.batch(deployments::abandon(&id!(DeploymentId, 20), UnixMillis(23)));
+    db.batch(deployments::abandon(
+        &id!(DeploymentId, 20),
+        "silent",
+        UnixMillis(23),
+    ));
     assert_eq!(events(&db, 1), [Event::Cancelled, Event::Started, Event::Failed]);
 }
 
@@ -193,7 +197,7 @@ fn batch_that_queues_a_deployment_says_whether_anybody_is_to_be_told() {
     for (events, due) in [(r#"["queued"]"#, 1), (USUAL, 0)] {
         let db = with_endpoint(events);
         let (deployment, job, main) = (id!(DeploymentId, 10), id!(JobId, 10), main_ref());
-        let [deployment, job] = deployments::queue(
+        let [deployment, _, job] = deployments::queue(
             &NewDeployment {
                 id: &deployment,
                 job: &job,

@@ -5,7 +5,7 @@ use crate::store::lease::{self, LeaseRequest};
 use crate::store::testing::{TestDb, hook, id, main_ref, project, server};
 use crate::store::{
     Statement, access, archives, audit, dashboard, deliveries, deployments, endpoints, environments, hooks,
-    idempotency, jobs, outbox, passkeys, people, retention, servers, users,
+    idempotency, jobs, outbox, parts, passkeys, people, retention, servers, targets, users,
 };
 use devflow_domain::webhook::Provider;
 use devflow_protocol::UnixMillis;
@@ -35,6 +35,9 @@ fn hot_statements() -> Vec<Statement> {
         jobs::held(&server(), now),
         jobs::by_id(&id!(JobId, 1)),
         jobs::of_deployment(&deployment),
+        jobs::work_of(&deployment, Some(&server())),
+        parts::of(&deployment),
+        targets::of_project(&project()),
         deliveries::stored(Provider::Github, &hook(), "k"),
         deliveries::of_project(&project(), "~"),
         deployments::of_project(&project(), "~"),
@@ -103,9 +106,16 @@ fn hot_statements_search_and_never_scan() {
             .lines()
             .filter(|line| {
                 line.starts_with("SCAN")
-                    && !["INDEX ", "CONSTANT ROW", "VIRTUAL TABLE", "SCAN (subquery"]
-                        .iter()
-                        .any(|harmless| line.contains(harmless))
+                    && ![
+                        "INDEX ",
+                        "CONSTANT ROW",
+                        "VIRTUAL TABLE",
+                        "SCAN (subquery",
+                        // A view: what it reads is in lines of its own.
+                        "SCAN deployment_targets",
+                    ]
+                    .iter()
+                    .any(|harmless| line.contains(harmless))
             })
             .collect();
         assert!(

@@ -63,7 +63,11 @@ fn completion_after_a_person_gave_up_changes_nothing() {
         ("out_of_contact".to_owned(), "out_of_contact".to_owned())
     );
     assert_eq!(
-        db.batch(deployments::abandon(&id!(DeploymentId, 10), UnixMillis(21))),
+        db.batch(deployments::abandon(
+            &id!(DeploymentId, 10),
+            "silent",
+            UnixMillis(21)
+        )),
         // The deployment with the project that it makes failing and the count of those, and the job.
         [3, 1]
     );
@@ -114,6 +118,7 @@ fn cancel_ends_at_once_only_what_no_runner_has_acknowledged() {
 #[test]
 fn removal_that_succeeded_takes_the_project_along() {
     let db = TestDb::with_project();
+    db.run(projects::mark_removing(&id!(ProjectId, 1)));
     db.run(jobs::insert(&jobs::NewJob {
         id: &id!(JobId, 10),
         server: &server(),

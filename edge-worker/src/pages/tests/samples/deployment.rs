@@ -1,7 +1,7 @@
 //! A deployment.
 
 use super::{NOW, ago, badge, shell};
-use crate::pages::look::Tone;
+use crate::pages::look::{Badge, Tone};
 use crate::pages::moment::{Length, Moment};
 use crate::pages::output::Output;
 use crate::pages::shell::{Mood, Section, Theme};
@@ -58,6 +58,16 @@ fn sample_events(text: &str) -> Vec<Event> {
         .zip(events)
         .map(|(n, what)| Event { n, at: NOW, what })
         .collect()
+}
+
+fn part(name: &str, badge: Badge, reason: Option<&str>) -> deployment::servers::PartView {
+    deployment::servers::PartView {
+        server: "srv_1".to_owned(),
+        name: name.to_owned(),
+        badge,
+        reason: reason.map(str::to_owned),
+        shown: reason.is_some(),
+    }
 }
 
 pub(in crate::pages::tests) fn deployment(theme: Theme, failed: bool, text: &str) -> String {
@@ -127,6 +137,14 @@ pub(in crate::pages::tests) fn deployment(theme: Theme, failed: bool, text: &str
             ),
         ],
         no_steps: "",
+        servers: vec![
+            part("web-1", badge(Tone::Good, "Live"), None),
+            part("web-2", badge(Tone::Bad, "Failed"), Some(text)),
+        ],
+        shown: failed.then(|| deployment::servers::Shown {
+            server: "srv_1".to_owned(),
+            name: text.to_owned(),
+        }),
         output: Output {
             lines: output::lines(&sample_events(text)),
             last: 21,

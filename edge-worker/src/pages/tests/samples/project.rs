@@ -5,7 +5,8 @@ use crate::pages::look::{Badge, Tone};
 use crate::pages::moment::Length;
 use crate::pages::people::project_choices;
 use crate::pages::project::{
-    Head, Tab, deliveries, deployments, environment, form, hook, members, pipeline, processes, times, wizard,
+    Head, Tab, deliveries, deployments, environment, form, hook, members, pipeline, processes, servers,
+    times, wizard,
 };
 use crate::pages::shell::{Section, Theme};
 use askama::Template;
@@ -23,6 +24,7 @@ pub(in crate::pages::tests) fn head(name: &str, tab: Tab) -> Head {
         kind: "Laravel, PHP 8.4".to_owned(),
         server: "srv_1".to_owned(),
         server_name: "web-1".to_owned(),
+        further_servers: 1,
         server_missing: false,
         can_deploy: true,
         can_run: true,
@@ -45,6 +47,16 @@ fn deployment_row(n: i64, badge: Badge, reason: Option<&str>, subject: &str) -> 
         by: "push by Ada Lovelace".to_owned(),
         took: Some(Length(2_840 + n * 100)),
         when: ago(n * n * 1_900),
+    }
+}
+
+fn target(name: &str, badge: Badge, differs: bool) -> servers::TargetView {
+    servers::TargetView {
+        server: "srv_1".to_owned(),
+        name: name.to_owned(),
+        badge,
+        live: Some("dep_2".to_owned()),
+        differs,
     }
 }
 
@@ -93,6 +105,10 @@ pub(in crate::pages::tests) fn deployments(theme: Theme, name: &str) -> String {
             summary: format!("{subject} took 2.0 s"),
         }),
         waiting: None,
+        targets: vec![
+            target(name, badge(Tone::Good, "Online"), false),
+            target("web-2", badge(Tone::Warn, "Out of contact"), true),
+        ],
         rows,
         next: Some("/projects/prj_1?before=x".to_owned()),
     };
@@ -288,6 +304,19 @@ pub(in crate::pages::tests) fn settings(theme: Theme, form: form::ProjectForm) -
     let page = form::SettingsPage {
         shell: shell("Settings", Section::Projects, theme),
         project: head(&form.name, Tab::Settings),
+        can_place: true,
+        servers: vec![("srv_1".to_owned(), form.name.clone())],
+        places: vec![
+            servers::Place {
+                number: 1,
+                server: "srv_1".to_owned(),
+            },
+            servers::Place {
+                number: 2,
+                server: String::new(),
+            },
+        ],
+        keeps_going: true,
         form,
     };
     page.render().unwrap()
