@@ -163,6 +163,7 @@ impl Runner {
             process: None,
             folder: folder.to_owned(),
             id: self.id.clone(),
+            variables: vec![],
         };
         clone.start()?;
         Ok(clone)

@@ -61,7 +61,6 @@ fn doctor_fails_nothing_of_a_good_server_and_names_all_that_is_wrong_with_a_bad_
     assert_eq!(
         found,
         [
-            "disk",
             "docker",
             "edge",
             "group",

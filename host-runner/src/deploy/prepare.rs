@@ -35,7 +35,14 @@ pub(crate) struct Fetched {
 pub(crate) fn check_room(host: &Host) -> Result<()> {
     check_disk(&host.config.projects_dir, "a deployment")?;
     let memory = fs::read_to_string("/proc/meminfo").doing(|| "read /proc/meminfo")?;
-    let available = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    check_memory(&memory)
+}
+
+/// Refuses to begin where `/proc/meminfo`, whose text this is, tells of too little memory.
+fn check_memory(meminfo: &str) -> Result<()> {
+    let available = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"));
     let kib = available.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
     match kib {
         Some(kib) if kib / 1024 < MEMORY_MIB => Err(HostError::new(format!(
@@ -260,4 +267,25 @@ fn ensure_sqlite(layout: &Layout, uid: u32) -> Result<()> {
 /// A relative path that this crate's own code writes.
 pub(crate) fn rel(text: &'static str) -> RelPath {
     text.parse().expect("paths in the code are relative")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn check_memory_refuses_a_full_server_and_reads_what_linux_writes() {
+        let meminfo = |kib| {
+            format!("MemTotal:       24670000 kB\nMemFree:          100000 kB\nMemAvailable:   {kib:8} kB\n")
+        };
+        assert_eq!(
+            check_memory(&meminfo(255 * 1024))
+                .expect_err("it is full")
+                .to_string(),
+            "255 MiB of memory are available, a deployment needs 256; stop something or take a larger server"
+        );
+        assert!(check_memory(&meminfo(256 * 1024)).is_ok());
+        let here = fs::read_to_string("/proc/meminfo").expect("Linux");
+        assert!(here.contains("\nMemAvailable: ") && check_memory(&here).is_ok());
+    }
 }
