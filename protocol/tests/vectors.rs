@@ -8,9 +8,12 @@ use devflow_protocol::enrol::{EnrolClaims, EnrolRequest, EnrolToken};
 use devflow_protocol::job::Job;
 use devflow_protocol::keys::{KeyStatement, Pins};
 use devflow_protocol::request::{RequestClaims, Seen, UnverifiedRequest};
+use devflow_protocol::runner_api::{CompleteRequest, EventsRequest, HeadFound, PollRequest};
 use devflow_protocol::seal::{self, Sealed};
 use ed25519_dalek::SigningKey;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -55,6 +58,7 @@ struct Vector {
 fn jobs_are_signed_and_opened_as_the_vectors_say() {
     let vectors: Jobs = serde_json::from_str(include_str!("../vectors/jobs.json")).expect("vectors");
     let key = vectors.key.signing();
+    let mut verbs = BTreeSet::new();
     for vector in vectors.jobs {
         let job = Job::open(&vector.envelope, [&key.verifying_key()]).expect(&vector.name);
         assert_eq!(
@@ -64,7 +68,23 @@ fn jobs_are_signed_and_opened_as_the_vectors_say() {
             vector.name
         );
         assert_eq!(job.sign(&key).expect("signs"), vector.envelope, "{}", vector.name);
+        verbs.insert(job.work.verb());
     }
+    assert_eq!(verbs.len(), 9, "a verb has no vector: {verbs:?}");
+}
+
+/// What a runner sends is read, and written back as the same bytes.
+fn same_bytes<T: DeserializeOwned + Serialize>(body: &str) {
+    let read: T = serde_json::from_str(body).expect("it is read");
+    assert_eq!(serde_json::to_string(&read).expect("JSON"), body.trim_end());
+}
+
+#[test]
+fn bodies_of_runners_are_written_as_they_are_read() {
+    same_bytes::<CompleteRequest>(include_str!("corpus/complete.json"));
+    same_bytes::<EventsRequest>(include_str!("corpus/events.json"));
+    same_bytes::<HeadFound>(include_str!("corpus/head.json"));
+    same_bytes::<PollRequest>(include_str!("corpus/poll.json"));
 }
 
 #[test]

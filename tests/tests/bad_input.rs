@@ -2,6 +2,7 @@
 //! half-written.
 
 use anyhow::{Context, Result, ensure};
+use devflow_protocol::limits::REQUEST_BODY_BYTES;
 use devflow_tests::api::Api;
 use devflow_tests::edge::Edge;
 use devflow_tests::http::{Answer, Client};
@@ -63,13 +64,13 @@ fn projects_with_bad_settings_are_refused_and_nothing_is_changed() -> Result<()>
     };
     let cases = [
         ("no name", changed("name", json!("")), 422),
-        ("a number for a name", changed("name", json!(7)), 400),
+        ("a number for a name", changed("name", json!(7)), 422),
         (
             "a name that is too long",
             changed("name", json!("x".repeat(10_000))),
             422,
         ),
-        ("unknown framework", changed("framework", json!("django")), 400),
+        ("unknown framework", changed("framework", json!("django")), 422),
         (
             "a repository that is a path",
             changed("repository", json!("/etc")),
@@ -91,12 +92,13 @@ fn projects_with_bad_settings_are_refused_and_nothing_is_changed() -> Result<()>
             422,
         ),
         ("no domains", changed("domains", json!([])), 422),
-        ("unknown field", changed("colour", json!("red")), 400),
+        ("unknown field", changed("colour", json!("red")), 422),
         (
             "a slug that is used",
             {
                 let mut body = good.clone();
                 body["slug"] = json!(project.slug);
+                body["domains"] = json!(["other.example.com"]);
                 body
             },
             409,
@@ -105,21 +107,7 @@ fn projects_with_bad_settings_are_refused_and_nothing_is_changed() -> Result<()>
     ];
     for (what, body, status) in &cases {
         let answer = api.call("POST", "/projects", Some(body))?;
-        ensure!(
-            (400..500).contains(&answer.status),
-            "{what}: {} {}",
-            answer.status,
-            answer.text()
-        );
-        problem(
-            what,
-            &answer,
-            if [400, 409, 422].contains(&answer.status) {
-                answer.status
-            } else {
-                *status
-            },
-        )?;
+        problem(what, &answer, *status)?;
     }
     assert_eq!(everything(&api)?, before);
     Ok(())
@@ -182,27 +170,22 @@ fn bodies_broken_or_oversize_are_refused_before_anything_is_stored() -> Result<(
         ("content-type", "application/json"),
     ];
     let url = format!("{}/api/v1/servers", edge.url());
-    for body in [
-        &b"{"[..],
-        b"",
-        b"[]",
-        b"null",
-        b"{\"name\":\"\xff\"}",
-        b"{\"name\":\"a\",\"name\":\"b\"}",
-        "[".repeat(100_000).as_bytes(),
+    for (body, status) in [
+        (&b"{"[..], 400),
+        (b"", 400),
+        (b"{\"name\":\"\xff\"}", 400),
+        ("[".repeat(100_000).as_bytes(), 422),
+        (b"[]", 422),
+        (b"null", 422),
+        (b"{\"name\":\"a\",\"name\":\"b\"}", 422),
     ] {
         let answer = client.send("POST", &url, &headers, Some(body))?;
-        ensure!(
-            answer.status == 400 || answer.status == 422,
-            "{:?}: {}",
-            String::from_utf8_lossy(&body[..body.len().min(40)]),
-            answer.status
-        );
-        problem("a broken body", &answer, answer.status)?;
+        let what = String::from_utf8_lossy(&body[..body.len().min(40)]);
+        problem(&what, &answer, status)?;
     }
-    let large = vec![b' '; 3 << 20];
+    let large = vec![b' '; REQUEST_BODY_BYTES + 1];
     problem(
-        "3 MiB of spaces",
+        "too many spaces",
         &client.send("POST", &url, &headers, Some(&large))?,
         413,
     )?;
@@ -356,7 +339,7 @@ fn doors_without_a_key_or_session_stay_shut() -> Result<()> {
     for path in ["/", "/servers", "/projects/x", "/deployments/x"] {
         let answer = client.get(&format!("{}{path}", edge.url()), &[])?;
         ensure!(
-            answer.status == 303 || answer.status == 302,
+            answer.status == 303,
             "{path} without a session: {}",
             answer.status
         );
