@@ -265,6 +265,7 @@ pub fn of_follower(mut spec: ProjectSpec) -> ProjectSpec {
     spec.steps.retain(|step| step.phase != Phase::Migrate);
     spec.processes
         .retain(|process| process.kind != ProcessKind::Scheduler);
+    spec.follower = true;
     spec
 }
 

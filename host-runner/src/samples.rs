@@ -88,6 +88,7 @@ pub(crate) fn spec(slug: &str) -> ProjectSpec {
         limits: Limits::default(),
         services: Services::default(),
         release: ReleasePolicy::default(),
+        follower: false,
     }
 }
 

@@ -59,6 +59,9 @@ pub struct ProjectSpec {
     pub services: Services,
     /// How a release is released.
     pub release: ReleasePolicy,
+    /// True on a server of several that is not the first: that one looks for pushes that nobody told of.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub follower: bool,
 }
 
 /// The vhost of a project.

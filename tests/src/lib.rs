@@ -24,6 +24,7 @@ pub mod mariadb;
 pub mod nginx;
 pub mod owner;
 mod page;
+pub mod pair;
 pub mod places;
 pub mod plain;
 pub mod process;

@@ -120,6 +120,7 @@ impl ProjectSettings {
             limits: self.limits.clone(),
             services: self.services,
             release: self.release,
+            follower: false,
         }
     }
 }

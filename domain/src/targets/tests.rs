@@ -177,6 +177,7 @@ fn follower_neither_migrates_nor_schedules() {
             .chain(spec.processes.iter().map(|process| process.name.to_string()))
             .collect()
     };
+    assert!(other.follower && !first.follower);
     let (first, other) = (names(&first), names(&other));
     let left_out: Vec<&String> = first.iter().filter(|name| !other.contains(name)).collect();
     assert_eq!(left_out, ["migrate", "scheduler"]);

@@ -1,12 +1,14 @@
 //! The servers of a project.
 
 use super::{host_names, servers};
+use crate::access::Access;
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::platform;
 use crate::store::projects::ProjectRow;
 use crate::store::targets::{self, TargetRow};
 use crate::store::{Statement, StoreError};
+use devflow_domain::access::Action;
 use devflow_domain::settings::ProjectSettings;
 use devflow_domain::targets::{Policy, problem};
 use devflow_protocol::{DeploymentId, JobId, ProjectId, ServerId, UnixMillis};
@@ -16,6 +18,19 @@ use serde_json::{Map, Value};
 /// The servers of a project, in their order.
 pub(crate) async fn of(state: &AppState, project: &ProjectId) -> Result<Vec<TargetRow>, ApiError> {
     Ok(state.db.all(targets::of_project(project)).await?)
+}
+
+/// Refuses whoever does not decide on which servers projects are: to put one on a server is what making one there is.
+pub(crate) fn check_may_place(access: &Access) -> Result<(), ApiError> {
+    access
+        .require(Action::CreateProject, None)
+        .map_err(|error| match error {
+            ApiError::NotFound(_) => ApiError::Forbidden(
+                "may_not_place",
+                "On which servers a project is decides who may make projects; ask one of them.".to_owned(),
+            ),
+            other => other,
+        })
 }
 
 /// Refuses where nothing new is to be deployed to a server of the project.

@@ -76,7 +76,7 @@ pub(crate) struct ServerProject {
 /// Projects on the page of their server.
 pub(crate) const SERVER_PROJECTS: usize = 20;
 
-/// The first projects of a server, by slug.
+/// The first projects of a server, by slug; of those that have it as a further one not more than as many.
 pub(crate) fn projects_of_server(server: &ServerId) -> Statement {
     statement!(
         "-- dashboard_projects_of_server
@@ -85,7 +85,8 @@ pub(crate) fn projects_of_server(server: &ServerId) -> Statement {
         FROM projects p JOIN servers s ON s.id = p.server
         LEFT JOIN deployments d ON d.id = (SELECT max(n.id) FROM deployments n WHERE n.project = p.id)
         WHERE p.id IN (SELECT id FROM (SELECT id FROM projects WHERE server = ?1 ORDER BY slug LIMIT ?2)
-          UNION ALL SELECT project FROM further_targets WHERE server = ?1) ORDER BY p.slug LIMIT ?2",
+          UNION ALL SELECT project FROM (SELECT project FROM further_targets WHERE server = ?1 LIMIT ?2))
+        ORDER BY p.slug LIMIT ?2",
         server,
         SERVER_PROJECTS
     )

@@ -54,7 +54,7 @@ async fn pause(agent: &Agent, time: Duration) {
 
 async fn look(agent: &Agent, slug: &Slug, told: &mut HashMap<Slug, GitSha>) -> Result<(), LookError> {
     let host = &agent.host;
-    let Some(followed) = deploy::followed(host, slug)? else {
+    let Some(followed) = deploy::followed(host, slug)?.filter(|it| !it.record.spec.follower) else {
         return Ok(());
     };
     let (repository, ref_name) = (&followed.record.spec.repository, &followed.record.ref_name);

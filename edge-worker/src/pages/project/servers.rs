@@ -5,11 +5,10 @@ use crate::error::ApiError;
 use crate::extract::{CsrfForm, Id};
 use crate::pages::look::{self, Badge};
 use crate::pages::web;
-use crate::service::projects;
+use crate::service::{projects, targets};
 use crate::store::targets::TargetRow;
 use axum::extract::State;
 use axum::response::Response;
-use devflow_domain::access::Action;
 use devflow_domain::targets::{MOST, Policy};
 use devflow_protocol::ProjectId;
 use serde_json::{Map, Value, json};
@@ -77,8 +76,7 @@ pub(crate) async fn save(
     Id(id): Id<ProjectId>,
     form: CsrfForm<BTreeMap<String, String>>,
 ) -> Result<Response, ApiError> {
-    // To put a project on a server is what making one there is.
-    form.signed_in.access.require(Action::CreateProject, None)?;
+    targets::check_may_place(&form.signed_in.access)?;
     let changes = fields(&form.form);
     let saved = projects::update(&state, &form.signed_in.actor(), &id, |_| Ok(()), changes).await;
     web::done(saved, &format!("/projects/{id}/settings"), |_| {

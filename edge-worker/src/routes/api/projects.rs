@@ -184,9 +184,8 @@ async fn update(
     condition: IfMatch,
     Body(input): Body<ProjectChanges>,
 ) -> Result<Versioned<Project>, ApiError> {
-    // To put a project on a server is what making one there is.
     if input.names_servers() {
-        caller.access.require(Action::CreateProject, None)?;
+        targets::check_may_place(&caller.access)?;
     }
     let seen = |at: UnixMillis| condition.check("project", at.0);
     let row = projects::update(&state, &caller.actor, &id, seen, input.0).await?;
