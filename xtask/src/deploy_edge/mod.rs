@@ -115,7 +115,10 @@ pub(crate) fn pack(origin: &Origin) -> Result<()> {
 
 /// Tells servers the recovery key, which is made where there is none.
 fn put_statements(wrangler: &Wrangler, keys: &Keys) -> Result<()> {
-    let chain = keys.chain(&wrangler.edge_id()?)?;
+    let edge = wrangler
+        .setting("edge_id")?
+        .context("the database names no edge")?;
+    let chain = keys.chain(&edge)?;
     let job_key = signing(&keys.text("JOB_KEY")?)?.verifying_key();
     if chain.pins()?.job_key != job_key {
         bail!("a rotation of the job key was cut short: finish it with `cargo xtask rotate job-key`");

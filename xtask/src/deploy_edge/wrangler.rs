@@ -132,12 +132,17 @@ impl Wrangler {
         )
     }
 
-    /// The edge's id.
-    pub(crate) fn edge_id(&self) -> Result<String> {
-        let sql = "SELECT value FROM settings WHERE name = 'edge_id'";
-        let arguments = ["d1", "execute", "DB", "--remote", "--json", "--command", sql];
+    /// A fact of the installation, from its database.
+    pub(crate) fn setting(&self, name: &'static str) -> Result<Option<String>> {
+        let sql = format!("SELECT value FROM settings WHERE name = '{name}'");
+        let arguments = ["d1", "execute", "DB", "--remote", "--json", "--command", &sql];
         let answer = output(&mut self.command(&arguments)?)?;
-        first_value(&answer).with_context(|| format!("the database names no edge: {answer:.200}"))
+        first_value(&answer).with_context(|| format!("wrangler answered no rows: {answer:.200}"))
+    }
+
+    /// Takes a secret away from the Worker.
+    pub(crate) fn delete_secret(&self, name: &str) -> Result<()> {
+        self.run(&format!("take {name} away"), &["secret", "delete", name])
     }
 
     pub(super) fn upload(&self) -> Result<()> {
@@ -188,10 +193,14 @@ fn named(json: &str, field: &str) -> Result<Vec<(String, String)>> {
         .with_context(|| format!("wrangler's list lacks `name` or `{field}`: {json:.200}"))
 }
 
-/// `value` of the first row that `wrangler d1 execute --json` gives.
-fn first_value(json: &str) -> Option<String> {
+/// `value` of the first row that `wrangler d1 execute --json` gives, if there is a row.
+fn first_value(json: &str) -> Option<Option<String>> {
     let answers: Value = serde_json::from_str(json).ok()?;
-    Some(answers[0]["results"][0]["value"].as_str()?.to_owned())
+    let rows = answers[0]["results"].as_array()?;
+    Some(
+        rows.first()
+            .and_then(|row| Some(row["value"].as_str()?.to_owned())),
+    )
 }
 
 /// Whether `wrangler r2 bucket list` names a bucket; it prints `name: …` lines.
@@ -216,8 +225,9 @@ mod tests {
         assert!(named("You are not logged in", "uuid").is_err());
         assert!(named(r#"[{"name":"x"}]"#, "uuid").is_err());
         let rows = r#"[{"results":[{"value":"edge_1"}],"success":true,"meta":{"duration":1}}]"#;
-        assert_eq!(first_value(rows).as_deref(), Some("edge_1"));
-        assert_eq!(first_value(r#"[{"results":[],"success":true}]"#), None);
+        assert_eq!(first_value(rows), Some(Some("edge_1".to_owned())));
+        assert_eq!(first_value(r#"[{"results":[],"success":true}]"#), Some(None));
+        assert_eq!(first_value(r#"{"error":{"text":"no such table"}}"#), None);
         let buckets = "Listing buckets...\nname:           devflow-blobs-old\ncreation_date:  2026-01-01\n";
         assert!(!names_bucket(buckets, "devflow-blobs"));
         assert!(names_bucket(&buckets.replace("-old", ""), "devflow-blobs"));

@@ -3,6 +3,7 @@
 use crate::deploy_edge::Wrangler;
 use anyhow::{Context, Result, ensure};
 use devflow_tests::database;
+use rusqlite::OptionalExtension as _;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,18 +32,18 @@ impl Place {
         Ok(Self::Cloudflare(wrangler))
     }
 
-    /// The edge's id, which every statement is for.
-    pub(super) fn edge_id(&self) -> Result<String> {
+    /// A fact of the installation, from its database.
+    pub(super) fn setting(&self, name: &'static str) -> Result<Option<String>> {
         match self {
-            Self::Cloudflare(wrangler) => wrangler.edge_id(),
+            Self::Cloudflare(wrangler) => wrangler.setting(name),
             Self::Local(file) => {
                 let settings = read(file)?;
                 let folder = settings["persist"]
                     .as_str()
                     .context("the settings name no folder")?;
                 let database = database::open(Path::new(folder), "settings")?;
-                let sql = "SELECT value FROM settings WHERE name = 'edge_id'";
-                Ok(database.query_row(sql, [], |row| row.get(0))?)
+                let sql = "SELECT value FROM settings WHERE name = ?1";
+                Ok(database.query_row(sql, [name], |row| row.get(0)).optional()?)
             }
         }
     }
@@ -63,6 +64,20 @@ impl Place {
                 let mut settings = read(file)?;
                 for (name, value) in secrets {
                     settings["vars"][*name] = Value::from(value.as_str());
+                }
+                write(file, &settings)
+            }
+        }
+    }
+
+    /// Takes a secret away from the Worker.
+    pub(super) fn delete_secret(&self, name: &str) -> Result<()> {
+        match self {
+            Self::Cloudflare(wrangler) => wrangler.delete_secret(name),
+            Self::Local(file) => {
+                let mut settings = read(file)?;
+                if let Some(vars) = settings["vars"].as_object_mut() {
+                    vars.remove(name);
                 }
                 write(file, &settings)
             }

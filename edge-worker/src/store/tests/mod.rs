@@ -13,6 +13,7 @@ mod passkeys;
 mod people;
 mod plans;
 mod projects;
+mod reencryption;
 mod reports;
 mod second_factors;
 mod servers;
