@@ -30,6 +30,7 @@ pub(crate) mod reencryption;
 pub(crate) mod retention;
 pub(crate) mod second_factors;
 pub(crate) mod servers;
+pub(crate) mod standing;
 pub(crate) mod targets;
 pub(crate) mod users;
 

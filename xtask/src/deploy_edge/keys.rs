@@ -92,7 +92,21 @@ impl Keys {
 
     /// Whether there are statements about this installation's keys.
     pub(crate) fn has_chain(&self) -> bool {
-        Chain::file(&self.folder).exists()
+        self.statements().exists()
+    }
+
+    /// Where they are kept.
+    pub(crate) fn statements(&self) -> PathBuf {
+        Chain::file(&self.folder)
+    }
+
+    /// Where the data key of that id is kept: the one of now, or one that was replaced.
+    pub(crate) fn data_key(&self, id: &str) -> Result<Option<PathBuf>> {
+        let now = self.file("DATA_KEY");
+        if now.exists() && self.id("DATA_KEY")? == id {
+            return Ok(Some(now));
+        }
+        Ok(Some(now.with_extension(format!("{id}.key"))).filter(|file| file.exists()))
     }
 
     /// The statements about this installation's keys; where there are none yet, the recovery key is made and the job key

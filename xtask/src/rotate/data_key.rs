@@ -1,7 +1,7 @@
 //! A new data key: the Worker gets it beside the one before, encrypts everything anew, and then the one before goes.
 
-use super::place::Place;
 use crate::deploy_edge::Keys;
+use crate::place::Place;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 

@@ -2,15 +2,14 @@
 //! it was cut short.
 
 mod data_key;
-mod place;
 
 use crate::deploy_edge::{self, Chain, Keys, Origin, RECOVERY, read_key_file, signing};
-use anyhow::{Context, Result, bail, ensure};
+use crate::place::Place;
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::dsse::fingerprint;
 use ed25519_dalek::SigningKey;
-use place::Place;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,11 +17,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
     /// Signs jobs and the audit trail; servers follow by themselves.
-    JobKey,
+    #[value(name = "job-key")]
+    Job,
     /// Is kept offline and may replace the job key.
-    RecoveryKey,
+    #[value(name = "recovery-key")]
+    Recovery,
     /// Encrypts at rest; the Worker encrypts everything anew, which takes a while.
-    DataKey,
+    #[value(name = "data-key")]
+    Data,
 }
 
 #[derive(Args)]
@@ -47,28 +49,24 @@ pub(crate) struct Options {
 
 /// Gives the installation a new key.
 pub(crate) fn rotate(options: &Options) -> Result<()> {
-    let folder = match (&options.origin, &options.folder) {
-        (Some(origin), folder) => deploy_edge::folder_of(origin, folder.as_deref())?,
-        (None, Some(folder)) => std::path::absolute(folder)?,
-        (None, None) => bail!("name the installation by --origin, or a worker on this machine by --local"),
-    };
+    let folder = deploy_edge::folder_named(options.origin.as_ref(), options.folder.as_deref())?;
     let place = Place::of(options.local.as_deref(), &folder)?;
     let keys = Keys::of(&folder);
     ensure!(
-        !options.finish || options.what == What::DataKey,
+        !options.finish || options.what == What::Data,
         "--finish belongs to data-key"
     );
     let recovery = options.recovery_key.as_deref();
     let recovery = recovery.map(|file| signing(&read_key_file(file)?)).transpose()?;
     match options.what {
-        What::JobKey => job_key(&place, &keys, chain(&place, &keys)?, recovery.as_ref()),
-        What::RecoveryKey => {
+        What::Job => job_key(&place, &keys, chain(&place, &keys)?, recovery.as_ref()),
+        What::Recovery => {
             let recovery = recovery
                 .context("--recovery-key has to name the recovery key of now: only it can replace itself")?;
             recovery_key(&place, &keys, chain(&place, &keys)?, &recovery)
         }
-        What::DataKey if options.finish => data_key::finish(&place, &keys),
-        What::DataKey => data_key::begin(&place, &keys),
+        What::Data if options.finish => data_key::finish(&place, &keys),
+        What::Data => data_key::begin(&place, &keys),
     }
 }
 

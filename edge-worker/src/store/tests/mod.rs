@@ -17,4 +17,5 @@ mod reencryption;
 mod reports;
 mod second_factors;
 mod servers;
+mod standing;
 mod targets;
