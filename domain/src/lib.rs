@@ -34,5 +34,6 @@ pub mod repository;
 pub mod search;
 pub mod second_factor;
 pub mod settings;
+pub mod standing;
 pub mod targets;
 pub mod webhook;

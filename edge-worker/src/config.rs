@@ -70,7 +70,11 @@ impl Config {
                 [0; 32]
             })
         };
-        let (job_key, data_key) = (key("JOB_KEY"), key("DATA_KEY"));
+        let (job_key, data_key) = (key("JOB_KEY"), DataKey::new(key("DATA_KEY")));
+        let data_key = match var("DATA_KEY_PREVIOUS") {
+            Some(_) => data_key.after(key("DATA_KEY_PREVIOUS")),
+            None => data_key,
+        };
         let mut millis = |name: &str, default: i64| {
             read_millis(var(name), default).unwrap_or_else(|| {
                 problems.push(format!("{name} has to be a number of milliseconds above 0"));
@@ -111,7 +115,7 @@ impl Config {
             public_origin,
             job_seed: Zeroizing::new(job_key),
             keychain,
-            data_key: DataKey::new(data_key),
+            data_key,
             setup_token: var("SETUP_TOKEN").filter(|token| token.len() >= 16),
             poll_hold_ms,
             lease_ms,
@@ -160,12 +164,13 @@ mod tests {
             ("JOB_KEY", "short"),
             ("LEASE_MS", "0"),
             ("KEY_STATEMENTS", "{"),
+            ("DATA_KEY_PREVIOUS", "short"),
         ]);
         assert_eq!(
             problems.err().map(|error| error.to_string()).unwrap_or_default(),
-            "the Worker's settings cannot be used: the secret JOB_KEY has to be 32 bytes in base64; LEASE_MS has to \
-             be a number of milliseconds above 0; PUBLIC_ORIGIN has to be scheme and host without a path, such as \
-             https://devflow.example.com; KEY_STATEMENTS is no list of statements (invalid type: map, expected a \
+            "the Worker's settings cannot be used: the secret JOB_KEY has to be 32 bytes in base64; the secret \
+             DATA_KEY_PREVIOUS has to be 32 bytes in base64; LEASE_MS has to be a number of milliseconds above 0; \
+             PUBLIC_ORIGIN has to be scheme and host without a path, such as https://devflow.example.com; KEY_STATEMENTS is no list of statements (invalid type: map, expected a \
              sequence at line 1 column 0)"
         );
     }

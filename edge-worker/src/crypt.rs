@@ -8,9 +8,15 @@ use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _, Nonce, aead::Aead as _, a
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
-/// The key that encrypts at rest. Each ciphertext names it, so that a second key can be added later.
+/// The key that encrypts at rest, and the one before it while that is replaced. Each ciphertext names its key.
 pub(crate) struct DataKey {
+    current: OneKey,
+    previous: Option<OneKey>,
+}
+
+struct OneKey {
     id: String,
     cipher: ChaCha20Poly1305,
 }
@@ -19,19 +25,48 @@ pub(crate) struct DataKey {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CryptError {
     /// It was made with another key.
-    #[error("the value was encrypted with the key {0}, which is not the DATA_KEY of this Worker")]
+    #[error(
+        "the value was encrypted with the key {0}, which is not the DATA_KEY of this Worker, nor the one before"
+    )]
     OtherKey(String),
     /// It was changed, or is for another place.
     #[error("the value was changed, or belongs to another place")]
     Broken,
 }
 
-impl DataKey {
-    pub(crate) fn new(key: [u8; 32]) -> Self {
+impl OneKey {
+    fn new(key: [u8; 32]) -> Self {
         Self {
             id: hex::encode(&Sha256::digest(key)[..4]),
             cipher: ChaCha20Poly1305::new(&key.into()),
         }
+    }
+}
+
+impl DataKey {
+    pub(crate) fn new(key: [u8; 32]) -> Self {
+        Self {
+            current: OneKey::new(key),
+            previous: None,
+        }
+    }
+
+    /// The same, which also opens what `previous` encrypted.
+    pub(crate) fn after(self, previous: [u8; 32]) -> Self {
+        Self {
+            previous: Some(OneKey::new(previous)).filter(|previous| previous.id != self.current.id),
+            ..self
+        }
+    }
+
+    /// What names the key that encrypts.
+    pub(crate) fn id(&self) -> &str {
+        &self.current.id
+    }
+
+    /// What names the key before it, while that is replaced.
+    pub(crate) fn previous_id(&self) -> Option<&str> {
+        self.previous.as_ref().map(|key| key.id.as_str())
     }
 
     /// Encrypts `plain` for the place `context`. `nonce` must be fresh.
@@ -41,31 +76,39 @@ impl DataKey {
             aad: context.as_bytes(),
         };
         let sealed = self
+            .current
             .cipher
             .encrypt(&Nonce::from(nonce), payload)
             .expect("values are far below the cipher's limit");
         format!(
             "{}.{}",
-            self.id,
+            self.current.id,
             STANDARD.encode([nonce.as_slice(), &sealed].concat())
         )
     }
 
     /// Opens what was encrypted for `context`.
     pub(crate) fn decrypt(&self, context: &str, text: &str) -> Result<Vec<u8>, CryptError> {
-        let (key, sealed) = text.split_once('.').ok_or(CryptError::Broken)?;
-        if key != self.id {
-            return Err(CryptError::OtherKey(key.to_owned()));
-        }
+        let (id, sealed) = text.split_once('.').ok_or(CryptError::Broken)?;
+        let mut keys = self.previous.iter().chain([&self.current]);
+        let key = keys
+            .find(|key| key.id == id)
+            .ok_or_else(|| CryptError::OtherKey(id.to_owned()))?;
         let sealed = STANDARD.decode(sealed).map_err(|_| CryptError::Broken)?;
         let (nonce, sealed) = sealed.split_first_chunk::<12>().ok_or(CryptError::Broken)?;
         let payload = Payload {
             msg: sealed,
             aad: context.as_bytes(),
         };
-        self.cipher
+        key.cipher
             .decrypt(&Nonce::from(*nonce), payload)
             .map_err(|_| CryptError::Broken)
+    }
+
+    /// The same value under the key of now. `nonce` must be fresh.
+    pub(crate) fn reencrypt(&self, context: &str, text: &str, nonce: [u8; 12]) -> Result<String, CryptError> {
+        let plain = Zeroizing::new(self.decrypt(context, text)?);
+        Ok(self.encrypt(context, &plain, nonce))
     }
 }
 
@@ -132,6 +175,23 @@ mod tests {
             DataKey::new([3; 32]).decrypt("environment/prj/1", &text),
             Err(CryptError::OtherKey(_))
         ));
+    }
+
+    #[test]
+    fn key_before_opens_what_it_encrypted_until_it_goes() {
+        let old = DataKey::new([1; 32]).encrypt("hook/1", b"secret", [2; 12]);
+        let both = DataKey::new([3; 32]).after([1; 32]);
+        assert_eq!(both.decrypt("hook/1", &old), Ok(b"secret".to_vec()));
+        let anew = both.reencrypt("hook/1", &old, [4; 12]).unwrap();
+        assert!(anew.starts_with(both.id()) && old.starts_with(both.previous_id().unwrap()));
+        assert_eq!(both.reencrypt("hook/2", &old, [4; 12]), Err(CryptError::Broken));
+        let alone = DataKey::new([3; 32]);
+        assert_eq!(alone.decrypt("hook/1", &anew), Ok(b"secret".to_vec()));
+        assert!(matches!(
+            alone.decrypt("hook/1", &old),
+            Err(CryptError::OtherKey(_))
+        ));
+        assert_eq!(DataKey::new([3; 32]).after([3; 32]).previous_id(), None);
     }
 
     #[test]

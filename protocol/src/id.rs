@@ -34,6 +34,13 @@ fn encode(mut value: u128) -> String {
     text.iter().map(|byte| char::from(*byte)).collect()
 }
 
+fn decode(suffix: &str) -> u128 {
+    let place = |byte: u8| ALPHABET.iter().position(|letter| *letter == byte).unwrap_or(0);
+    suffix
+        .bytes()
+        .fold(0, |value, byte| (value << 5) | place(byte) as u128)
+}
+
 fn is_suffix(text: &str) -> bool {
     text.len() == SUFFIX_LEN
         && text.as_bytes()[0] <= b'7'
@@ -58,6 +65,12 @@ macro_rules! ids {
             /// The id as text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+
+            /// When it was made.
+            pub fn made_at(&self) -> UnixMillis {
+                let millis = decode(&self.0[$prefix.len() + 1..]) >> 80;
+                UnixMillis(i64::try_from(millis).unwrap_or(i64::MAX))
             }
         }
 
@@ -144,6 +157,14 @@ ids! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn made_at_gives_back_the_time_of_new() {
+        for at in [0, 1, 1_700_000_000_123, 0xffff_ffff_ffff] {
+            let id = DeploymentId::new(UnixMillis(at), [0xff; 10]);
+            assert_eq!(id.made_at(), UnixMillis(at));
+        }
+    }
 
     #[test]
     fn new_uses_version_7_and_sorts_by_time() {

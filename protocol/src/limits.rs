@@ -22,3 +22,5 @@ pub const REASON_BYTES: usize = 2 * 1024;
 pub const ENVIRONMENT_BYTES: usize = 256 * 1024;
 /// A commit's message as a runner reports it; skip markers are looked for in it.
 pub const COMMIT_MESSAGE_BYTES: usize = 4 * 1024;
+/// Releases of one project that a runner tells of, at most.
+pub const RELEASES_TOLD: usize = 12;

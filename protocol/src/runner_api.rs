@@ -97,6 +97,12 @@ pub struct PollRequest {
     /// Which keys it trusts. None where it cannot follow statements about keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<KnownKeys>,
+    /// A digest of what it has of its projects; another one than before means that something changed. None where it cannot tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<String>,
+    /// What it has of its projects, where the edge asked for it: what [`Self::standing`] is the digest of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projects: Option<Vec<Standing>>,
 }
 
 /// A job that the runner has accepted and whose completion is not confirmed.
@@ -126,6 +132,9 @@ pub struct PollAnswer {
     /// Statements about keys, oldest first, where the runner trusts others than the edge has (see [`crate::keys`]).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<Envelope>,
+    /// The edge knows another standing of the runner's projects: the next poll is to bring it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tell_projects: bool,
 }
 
 /// Says that a job is in the journal. Due within the lease, else the job goes back to the queue.
@@ -196,6 +205,38 @@ pub struct ProjectReport {
     pub live: Option<DeploymentId>,
     /// Releases on disk, newest first: what can be rolled back to.
     pub kept: Vec<DeploymentId>,
+}
+
+/// What a server has of a project, for an edge that may know less: its database may be a copy of yesterday.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
+    /// The project's folder.
+    pub slug: Slug,
+    /// Stopped by a person.
+    pub stopped: bool,
+    /// The release that `current` points to, if any.
+    pub live: Option<DeploymentId>,
+    /// The live one and those that can be rolled back to, newest first, at most [`crate::limits::RELEASES_TOLD`].
+    pub releases: Vec<KnownRelease>,
+}
+
+/// A release as its server knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownRelease {
+    /// The deployment that made it.
+    pub deployment: DeploymentId,
+    /// It was live and well: it can be rolled back to.
+    pub kept: bool,
+    /// The ref that it was made from.
+    pub ref_name: RefName,
+    /// The commit.
+    pub commit: GitSha,
+    /// The commit's first line.
+    pub subject: String,
+    /// The version of the environment that it runs with.
+    pub environment_version: u32,
 }
 
 /// Answer of ack, events, complete and heads.

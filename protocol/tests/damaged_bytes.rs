@@ -6,6 +6,7 @@ use devflow_protocol::UnixMillis;
 use devflow_protocol::dsse::Envelope;
 use devflow_protocol::enrol::{EnrolClaims, EnrolRequest, EnrolToken};
 use devflow_protocol::job::Job;
+use devflow_protocol::keys::{Pins, read_key};
 use devflow_protocol::request::{RequestClaims, Seen, UnverifiedRequest};
 use devflow_protocol::runner_api::{CompleteRequest, EventsRequest, HeadFound, PollRequest};
 use ed25519_dalek::SigningKey;
@@ -138,6 +139,30 @@ proptest! {
         {
             prop_assert_eq!(&serde_json::to_value(&opened.claims).expect("JSON"), &vector["claims"]);
             prop_assert_eq!(Some(opened.token.as_str()), vector["fingerprint"].as_str());
+        }
+    }
+
+    #[test]
+    fn damaged_statement_about_keys_is_followed_as_it_was_signed_or_not_at_all(
+        which in any::<prop::sample::Index>(),
+        damage in damage(),
+    ) {
+        let all: Value = serde_json::from_str(include_str!("../vectors/keys.json")).expect("vectors");
+        let key = |name: &str| read_key(all[name]["public"].as_str().expect("text")).expect("a key");
+        let statements = all["statements"].as_array().expect("statements");
+        let vector = &statements[which.index(statements.len())];
+        let pins = Pins {
+            edge: "edge_00112233445566778899aabbccddeeff".to_owned(),
+            job_key: key("first"),
+            recovery_key: Some(key("recovery")),
+            recovered_at: UnixMillis(0),
+        };
+        let damaged = damage.done_to(vector["envelope"].to_string().as_bytes());
+        if let Ok(envelope) = serde_json::from_slice::<Envelope>(&damaged)
+            && let Ok(next) = pins.follow(&envelope)
+        {
+            prop_assert_eq!(next.job_key, key(vector["job_key"].as_str().expect("text")));
+            prop_assert_eq!(next.recovery_key, pins.recovery_key);
         }
     }
 

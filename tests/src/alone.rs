@@ -5,6 +5,7 @@ use crate::edge::Edge;
 use crate::places::Scratch;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// An edge with a server that has not been enrolled: jobs wait, and nothing is lost.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub struct Alone {
     /// The owner's API key.
     pub api: Api,
     server: String,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Alone {
@@ -28,8 +29,13 @@ impl Alone {
             edge,
             api,
             server,
-            _scratch: scratch,
+            scratch,
         })
+    }
+
+    /// A folder for the story's own files; the worker's are in it too.
+    pub fn folder(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// A project of plain PHP; `more` is merged into the API's request.

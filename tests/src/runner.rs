@@ -5,6 +5,7 @@ use crate::git::copy_tree;
 use crate::places;
 use crate::process::{Process, output, tail, wait_for};
 use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -41,15 +42,33 @@ impl Runner {
     /// starts the runner.
     pub fn enrol(api: &Api, name: &str, folder: &Path) -> Result<Self> {
         let (id, enrolment) = api.add_server(name)?;
+        let mut runner = Self {
+            process: None,
+            folder: folder.to_owned(),
+            id,
+            variables: vec![],
+        };
+        runner.take_enrolment(api, &enrolment, &[])?;
+        Ok(runner)
+    }
+
+    /// Enrols the machine anew as the same server, as after a loss of its keys, and starts the runner.
+    pub fn enrol_again(&mut self, api: &Api) -> Result<()> {
+        let path = format!("/servers/{}/enrolment", self.id);
+        let answer = api.post(&path, &json!({}), 201)?;
+        self.take_enrolment(api, &answer["enrolment"], &["--force"])
+    }
+
+    fn take_enrolment(&mut self, api: &Api, enrolment: &Value, more: &[&str]) -> Result<()> {
         let part = |name: &str| {
             enrolment[name]
                 .as_str()
                 .with_context(|| format!("the enrolment has no {name}"))
         };
-        let mut child = Command::new(Self::program()?)
-            .args(["enrol", "--config"])
-            .arg(folder.join("runner.toml"))
+        let mut child = self
+            .command("enrol")?
             .args(["--edge", api.base(), "--fingerprint", part("fingerprint")?])
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -66,23 +85,16 @@ impl Runner {
                 String::from_utf8_lossy(&done.stderr)
             );
         }
-        let mut runner = Self {
-            process: None,
-            folder: folder.to_owned(),
-            id,
-            variables: vec![],
-        };
-        runner.start()?;
+        self.start()?;
         wait_for("the server to be online", Duration::from_secs(30), || {
-            runner.check()?;
-            let server = api.get(&format!("/servers/{}", runner.id))?;
+            self.check()?;
+            let server = api.get(&format!("/servers/{}", self.id))?;
             if server["state"] == "online" {
                 Ok(Some(()))
             } else {
                 bail!("it is {}", server["state"])
             }
-        })?;
-        Ok(runner)
+        })
     }
 
     /// The server's id.

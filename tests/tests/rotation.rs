@@ -2,11 +2,15 @@
 //! the middle of it, and the audit trail is proven across the change.
 
 use anyhow::{Context, Result, ensure};
+use devflow_tests::alone::Alone;
+use devflow_tests::api::{Project, text};
 use devflow_tests::cli::Cli;
+use devflow_tests::database;
 use devflow_tests::docker::Docker;
 use devflow_tests::owner::Owner;
 use devflow_tests::process::wait_for;
 use devflow_tests::server::{Installation, Parts};
+use devflow_tests::webhook::Delivery;
 use serde_json::{Value, json};
 use std::fs;
 use std::time::Duration;
@@ -122,5 +126,90 @@ fn job_key_is_replaced_and_every_server_follows() -> Result<()> {
     }
     let status = here.server.runner.tell("status")?;
     ensure!(!status.contains("ANOTHER TRAIL"), "{status}");
+    Ok(())
+}
+
+/// Everything that is encrypted opens, and what a first request with a key was answered is answered again.
+fn opens(here: &Alone, project: &Project, idempotent: &Value) -> Result<()> {
+    let path = format!("/projects/{}", project.id);
+    let environment = here.api.get(&format!("{path}/environment?reveal=true"))?;
+    ensure!(environment["values"]["TOKEN"] == "a secret", "{environment}");
+    let endpoint = text(&here.api.get(&format!("{path}/endpoints"))?, "/items/0/id")?;
+    here.api
+        .post(&format!("/endpoints/{endpoint}/secret"), &json!({}), 200)?;
+    Delivery::new("ping", &json!({"zen": "x"}))
+        .send(&project.hook)?
+        .expect(200)?;
+    let again = replayed(here)?;
+    ensure!(again == *idempotent, "{again}");
+    Ok(())
+}
+
+/// A request that is done once.
+fn replayed(here: &Alone) -> Result<Value> {
+    let body = json!({"name": "two"});
+    here.api
+        .call_with("POST", "/servers", &[("idempotency-key", "k")], Some(&body))?
+        .expect(201)
+}
+
+#[test]
+fn data_key_is_replaced_and_everything_opens_with_the_new_one_alone() -> Result<()> {
+    let mut here = Alone::start()?;
+    let owner = Owner::of(here.folder(), &here.folder().join("keys"))?;
+    let project = here.project("shop", &json!({}))?;
+    here.api
+        .set_environment(&project, &json!({"TOKEN": "a secret"}))?;
+    for n in 1..25 {
+        here.api
+            .set_environment(&project, &json!({"OTHER": n.to_string()}))?;
+    }
+    let endpoint =
+        json!({"kind": "webhook", "name": "x", "url": "http://127.0.0.1:9/", "events": ["failed"]});
+    here.api
+        .post(&format!("/projects/{}/endpoints", project.id), &endpoint, 201)?;
+    let idempotent = replayed(&here)?;
+    opens(&here, &project, &idempotent)?;
+    let security = |here: &Alone| Ok::<Value, anyhow::Error>(here.api.get("/security")?["data_key"].clone());
+    let before = text(&security(&here)?, "/id")?;
+    let refused = owner.xtask(&["rotate", "data-key", "--finish"]);
+    ensure!(refused.is_err(), "there was nothing to finish");
+
+    owner.xtask(&["rotate", "data-key"])?;
+    here.edge.go_away();
+    here.edge.come_back()?;
+    opens(&here, &project, &idempotent)?;
+    let now = security(&here)?;
+    ensure!(
+        now["previous"] == json!(before) && now["done_at"].is_null(),
+        "{now}"
+    );
+    for _ in 0..2 {
+        let refused = owner.xtask(&["rotate", "data-key", "--finish"]).err();
+        let refused = refused.context("it was ended too early")?.to_string();
+        ensure!(refused.contains("not encrypted everything anew yet"), "{refused}");
+        here.edge.cron()?;
+    }
+    // 25 environments, hook and answer (the endpoint got another secret): in two runs, and a look that finds nothing more.
+    here.edge.cron()?;
+    let now = security(&here)?;
+    ensure!(now["done_at"].is_i64() && now["unreadable"] == 0, "{now}");
+    ensure!(now["reencrypted"].as_i64() >= Some(27), "{now}");
+
+    here.edge.go_away();
+    owner.xtask(&["rotate", "data-key", "--finish"])?;
+    let db = database::open(&here.folder().join("data"), "environments")?;
+    let sql = "SELECT count(*) FROM environments WHERE sealed LIKE ?1 || '.%'";
+    let left: i64 = db.query_row(sql, [&before], |row| row.get(0))?;
+    ensure!(left == 0, "{left} are under the key before");
+    drop(db);
+    here.edge.come_back()?;
+    opens(&here, &project, &idempotent)?;
+    ensure!(security(&here)?["previous"].is_null());
+    let kept = here.folder().join(format!("keys/data.{before}.key"));
+    ensure!(
+        kept.exists(),
+        "copies of the database from before cannot be read any more"
+    );
     Ok(())
 }

@@ -30,6 +30,7 @@ mod private_repository;
 mod processes;
 mod push;
 mod refusals;
+mod restore;
 mod rotation;
 mod routes;
 mod servers;

@@ -3,8 +3,10 @@
 mod bench;
 mod build_edge;
 mod cargo;
+mod copies;
 mod demo;
 mod deploy_edge;
+mod place;
 mod progress;
 mod rotate;
 mod screenshots;
@@ -42,6 +44,10 @@ enum Command {
     BuildEdge,
     /// Create what the edge needs on Cloudflare, as far as it is missing, and upload the Worker; also how it is updated.
     DeployEdge(deploy_edge::Options),
+    /// Make a copy of an installation's databases.
+    BackupEdge(copies::BackupOptions),
+    /// Make an installation from a copy, where its databases are lost.
+    RestoreEdge(copies::RestoreOptions),
     /// Give an installation a new key.
     Rotate(rotate::Options),
     /// Measure on real parts; the last line is one JSON object.
@@ -92,6 +98,8 @@ fn execute(command: Command) -> Result<ExitCode> {
             build_edge::build()?;
         }
         Command::DeployEdge(options) => deploy_edge::deploy(&options)?,
+        Command::BackupEdge(options) => copies::backup(&options)?,
+        Command::RestoreEdge(options) => copies::restore(&options)?,
         Command::Rotate(options) => rotate::rotate(&options)?,
         Command::Screenshots { every } => screenshots::screenshots(every.as_deref())?,
         Command::Bench { name, json, peer } => bench::bench(name, json, peer)?,

@@ -3,6 +3,7 @@
 
 mod audit;
 mod leases;
+mod reencryption;
 mod retention;
 mod silent;
 
@@ -32,6 +33,7 @@ pub(crate) async fn run(env: &Env) {
     log("leases", leases::run(env, &stores).await);
     log("silent", silent::run(env, &stores).await);
     log("audit", audit::run(env, &stores).await);
+    log("reencryption", reencryption::run(env, &stores).await);
     if let Err(error) = outgoing::drain_by_cron(env, &stores.db).await {
         platform::log_error(&format!("the cron task outgoing failed: {error:?}"));
     }

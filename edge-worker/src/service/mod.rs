@@ -18,8 +18,10 @@ pub(crate) mod parts;
 pub(crate) mod people;
 pub(crate) mod polls;
 pub(crate) mod projects;
+pub(crate) mod reencryption;
 pub(crate) mod reports;
 pub(crate) mod servers;
+pub(crate) mod standing;
 pub(crate) mod targets;
 
 use crate::error::ApiError;

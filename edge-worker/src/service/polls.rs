@@ -2,7 +2,7 @@
 
 use super::envelope::{self, Seal};
 use super::parts::{self, Advance, Ended};
-use super::{FLEET, topics};
+use super::{FLEET, standing, topics};
 use crate::app::AppState;
 use crate::crypt;
 use crate::error::ApiError;
@@ -57,6 +57,7 @@ pub(crate) async fn poll(
 ) -> Result<PollAnswer, ApiError> {
     check_session(runner, &claims.session)?;
     let segment = arrive(state, runner, claims, request).await?;
+    let tell_projects = standing::arrive(state, runner, request).await?;
     let keys = state.config.keychain.statements_for(request.keys.as_ref());
     let answer = |job, wait_ms| PollAnswer {
         now: platform::now(),
@@ -64,7 +65,11 @@ pub(crate) async fn poll(
         wait_ms,
         segment: segment.clone(),
         keys: keys.clone(),
+        tell_projects,
     };
+    if tell_projects {
+        return Ok(answer(None, 0));
+    }
     let until = platform::now().plus(state.config.poll_hold_ms);
     let hub = state.hub();
     loop {

@@ -26,9 +26,11 @@ pub(crate) mod parts;
 pub(crate) mod passkeys;
 pub(crate) mod people;
 pub(crate) mod projects;
+pub(crate) mod reencryption;
 pub(crate) mod retention;
 pub(crate) mod second_factors;
 pub(crate) mod servers;
+pub(crate) mod standing;
 pub(crate) mod targets;
 pub(crate) mod users;
 

@@ -35,6 +35,8 @@ pub(crate) struct ServerRow {
     pub(crate) draining_since: Option<UnixMillis>,
     /// Id of the job key that its runner trusts, as it said last.
     pub(crate) job_key: Option<String>,
+    /// JSON list of the folders of projects on it that are not known here.
+    pub(crate) unknown_projects: Option<String>,
 }
 
 /// What a runner's request is checked against.
@@ -46,6 +48,8 @@ pub(crate) struct RunnerRow {
     pub(crate) session: Option<String>,
     /// See [`ServerRow::job_key`].
     pub(crate) job_key: Option<String>,
+    /// The digest of what it had of its projects when it told last.
+    pub(crate) standing: Option<String>,
     pub(crate) edge_id: String,
 }
 
@@ -56,8 +60,8 @@ macro_rules! servers {
             "-- ",
             $name,
             "
-        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects, draining_since, job_key
-        FROM servers ",
+        SELECT id, name, state, facts, created_at, enrolled_at, state_at, projects, draining_since, job_key,
+          unknown_projects FROM servers ",
             $rest
         )
     };
@@ -172,7 +176,7 @@ pub(crate) fn enrol(enrolment: &Enrolment<'_>) -> [Statement; 4] {
     [
         statement!(
             "-- servers_enrol
-            UPDATE servers SET signing_key = ?2, sealing_key = ?3, facts = ?4, session = NULL, state = 'pending',
+            UPDATE servers SET signing_key = ?2, sealing_key = ?3, facts = ?4, session = NULL, standing = NULL, state = 'pending',
               enrolled_at = ?5, state_at = ?5
             WHERE id = (SELECT server FROM enrolments WHERE token_hash = ?1 AND used_at IS NULL AND expires_at > ?5)",
             enrolment.token,
@@ -216,7 +220,7 @@ pub(crate) struct Enrolled {
 pub(crate) fn runner(id: &ServerId) -> Statement {
     statement!(
         "-- servers_runner
-        SELECT id, state, signing_key, session, job_key, (SELECT value FROM settings WHERE name = 'edge_id') AS edge_id
+        SELECT id, state, signing_key, session, job_key, standing, (SELECT value FROM settings WHERE name = 'edge_id') AS edge_id
         FROM servers WHERE id = ?1",
         id
     )

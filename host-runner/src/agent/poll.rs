@@ -2,10 +2,12 @@
 
 use super::intake::{self, Intake};
 use super::{Agent, keys, witness, work};
+use crate::deploy::standing;
 use crate::edge::{Backoff, EdgeError};
 use crate::facts;
+use crate::host::HostError;
 use crate::identity::IdentityError;
-use crate::journal::{Acceptance, Entry, JournalError, Ticket};
+use crate::journal::{Acceptance, Entry, Finished, JournalError, Ticket};
 use devflow_protocol::dsse::Envelope;
 use devflow_protocol::job::Job;
 use devflow_protocol::runner_api::{PollRequest, ServerFacts};
@@ -15,14 +17,16 @@ use std::time::Duration;
 /// Polls until the agent stops.
 pub(super) async fn run(agent: &Rc<Agent>, deploy_key: Option<String>) {
     let mut facts = Some(facts::collect(deploy_key));
+    let mut tell_projects = false;
     let mut backoff = Backoff::default();
     loop {
         let asked = tokio::select! {
             () = agent.stopping.cancelled() => return,
-            asked = ask(agent, facts.clone()) => asked,
+            asked = ask(agent, facts.clone(), tell_projects) => asked,
         };
         let wait = match asked {
-            Ok(wait) => {
+            Ok((wait, tell)) => {
+                tell_projects = tell;
                 if backoff.failures() > 0 {
                     tracing::info!("the edge is back");
                 }
@@ -60,15 +64,38 @@ enum PollError {
     Identity(#[from] IdentityError),
 }
 
-async fn ask(agent: &Rc<Agent>, facts: Option<ServerFacts>) -> Result<Duration, PollError> {
+/// What the agent has of its projects, or nothing where that cannot be read: a poll fetches jobs in any case.
+fn told<T>(what: Result<T, HostError>) -> Option<T> {
+    what.inspect_err(|error| tracing::warn!(%error, "the edge cannot be told how the projects stand"))
+        .ok()
+}
+
+/// Asks once; gives how long to wait, and whether to tell of the projects then.
+async fn ask(
+    agent: &Rc<Agent>,
+    facts: Option<ServerFacts>,
+    tell_projects: bool,
+) -> Result<(Duration, bool), PollError> {
+    let open = agent.journal.open_jobs()?;
+    // In the middle of a job a project is neither here nor there.
+    let standing = match open.as_slice() {
+        [] => told(standing::digest(&agent.host, agent.journal.last_confirmed()?)),
+        _ => None,
+    };
     let request = PollRequest {
         last_sequence: agent.journal.last_sequence()?,
-        open: agent.journal.open_jobs()?,
+        open,
         facts,
         load: facts::load(&agent.host.config.projects_dir),
         paused: false,
         witnessed: Some(agent.journal.last_seen()?.map_or(0, |seen| seen.number)),
         keys: Some(agent.identity().pins.known()),
+        // In this order: what changes in between has another digest the next time.
+        projects: standing
+            .as_ref()
+            .filter(|_| tell_projects)
+            .and_then(|_| told(standing::standings(&agent.host))),
+        standing,
     };
     let answer = agent.edge.poll(&request).await?;
     agent.journal.note("contact", &agent.clock.now().0.to_string())?;
@@ -81,7 +108,10 @@ async fn ask(agent: &Rc<Agent>, facts: Option<ServerFacts>) -> Result<Duration, 
     if let Some(envelope) = answer.job {
         take(agent, &envelope)?;
     }
-    Ok(Duration::from_millis(u64::from(answer.wait_ms)))
+    Ok((
+        Duration::from_millis(u64::from(answer.wait_ms)),
+        answer.tell_projects,
+    ))
 }
 
 /// Takes one envelope in. Only the journal can fail here; the edge then sends the envelope again.
@@ -110,6 +140,12 @@ fn offer(agent: &Rc<Agent>, job: Job) -> Result<(), JournalError> {
         replayed(agent, &entry, &job);
         return Ok(());
     }
+    if let Some(done) = done_before(agent, &job)? {
+        tracing::info!(job.id = %job.id, "the job was done in an earlier attempt");
+        agent.journal.done_before(&ticket, &done, now)?;
+        work::refused(agent, ticket.key, ticket.lease);
+        return Ok(());
+    }
     let pin = match &ticket.slug {
         Some(slug) => agent.journal.pin(slug)?,
         None => None,
@@ -128,6 +164,13 @@ fn offer(agent: &Rc<Agent>, job: Job) -> Result<(), JournalError> {
         Acceptance::Known(entry) => replayed(agent, &entry, &job),
     }
     Ok(())
+}
+
+/// The attempt in which a job was done to its end: the edge's database may be a copy of a time when it was not, and nothing is
+/// done twice.
+fn done_before(agent: &Agent, job: &Job) -> Result<Option<Finished>, JournalError> {
+    let mut attempts = agent.journal.attempts(&job.id)?.into_iter();
+    Ok(attempts.find_map(|entry| entry.finished.filter(|_| entry.acknowledged)))
 }
 
 fn replayed(agent: &Rc<Agent>, entry: &Entry, job: &Job) {

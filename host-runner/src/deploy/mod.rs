@@ -39,6 +39,7 @@ mod render;
 mod rollback;
 mod run;
 mod scale;
+pub(crate) mod standing;
 mod tenants;
 #[cfg(test)]
 mod tests;

@@ -99,6 +99,16 @@ impl Journal {
         self.insert(ticket, "", Some(&serde_json::to_string(&outcome)?), now)
     }
 
+    /// Writes that a job was done in an earlier attempt: this one ends as that did.
+    pub(crate) fn done_before(
+        &self,
+        ticket: &Ticket,
+        done: &Finished,
+        now: UnixMillis,
+    ) -> Result<Acceptance, JournalError> {
+        self.insert(ticket, "", Some(&serde_json::to_string(&done.outcome)?), now)
+    }
+
     fn insert(
         &self,
         ticket: &Ticket,
@@ -274,6 +284,12 @@ impl Journal {
             .query_row("SELECT coalesce(max(sequence), 0) FROM jobs", [], |row| {
                 row.get(0)
             })?)
+    }
+
+    /// The sequence of the newest job whose end the edge knows.
+    pub(crate) fn last_confirmed(&self) -> Result<i64, JournalError> {
+        let sql = "SELECT coalesce(max(sequence), 0) FROM jobs WHERE state = 'confirmed'";
+        Ok(self.durable().query_row(sql, [], |row| row.get(0))?)
     }
 }
 

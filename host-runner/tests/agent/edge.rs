@@ -354,6 +354,7 @@ async fn poll(inner: &Inner, body: &[u8]) -> Response {
     }
     let answer = PollAnswer {
         segment: None,
+        tell_projects: false,
         keys: inner.statements.lock().expect("sound").clone(),
         now: now(inner),
         job,

@@ -195,3 +195,35 @@ async fn cancel_of_jobs_that_do_not_run_says_why_it_did_nothing() {
     );
     assert_eq!(outcomes[2], failed("the job had ended already"));
 }
+
+#[tokio::test]
+async fn job_that_was_done_in_an_earlier_attempt_is_answered_and_not_done_again() {
+    let edge = Edge::start().await;
+    let (_server, runner) = started(&edge).await;
+    // The edge took this attempt away before it was started: it was not done.
+    edge.faults(|faults| faults.lease_lost = true);
+    let first = edge.ping(1);
+    edge.offer(&first);
+    edge.until("an acknowledgement", |edge| !edge.acks().is_empty())
+        .await;
+    edge.faults(|faults| faults.lease_lost = false);
+    let attempt = |attempt: u32| Job {
+        attempt,
+        lease: format!("lease-{attempt}"),
+        sequence: i64::from(attempt),
+        ..first.clone()
+    };
+    // Done in the second; then the edge's database is a copy from before that.
+    for number in [2, 3] {
+        edge.offer(&attempt(number));
+        edge.until("the end of the attempt", |edge| {
+            edge.completions().iter().any(|end| end.attempt == number)
+        })
+        .await;
+    }
+    let ends: Vec<Outcome> = edge.completions().into_iter().map(|end| end.outcome).collect();
+    assert_eq!(ends, vec![Outcome::Succeeded { manifest: None }; 2]);
+    let (_, log) = runner.stop().await;
+    assert_eq!(log.matches("a job is accepted").count(), 2, "{log}");
+    assert_eq!(log.matches("was done in an earlier attempt").count(), 1, "{log}");
+}

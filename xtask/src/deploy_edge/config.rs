@@ -51,7 +51,7 @@ impl FromStr for Origin {
 }
 
 /// The checkout's configuration.
-pub(super) fn template() -> Result<Table> {
+pub(crate) fn template() -> Result<Table> {
     let file = places::workspace().join("wrangler.toml");
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     text.parse()
@@ -59,7 +59,7 @@ pub(super) fn template() -> Result<Table> {
 }
 
 /// `template` for one installation: its address, the ids of its databases, and paths that hold from any folder.
-pub(super) fn of_installation(
+pub(crate) fn of_installation(
     mut template: Table,
     origin: &Origin,
     databases: &[(String, String)],

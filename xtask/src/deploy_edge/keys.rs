@@ -6,8 +6,9 @@ use super::plan::KEYS;
 use anyhow::{Context, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::SigningKey;
+use sha2::{Digest as _, Sha256};
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,30 @@ impl Keys {
         made(&self.next_file(name))
     }
 
+    /// Whether a next key was made that has not taken its place yet.
+    pub(crate) fn has_next(&self, name: &str) -> bool {
+        self.next_file(name).exists()
+    }
+
+    /// What names a data key in its ciphertexts.
+    pub(crate) fn id(&self, name: &str) -> Result<String> {
+        let key = STANDARD.decode(self.text(name)?)?;
+        Ok(hex::encode(&Sha256::digest(key)[..4]))
+    }
+
+    /// Keeps the key of now under a name of its own, for the time when another one has taken its place.
+    pub(crate) fn keep_old(&self, name: &str) -> Result<PathBuf> {
+        let file = self.file(name);
+        let kept = file.with_extension(format!("{}.key", self.id(name)?));
+        // The same bytes under a second name.
+        match fs::hard_link(&file, &kept) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                Err(error).with_context(|| format!("cannot keep {}", kept.display()))
+            }
+            _ => Ok(kept),
+        }
+    }
+
     /// Makes the next key the one of now. What was there is gone.
     pub(crate) fn promote(&self, name: &str) -> Result<()> {
         let (from, to) = (self.next_file(name), self.file(name));
@@ -67,7 +92,21 @@ impl Keys {
 
     /// Whether there are statements about this installation's keys.
     pub(crate) fn has_chain(&self) -> bool {
-        Chain::file(&self.folder).exists()
+        self.statements().exists()
+    }
+
+    /// Where they are kept.
+    pub(crate) fn statements(&self) -> PathBuf {
+        Chain::file(&self.folder)
+    }
+
+    /// Where the data key of that id is kept: the one of now, or one that was replaced.
+    pub(crate) fn data_key(&self, id: &str) -> Result<Option<PathBuf>> {
+        let now = self.file("DATA_KEY");
+        if now.exists() && self.id("DATA_KEY")? == id {
+            return Ok(Some(now));
+        }
+        Ok(Some(now.with_extension(format!("{id}.key"))).filter(|file| file.exists()))
     }
 
     /// The statements about this installation's keys; where there are none yet, the recovery key is made and the job key
@@ -175,6 +214,19 @@ mod tests {
         keys.promote("JOB_KEY").expect("promoted");
         assert_eq!(keys.text("JOB_KEY").expect("a key"), next);
         assert!(!scratch.path().join("job.key.next").exists());
+    }
+
+    #[test]
+    fn old_data_key_is_kept_under_the_name_that_ciphertexts_have() {
+        let scratch = Scratch::new().expect("a folder");
+        let keys = Keys::of(scratch.path());
+        fs::write(keys.file("DATA_KEY"), STANDARD.encode([1; 32])).expect("written");
+        let kept = keys.keep_old("DATA_KEY").expect("kept");
+        assert_eq!(kept.file_name(), Some("data.72cd6e84.key".as_ref()));
+        keys.next("DATA_KEY").expect("the next");
+        keys.promote("DATA_KEY").expect("promoted");
+        assert_eq!(read(&kept).expect("read"), STANDARD.encode([1; 32]));
+        assert_ne!(keys.id("DATA_KEY").expect("an id"), "72cd6e84");
     }
 
     #[test]

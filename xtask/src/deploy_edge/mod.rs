@@ -9,14 +9,17 @@ mod keys;
 mod plan;
 mod wrangler;
 
+use crate::copies::Copy;
+use crate::place::Place;
 use crate::{build_edge, setup};
 use anyhow::{Context, Result, bail};
 pub(crate) use chain::Chain;
 use clap::Args;
-pub(crate) use config::Origin;
+pub(crate) use config::{Origin, of_installation, template};
 use devflow_protocol::dsse::fingerprint;
 use devflow_tests::places::{self, Scratch};
 pub(crate) use keys::{Keys, RECOVERY, read as read_key_file, signing};
+pub(crate) use plan::DATABASES;
 use plan::{Inventory, Step};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -39,24 +42,35 @@ pub(crate) struct Options {
 /// Deploys, or says what would be done.
 pub(crate) fn deploy(options: &Options) -> Result<()> {
     let folder = folder_of(&options.origin, options.folder.as_deref())?;
+    if options.dry_run {
+        setup::for_edge()?;
+        build_edge::build()?;
+        return rehearse(&options.origin, &Keys::of(&folder));
+    }
+    carry_out(&options.origin, &folder, None)
+}
+
+/// Deploys an installation from a copy, with the keys that it needs, into an account without databases.
+pub(crate) fn restore(origin: &Origin, folder: &Path, copy: &Copy, secrets: &[(&str, String)]) -> Result<()> {
+    carry_out(origin, folder, Some((copy, secrets)))
+}
+
+fn carry_out(origin: &Origin, folder: &Path, copy: Option<(&Copy, &[(&str, String)])>) -> Result<()> {
     setup::for_edge()?;
     build_edge::build()?;
-    let keys = Keys::of(&folder);
-    if options.dry_run {
-        return rehearse(&options.origin, &keys);
-    }
+    let keys = Keys::of(folder);
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(&folder)
+        .create(folder)
         .with_context(|| format!("cannot make {}", folder.display()))?;
     let wrangler = Wrangler::new(folder.join("wrangler.toml"))?;
     wrangler.check_account()?;
     // Wrangler reads its configuration before everything, so there is one from the start.
     let template = config::template()?;
-    wrangler.configure(&config::of_installation(template.clone(), &options.origin, &[])?)?;
+    wrangler.configure(&config::of_installation(template.clone(), origin, &[])?)?;
     let inventory = wrangler.inventory()?;
-    let steps = plan::plan(&inventory, keys.present())?;
+    let steps = plan::plan(&inventory, keys.present(), copy.is_some())?;
     let mut token = None;
     for step in &steps {
         println!("• {step}");
@@ -66,11 +80,19 @@ pub(crate) fn deploy(options: &Options) -> Result<()> {
             Step::ExpireBodies => wrangler.expire_bodies()?,
             Step::Configure => {
                 let ids = wrangler.databases()?;
-                wrangler.configure(&config::of_installation(template.clone(), &options.origin, &ids)?)?;
+                wrangler.configure(&config::of_installation(template.clone(), origin, &ids)?)?;
             }
             Step::Migrate(binding) => wrangler.migrate(binding)?,
             Step::Upload => wrangler.upload()?,
-            Step::PutKeys => wrangler.put_secrets(&keys.made()?)?,
+            Step::Import => {
+                if let Some((copy, _)) = copy {
+                    copy.import(&Place::Cloudflare(wrangler.clone()))?;
+                }
+            }
+            Step::PutKeys => match copy {
+                Some((_, secrets)) => wrangler.put_secrets(secrets)?,
+                None => wrangler.put_secrets(&keys.made()?)?,
+            },
             Step::PutStatements => put_statements(&wrangler, &keys)?,
             Step::PutSetupToken => {
                 let fresh = keys::setup_token()?;
@@ -79,24 +101,21 @@ pub(crate) fn deploy(options: &Options) -> Result<()> {
             }
         }
     }
-    println!("\nThe edge answers at {}.", options.origin);
+    println!("\nThe edge answers at {origin}.");
     println!(
         "Its configuration and keys are in {}: keep a copy off this machine.",
         folder.display()
     );
     say_where_recovery_key_is(&keys);
     if let Some(token) = token {
-        println!(
-            "Make the owner's account, once: {}/set-up?token={token}",
-            options.origin
-        );
+        println!("Make the owner's account, once: {origin}/set-up?token={token}");
     }
     Ok(())
 }
 
 /// What would be done for an account where nothing is yet, and whether Wrangler can pack the Worker with it.
 fn rehearse(origin: &Origin, keys: &Keys) -> Result<()> {
-    for step in plan::plan(&Inventory::default(), keys.present())? {
+    for step in plan::plan(&Inventory::default(), keys.present(), false)? {
         println!("• {step}");
     }
     pack(origin)?;
@@ -115,7 +134,9 @@ pub(crate) fn pack(origin: &Origin) -> Result<()> {
 
 /// Tells servers the recovery key, which is made where there is none.
 fn put_statements(wrangler: &Wrangler, keys: &Keys) -> Result<()> {
-    let chain = keys.chain(&wrangler.edge_id()?)?;
+    let place = Place::Cloudflare(wrangler.clone());
+    let edge = place.setting("edge_id")?.context("the database names no edge")?;
+    let chain = keys.chain(&edge)?;
     let job_key = signing(&keys.text("JOB_KEY")?)?.verifying_key();
     if chain.pins()?.job_key != job_key {
         bail!("a rotation of the job key was cut short: finish it with `cargo xtask rotate job-key`");
@@ -135,6 +156,15 @@ pub(crate) fn say_where_recovery_key_is(keys: &Keys) {
         fingerprint(&key.verifying_key()),
         file.display()
     );
+}
+
+/// The folder of an installation: `named`, or by its origin, which is given then.
+pub(crate) fn folder_named(origin: Option<&Origin>, named: Option<&Path>) -> Result<PathBuf> {
+    match (origin, named) {
+        (Some(origin), named) => folder_of(origin, named),
+        (None, Some(named)) => Ok(std::path::absolute(named)?),
+        (None, None) => bail!("name the installation by --origin, or a worker on this machine by --local"),
+    }
 }
 
 /// The folder of an installation: `named`, or by its origin.

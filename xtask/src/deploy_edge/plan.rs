@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use std::fmt::{Display, Formatter};
 
 /// The databases: binding and name.
-pub(super) const DATABASES: [(&str, &str); 2] = [("DB", "devflow-core"), ("LOGS", "devflow-logs")];
+pub(crate) const DATABASES: [(&str, &str); 2] = [("DB", "devflow-core"), ("LOGS", "devflow-logs")];
 /// The bucket.
 pub(super) const BUCKET: &str = "devflow-blobs";
 /// The secret that holds the statements about keys.
@@ -32,6 +32,7 @@ pub(super) enum Step {
     CreateBucket,
     ExpireBodies,
     Configure,
+    Import,
     Migrate(&'static str),
     Upload,
     PutKeys,
@@ -46,6 +47,7 @@ impl Display for Step {
             Self::CreateBucket => write!(out, "create the R2 bucket {BUCKET}"),
             Self::ExpireBodies => write!(out, "let raw webhook bodies in {BUCKET} expire after 30 days"),
             Self::Configure => write!(out, "write the installation's wrangler.toml"),
+            Self::Import => write!(out, "put the copy into the databases"),
             Self::Migrate(binding) => write!(out, "apply the migrations of {binding}"),
             Self::Upload => write!(out, "upload the Worker"),
             Self::PutKeys => write!(
@@ -65,13 +67,20 @@ impl Display for Step {
 /// The steps in order. Migrations go before the Worker: they only add, so the version that runs meanwhile goes on.
 ///
 /// # Errors
-/// A Worker that lost its keys while its databases are there is not given new ones: nothing in them could be read.
-pub(super) fn plan(there: &Inventory, keys_kept: bool) -> Result<Vec<Step>> {
+/// A Worker that lost its keys while its databases are there is not given new ones: nothing in them could be read. With
+/// `restoring`, a copy is put in, and databases that are there are not touched.
+pub(super) fn plan(there: &Inventory, keys_kept: bool, restoring: bool) -> Result<Vec<Step>> {
     let has = |name: &str| there.secrets.iter().any(|secret| secret == name);
     let has_keys = KEYS.iter().all(|key| has(key));
     let new = DATABASES
         .iter()
         .all(|(_, name)| !there.databases.iter().any(|database| database == name));
+    if restoring && !new {
+        bail!(
+            "the account has the databases already, which are not touched: to put this copy in their place, delete them \
+             first (`wrangler d1 delete`). To go back by some days, `wrangler d1 time-travel` does without a copy"
+        );
+    }
     if !new && !has_keys && !keys_kept {
         bail!(
             "the databases are there, but neither the Worker nor this folder has their keys: what is encrypted in \
@@ -92,8 +101,15 @@ pub(super) fn plan(there: &Inventory, keys_kept: bool) -> Result<Vec<Step>> {
         steps.push(Step::ExpireBodies);
     }
     steps.push(Step::Configure);
+    if restoring {
+        steps.push(Step::Import);
+    }
     steps.extend(DATABASES.map(|(binding, _)| Step::Migrate(binding)));
     steps.push(Step::Upload);
+    if restoring {
+        steps.push(Step::PutKeys);
+        return Ok(steps);
+    }
     if !has_keys {
         steps.push(Step::PutKeys);
     }
@@ -122,7 +138,7 @@ mod tests {
 
     #[test]
     fn empty_account_gets_everything_in_order() {
-        let steps = plan(&Inventory::default(), false).expect("a plan");
+        let steps = plan(&Inventory::default(), false, false).expect("a plan");
         assert_eq!(
             steps,
             [
@@ -150,7 +166,7 @@ mod tests {
             Step::Upload,
         ];
         for keys_kept in [true, false] {
-            assert_eq!(plan(&everything(), keys_kept).expect("a plan"), update);
+            assert_eq!(plan(&everything(), keys_kept, false).expect("a plan"), update);
         }
     }
 
@@ -160,9 +176,39 @@ mod tests {
             secrets: KEYS.map(str::to_owned).into(),
             ..everything()
         };
-        let steps = plan(&there, true).expect("a plan");
+        let steps = plan(&there, true, false).expect("a plan");
         assert_eq!(steps.last(), Some(&Step::PutStatements));
-        assert_eq!(plan(&there, false).expect("a plan").last(), Some(&Step::Upload));
+        assert_eq!(
+            plan(&there, false, false).expect("a plan").last(),
+            Some(&Step::Upload)
+        );
+    }
+
+    #[test]
+    fn copy_goes_into_an_account_without_databases_before_newer_migrations() {
+        let steps = plan(&Inventory::default(), true, true).expect("a plan");
+        let import = steps
+            .iter()
+            .position(|step| *step == Step::Import)
+            .expect("an import");
+        assert_eq!(steps[import - 1], Step::Configure);
+        assert_eq!(
+            steps[import + 1..],
+            [
+                Step::Migrate("DB"),
+                Step::Migrate("LOGS"),
+                Step::Upload,
+                Step::PutKeys
+            ]
+        );
+        for database in ["devflow-core", "devflow-logs"] {
+            let there = Inventory {
+                databases: vec![database.into()],
+                ..Inventory::default()
+            };
+            let error = plan(&there, true, true).expect_err("refused").to_string();
+            assert!(error.contains("are not touched"), "{error}");
+        }
     }
 
     #[test]
@@ -172,7 +218,7 @@ mod tests {
             bucket: true,
             ..Inventory::default()
         };
-        let steps = plan(&there, true).expect("a plan");
+        let steps = plan(&there, true, false).expect("a plan");
         assert_eq!(
             steps[..2],
             [Step::CreateDatabase("devflow-logs"), Step::ExpireBodies]
@@ -186,8 +232,12 @@ mod tests {
             secrets: vec!["JOB_KEY".into()],
             ..everything()
         };
-        let error = plan(&there, false).expect_err("refused").to_string();
+        let error = plan(&there, false, false).expect_err("refused").to_string();
         assert!(error.contains("could not be read"), "{error}");
-        assert!(plan(&there, true).expect("a plan").contains(&Step::PutKeys));
+        assert!(
+            plan(&there, true, false)
+                .expect("a plan")
+                .contains(&Step::PutKeys)
+        );
     }
 }

@@ -14,9 +14,12 @@ use std::process::{Command, Stdio};
 /// The name of the bucket's rule that ends raw webhook bodies.
 const LIFECYCLE_RULE: &str = "deliveries";
 
+#[derive(Clone)]
 pub(crate) struct Wrangler {
     config: PathBuf,
     path: String,
+    /// Where the databases are that it works on.
+    databases: &'static str,
 }
 
 impl Wrangler {
@@ -25,6 +28,15 @@ impl Wrangler {
         Ok(Self {
             config,
             path: places::path_with_npm()?,
+            databases: "--remote",
+        })
+    }
+
+    /// The same for databases on this machine, below the folder of the configuration.
+    pub(crate) fn local(config: PathBuf) -> Result<Self> {
+        Ok(Self {
+            databases: "--local",
+            ..Self::new(config)?
         })
     }
 
@@ -50,7 +62,7 @@ impl Wrangler {
         show::run(title, &mut self.command(arguments)?)
     }
 
-    pub(super) fn configure(&self, text: &str) -> Result<()> {
+    pub(crate) fn configure(&self, text: &str) -> Result<()> {
         fs::write(&self.config, text).with_context(|| format!("cannot write {}", self.config.display()))
     }
 
@@ -82,7 +94,7 @@ impl Wrangler {
     }
 
     /// Names and ids of the account's databases.
-    pub(super) fn databases(&self) -> Result<Vec<(String, String)>> {
+    pub(crate) fn databases(&self) -> Result<Vec<(String, String)>> {
         named(&output(&mut self.command(&["d1", "list", "--json"])?)?, "uuid")
     }
 
@@ -132,12 +144,50 @@ impl Wrangler {
         )
     }
 
-    /// The edge's id.
-    pub(crate) fn edge_id(&self) -> Result<String> {
-        let sql = "SELECT value FROM settings WHERE name = 'edge_id'";
-        let arguments = ["d1", "execute", "DB", "--remote", "--json", "--command", sql];
+    /// The column `value` of the rows of a query on the database of the state.
+    pub(crate) fn column(&self, sql: &str) -> Result<Vec<String>> {
+        let arguments = ["d1", "execute", "DB", self.databases, "--json", "--command", sql];
         let answer = output(&mut self.command(&arguments)?)?;
-        first_value(&answer).with_context(|| format!("the database names no edge: {answer:.200}"))
+        values(&answer).with_context(|| format!("wrangler answered no rows: {answer:.200}"))
+    }
+
+    /// Writes a dump of a database.
+    pub(crate) fn export(&self, database: &str, to: &Path) -> Result<()> {
+        let to = to.to_str().context("the copy's path is not UTF-8")?;
+        self.run(
+            &format!("copy {database}"),
+            &[
+                "d1",
+                "export",
+                database,
+                self.databases,
+                "--output",
+                to,
+                "--skip-confirmation",
+            ],
+        )
+    }
+
+    /// Runs the statements of a file on a database.
+    pub(crate) fn import(&self, database: &str, from: &Path) -> Result<()> {
+        let from = from.to_str().context("the copy's path is not UTF-8")?;
+        self.run(
+            &format!("restore {database}"),
+            &["d1", "execute", database, self.databases, "--file", from, "--yes"],
+        )
+    }
+
+    /// Runs statements on the database of the state.
+    pub(crate) fn execute(&self, sql: &str) -> Result<()> {
+        self.run(
+            "finish the restoration",
+            &["d1", "execute", "DB", self.databases, "--command", sql, "--yes"],
+        )
+    }
+
+    /// Takes a secret away from the Worker.
+    pub(crate) fn delete_secret(&self, name: &str) -> Result<()> {
+        self.run(&format!("take {name} away"), &["secret", "delete", name])
     }
 
     pub(super) fn upload(&self) -> Result<()> {
@@ -188,10 +238,13 @@ fn named(json: &str, field: &str) -> Result<Vec<(String, String)>> {
         .with_context(|| format!("wrangler's list lacks `name` or `{field}`: {json:.200}"))
 }
 
-/// `value` of the first row that `wrangler d1 execute --json` gives.
-fn first_value(json: &str) -> Option<String> {
+/// `value` of the rows that `wrangler d1 execute --json` gives.
+fn values(json: &str) -> Option<Vec<String>> {
     let answers: Value = serde_json::from_str(json).ok()?;
-    Some(answers[0]["results"][0]["value"].as_str()?.to_owned())
+    let rows = answers[0]["results"].as_array()?;
+    rows.iter()
+        .map(|row| Some(row["value"].as_str()?.to_owned()))
+        .collect()
 }
 
 /// Whether `wrangler r2 bucket list` names a bucket; it prints `name: …` lines.
@@ -216,8 +269,9 @@ mod tests {
         assert!(named("You are not logged in", "uuid").is_err());
         assert!(named(r#"[{"name":"x"}]"#, "uuid").is_err());
         let rows = r#"[{"results":[{"value":"edge_1"}],"success":true,"meta":{"duration":1}}]"#;
-        assert_eq!(first_value(rows).as_deref(), Some("edge_1"));
-        assert_eq!(first_value(r#"[{"results":[],"success":true}]"#), None);
+        assert_eq!(values(rows), Some(vec!["edge_1".to_owned()]));
+        assert_eq!(values(r#"[{"results":[],"success":true}]"#), Some(vec![]));
+        assert_eq!(values(r#"{"error":{"text":"no such table"}}"#), None);
         let buckets = "Listing buckets...\nname:           devflow-blobs-old\ncreation_date:  2026-01-01\n";
         assert!(!names_bucket(buckets, "devflow-blobs"));
         assert!(names_bucket(&buckets.replace("-old", ""), "devflow-blobs"));

@@ -1,15 +1,15 @@
 //! `cargo xtask rotate`: gives an installation a new key. Each step is on disk before the next, and the command goes on where
 //! it was cut short.
 
-mod place;
+mod data_key;
 
 use crate::deploy_edge::{self, Chain, Keys, Origin, RECOVERY, read_key_file, signing};
-use anyhow::{Context, Result, bail, ensure};
+use crate::place::Place;
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::dsse::fingerprint;
 use ed25519_dalek::SigningKey;
-use place::Place;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,9 +17,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
     /// Signs jobs and the audit trail; servers follow by themselves.
-    JobKey,
+    #[value(name = "job-key")]
+    Job,
     /// Is kept offline and may replace the job key.
-    RecoveryKey,
+    #[value(name = "recovery-key")]
+    Recovery,
+    /// Encrypts at rest; the Worker encrypts everything anew, which takes a while.
+    #[value(name = "data-key")]
+    Data,
 }
 
 #[derive(Args)]
@@ -34,6 +39,9 @@ pub(crate) struct Options {
     /// Sign with this recovery key, for a job key that leaked: what a thief did with it ends.
     #[arg(long, value_name = "FILE")]
     recovery_key: Option<PathBuf>,
+    /// With `data-key`: take the key before away, once nothing is encrypted with it any more.
+    #[arg(long)]
+    finish: bool,
     /// A worker on this machine, by its settings file (see xtask/node/edge.mjs), which has to be started again afterwards.
     #[arg(long, value_name = "FILE", conflicts_with = "origin", requires = "folder")]
     local: Option<PathBuf>,
@@ -41,29 +49,35 @@ pub(crate) struct Options {
 
 /// Gives the installation a new key.
 pub(crate) fn rotate(options: &Options) -> Result<()> {
-    let folder = match (&options.origin, &options.folder) {
-        (Some(origin), folder) => deploy_edge::folder_of(origin, folder.as_deref())?,
-        (None, Some(folder)) => std::path::absolute(folder)?,
-        (None, None) => bail!("name the installation by --origin, or a worker on this machine by --local"),
-    };
+    let folder = deploy_edge::folder_named(options.origin.as_ref(), options.folder.as_deref())?;
     let place = Place::of(options.local.as_deref(), &folder)?;
     let keys = Keys::of(&folder);
+    ensure!(
+        !options.finish || options.what == What::Data,
+        "--finish belongs to data-key"
+    );
     let recovery = options.recovery_key.as_deref();
     let recovery = recovery.map(|file| signing(&read_key_file(file)?)).transpose()?;
-    ensure!(
-        keys.has_chain() || !place.has_secret("KEY_STATEMENTS")?,
-        "{} lacks statements.json, which servers follow: put the copy of it back that was kept",
-        folder.display()
-    );
-    let chain = keys.chain(&place.edge_id()?)?;
     match options.what {
-        What::JobKey => job_key(&place, &keys, chain, recovery.as_ref()),
-        What::RecoveryKey => {
+        What::Job => job_key(&place, &keys, chain(&place, &keys)?, recovery.as_ref()),
+        What::Recovery => {
             let recovery = recovery
                 .context("--recovery-key has to name the recovery key of now: only it can replace itself")?;
-            recovery_key(&place, &keys, chain, &recovery)
+            recovery_key(&place, &keys, chain(&place, &keys)?, &recovery)
         }
+        What::Data if options.finish => data_key::finish(&place, &keys),
+        What::Data => data_key::begin(&place, &keys),
     }
+}
+
+/// The statements so far. Others than those that servers follow would lead nowhere.
+fn chain(place: &Place, keys: &Keys) -> Result<Chain> {
+    ensure!(
+        keys.has_chain() || !place.has_secret("KEY_STATEMENTS")?,
+        "the installation's folder lacks statements.json, which servers follow: put the copy of it back that was kept"
+    );
+    let edge = place.setting("edge_id")?.context("the database names no edge")?;
+    keys.chain(&edge)
 }
 
 fn now() -> Result<UnixMillis> {

@@ -11,9 +11,10 @@ use crate::pages::shell::{Section, Shell};
 use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon, moment};
 use crate::platform;
-use crate::service::invitations;
+use crate::service::{invitations, reencryption};
 use crate::store::deployments::FROM_NEWEST;
 use crate::store::people::{self, InvitationRow, PersonRow};
+use crate::store::reencryption::Progress;
 use crate::store::{InBatch as _, Page, StoreError, second_factors};
 use askama::Template;
 use axum::extract::State;
@@ -58,6 +59,8 @@ pub(crate) struct PeoplePage {
     /// Fingerprints of this installation's keys.
     pub(crate) job_key: String,
     pub(crate) recovery_key: Option<String>,
+    /// How far the replacement of the data key is, in a sentence; None where none goes on.
+    pub(crate) reencryption: Option<String>,
     pub(crate) next: Option<String>,
     /// Where further invitations are.
     pub(crate) more_invited: Option<String>,
@@ -116,6 +119,22 @@ fn invited(row: &InvitationRow, actor: Option<Role>) -> Result<Invited, StoreErr
     })
 }
 
+/// How far everything that is encrypted at rest is under the key of now.
+fn told(progress: &Progress) -> String {
+    let done = progress.changed_before + progress.changed;
+    match (progress.done_at, progress.unreadable) {
+        (None, _) => format!(
+            "A new key; {done} values are encrypted with it so far, the cron trigger goes on each minute."
+        ),
+        (Some(_), 0) => format!(
+            "A new key; all {done} values are encrypted with it. End it with cargo xtask rotate data-key --finish."
+        ),
+        (Some(_), lost) => format!(
+            "A new key; {done} values are encrypted with it, and {lost} that neither key opens: the Worker's log names them."
+        ),
+    }
+}
+
 /// `GET /people`
 #[worker::send]
 pub(crate) async fn show(
@@ -140,6 +159,13 @@ pub(crate) async fn show(
     let rows: Vec<PersonRow> = answers.first().rows()?;
     let open: Vec<InvitationRow> = answers.get(1).rows()?;
     let required: Option<serde_json::Value> = answers.get(2).first_row()?;
+    let key = &state.config.data_key;
+    let reencryption = match key.previous_id() {
+        Some(_) => Some(told(
+            &reencryption::progress(&state.db, key).await?.unwrap_or_default(),
+        )),
+        None => None,
+    };
     let page = Page::new(rows, |row| row.email.clone());
     let open = Page::new(open, |row| row.id.to_string());
     let (me, actor) = (&visitor.signed_in.user, visitor.signed_in.access.0.fleet);
@@ -153,6 +179,7 @@ pub(crate) async fn show(
         may_require: visitor.signed_in.access.may(Action::ManageSecurity, None),
         job_key: state.config.keychain.fingerprint(),
         recovery_key: state.config.keychain.recovery_key.as_ref().map(fingerprint),
+        reencryption,
         next: page.next.map(|next| web::query("/people", &[("cursor", &next)])),
         more_invited: open
             .next

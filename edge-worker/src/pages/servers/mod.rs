@@ -93,6 +93,8 @@ pub(crate) struct ServerPage {
     pub(crate) facts: Vec<(&'static str, String)>,
     pub(crate) deploy_key: Option<String>,
     pub(crate) projects: Vec<ProjectRow>,
+    /// Short names of projects that are on the machine and not known here.
+    pub(crate) unknown: Vec<String>,
     /// The address of all projects, where these are only the first.
     pub(crate) all_projects: Option<String>,
     pub(crate) jobs: Vec<JobRow>,
@@ -257,6 +259,11 @@ fn view(
                 )
             }),
         projects,
+        unknown: row
+            .unknown_projects
+            .as_deref()
+            .and_then(|json| serde_json::from_str(json).ok())
+            .unwrap_or_default(),
         jobs: known.open.iter().map(|job| job_row(job, now)).collect(),
         test: test.map(|job| test_sentence(job, &row.name)),
     })

@@ -5,10 +5,12 @@ use crate::app::AppState;
 use crate::auth::{Caller, second};
 use crate::error::ApiError;
 use crate::extract::Json as Body;
+use crate::service::reencryption;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Method;
 use devflow_domain::access::Action;
+use devflow_protocol::UnixMillis;
 use devflow_protocol::dsse::fingerprint;
 use serde::{Deserialize, Serialize};
 
@@ -40,10 +42,40 @@ struct Security {
     job_key: String,
     /// Fingerprint of the key that is kept offline and may replace the job key; null where there is none yet.
     recovery_key: Option<String>,
+    data_key: DataKeyState,
+}
+
+/// The key of everything that is encrypted at rest, and how far its replacement is.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "DataKey"))]
+struct DataKeyState {
+    /// Names the key.
+    id: String,
+    /// Names the one before, as long as the Worker has it.
+    previous: Option<String>,
+    /// Values that were encrypted anew.
+    reencrypted: u64,
+    /// Values that no key of the Worker opens.
+    unreadable: u64,
+    /// When a look at everything found nothing under the key before: that one is not needed from then on.
+    done_at: Option<UnixMillis>,
+}
+
+async fn data_key(state: &AppState) -> Result<DataKeyState, ApiError> {
+    let key = &state.config.data_key;
+    let progress = reencryption::progress(&state.db, key).await?.unwrap_or_default();
+    Ok(DataKeyState {
+        id: key.id().to_owned(),
+        previous: key.previous_id().map(str::to_owned),
+        reencrypted: progress.changed_before + progress.changed,
+        unreadable: progress.unreadable,
+        done_at: progress.done_at,
+    })
 }
 
 async fn rules(state: &AppState) -> Result<Json<Security>, ApiError> {
     Ok(Json(Security {
+        data_key: data_key(state).await?,
         second_factor_required: second::is_required(state).await?,
         job_key: state.config.keychain.fingerprint(),
         recovery_key: state.config.keychain.recovery_key.as_ref().map(fingerprint),

@@ -43,6 +43,8 @@ pub(super) struct Server {
     load: Option<ServerLoad>,
     /// Which job key its runner trusts, as it said last: the first 32 hex digits of the fingerprint. Null where it said nothing.
     job_key: Option<String>,
+    /// Short names of projects that are on it and not known here.
+    unknown_projects: Vec<String>,
     created_at: UnixMillis,
     enrolled_at: Option<UnixMillis>,
 }
@@ -60,6 +62,11 @@ impl From<ServerRow> for Server {
             heard_at: None,
             load: None,
             job_key: row.job_key,
+            unknown_projects: row
+                .unknown_projects
+                .as_deref()
+                .and_then(|json| serde_json::from_str(json).ok())
+                .unwrap_or_default(),
             created_at: row.created_at,
             enrolled_at: row.enrolled_at,
         }

@@ -48,6 +48,7 @@ pub(in crate::pages::tests) fn list(theme: Theme, email: &str) -> String {
         may_require: true,
         job_key: "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae".to_owned(),
         recovery_key: None,
+        reencryption: Some("A new key; 12 values are encrypted with it so far.".to_owned()),
         next: None,
         more_invited: Some("/people?invited=inv_1".to_owned()),
     };

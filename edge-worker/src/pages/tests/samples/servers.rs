@@ -66,6 +66,7 @@ pub(in crate::pages::tests) fn server(theme: Theme, name: &str) -> String {
             name: "Shop".to_owned(),
             domain: "shop.example.com".to_owned(),
         }],
+        unknown: vec!["blog".to_owned(), "wiki".to_owned()],
         all_projects: Some("/?view=by_server&cursor=web-1%2F".to_owned()),
         jobs: vec![servers::JobRow {
             badge: badge(Tone::Idle, "Waits"),

@@ -1,0 +1,158 @@
+//! Where an installation's secrets and databases are.
+
+use crate::deploy_edge::{Wrangler, of_installation, template};
+use anyhow::{Context, Result, ensure};
+use devflow_tests::database;
+use devflow_tests::places::Scratch;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+pub(crate) enum Place {
+    /// An account, by the installation's configuration.
+    Cloudflare(Wrangler),
+    /// A worker on this machine, by its settings file.
+    Local(PathBuf),
+}
+
+impl Place {
+    /// The place of the installation in `folder`, or of the worker whose settings file is `local`.
+    pub(crate) fn of(local: Option<&Path>, folder: &Path) -> Result<Self> {
+        if let Some(file) = local {
+            return Ok(Self::Local(file.to_owned()));
+        }
+        let config = folder.join("wrangler.toml");
+        ensure!(
+            config.exists(),
+            "{} is not there: name the folder that `cargo xtask deploy-edge` made with --folder",
+            config.display()
+        );
+        let wrangler = Wrangler::new(config)?;
+        wrangler.check_account()?;
+        Ok(Self::Cloudflare(wrangler))
+    }
+
+    /// A fact of the installation, from its database.
+    pub(crate) fn setting(&self, name: &'static str) -> Result<Option<String>> {
+        let sql = format!("SELECT value FROM settings WHERE name = '{name}'");
+        Ok(self.column(&sql)?.pop())
+    }
+
+    /// The column `value` of the rows of a query on the database of the state.
+    pub(crate) fn column(&self, sql: &str) -> Result<Vec<String>> {
+        match self {
+            Self::Cloudflare(wrangler) => wrangler.column(sql),
+            Self::Local(file) => {
+                let database = database::open(&persisted(file)?, "settings")?;
+                let mut statement = database.prepare(sql)?;
+                let values = statement.query_map([], |row| row.get(0))?;
+                Ok(values.collect::<Result<_, _>>()?)
+            }
+        }
+    }
+
+    /// Whether there is no database of the state yet; asked of a worker on this machine.
+    pub(crate) fn is_empty(&self) -> Result<bool> {
+        match self {
+            Self::Cloudflare(wrangler) => Ok(wrangler.databases()?.is_empty()),
+            Self::Local(file) => {
+                let folder = persisted(file)?;
+                Ok(!folder.exists() || database::open(&folder, "settings").is_err())
+            }
+        }
+    }
+
+    /// Writes a dump of a database.
+    pub(crate) fn export(&self, database: &str, to: &Path) -> Result<()> {
+        self.with_wrangler(|wrangler| wrangler.export(database, to))
+    }
+
+    /// Runs the statements of a file on a database.
+    pub(crate) fn import(&self, database: &str, from: &Path) -> Result<()> {
+        self.with_wrangler(|wrangler| wrangler.import(database, from))
+    }
+
+    /// Runs statements on the database of the state.
+    pub(crate) fn execute(&self, sql: &str) -> Result<()> {
+        self.with_wrangler(|wrangler| wrangler.execute(sql))
+    }
+
+    /// Wrangler for the databases; those of a worker on this machine are where Wrangler looks for its own.
+    fn with_wrangler(&self, work: impl FnOnce(&Wrangler) -> Result<()>) -> Result<()> {
+        match self {
+            Self::Cloudflare(wrangler) => work(wrangler),
+            Self::Local(file) => {
+                let scratch = Scratch::new()?;
+                let state = scratch.path().join(".wrangler/state");
+                let folder = persisted(file)?;
+                fs::create_dir_all(&state)?;
+                fs::create_dir_all(&folder)?;
+                symlink(&folder, state.join("v3"))?;
+                let wrangler = Wrangler::local(scratch.path().join("wrangler.toml"))?;
+                let origin = "https://devflow.example.com"
+                    .parse()
+                    .map_err(anyhow::Error::msg)?;
+                wrangler.configure(&of_installation(template()?, &origin, &[])?)?;
+                work(&wrangler)
+            }
+        }
+    }
+
+    /// Whether the Worker has a secret of that name.
+    pub(crate) fn has_secret(&self, name: &str) -> Result<bool> {
+        match self {
+            Self::Cloudflare(wrangler) => Ok(wrangler.secrets()?.iter().any(|secret| secret == name)),
+            Self::Local(file) => Ok(read(file)?["vars"][name].is_string()),
+        }
+    }
+
+    /// Gives the Worker these secrets, all at once.
+    pub(crate) fn put_secrets(&self, secrets: &[(&str, String)]) -> Result<()> {
+        match self {
+            Self::Cloudflare(wrangler) => wrangler.put_secrets(secrets),
+            Self::Local(file) => {
+                let mut settings = read(file)?;
+                for (name, value) in secrets {
+                    settings["vars"][*name] = Value::from(value.as_str());
+                }
+                write(file, &settings)
+            }
+        }
+    }
+
+    /// Takes a secret away from the Worker.
+    pub(crate) fn delete_secret(&self, name: &str) -> Result<()> {
+        match self {
+            Self::Cloudflare(wrangler) => wrangler.delete_secret(name),
+            Self::Local(file) => {
+                let mut settings = read(file)?;
+                if let Some(vars) = settings["vars"].as_object_mut() {
+                    vars.remove(name);
+                }
+                write(file, &settings)
+            }
+        }
+    }
+}
+
+/// Where a worker on this machine has its databases.
+fn persisted(file: &Path) -> Result<PathBuf> {
+    let settings = read(file)?;
+    let folder = settings["persist"]
+        .as_str()
+        .context("the settings name no folder")?;
+    Ok(folder.into())
+}
+
+fn read(file: &Path) -> Result<Value> {
+    let text = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", file.display()))
+}
+
+fn write(file: &Path, settings: &Value) -> Result<()> {
+    let staged = file.with_extension("new");
+    fs::write(&staged, settings.to_string())
+        .and_then(|()| fs::rename(&staged, file))
+        .with_context(|| format!("cannot write {}", file.display()))
+}
