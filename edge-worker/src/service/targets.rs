@@ -25,7 +25,7 @@ pub(crate) fn check_may_place(access: &Access) -> Result<(), ApiError> {
     access
         .require(Action::CreateProject, None)
         .map_err(|error| match error {
-            ApiError::NotFound(_) => ApiError::Forbidden(
+            ApiError::Hidden(_) => ApiError::Forbidden(
                 "may_not_place",
                 "On which servers a project is decides who may make projects; ask one of them.".to_owned(),
             ),

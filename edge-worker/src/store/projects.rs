@@ -209,7 +209,8 @@ pub(crate) fn keep_after_all(job: &JobId, attempt: u32) -> Statement {
     )
 }
 
-/// Takes over what the runner of the first server reports at the end of a job, only together with the end of that job.
+/// Takes over what the runner of the first server reports at the end of a job that is its own in that attempt; only together
+/// with that end, or where the job was given up.
 pub(crate) fn report(
     job: &JobId,
     attempt: u32,
@@ -227,7 +228,7 @@ pub(crate) fn report(
         UPDATE projects SET live_deployment = ?3, kept_releases = ?4,
           state = CASE WHEN state = 'removing' THEN state ELSE coalesce(?5, state) END
         WHERE slug = ?6 AND (id, server) = (SELECT project, server FROM jobs WHERE id = ?1 AND attempt = ?2
-          AND state IN ('leased', 'running', 'out_of_contact'))",
+          AND state IN ('leased', 'running', 'out_of_contact', 'abandoned'))",
         job,
         attempt,
         report.live.as_ref(),

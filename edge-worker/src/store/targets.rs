@@ -113,14 +113,14 @@ pub(crate) fn take_down(
     )
 }
 
-/// Takes over what the runner of a further server reports at the end of a job, only together with the end of that job.
+/// The same as [`super::projects::report`] of a further server.
 pub(crate) fn report(job: &JobId, attempt: u32, report: &ProjectReport) -> Statement {
     let kept = serde_json::to_string(&report.kept).expect("ids are plain texts");
     statement!(
         "-- targets_report
         UPDATE further_targets SET live_deployment = ?3, kept_releases = ?4
         WHERE (project, server) = (SELECT project, server FROM jobs WHERE id = ?1 AND attempt = ?2
-          AND state IN ('leased', 'running', 'out_of_contact'))
+          AND state IN ('leased', 'running', 'out_of_contact', 'abandoned'))
           AND EXISTS (SELECT 1 FROM projects WHERE id = further_targets.project AND slug = ?5)",
         job,
         attempt,

@@ -140,7 +140,8 @@ async fn apply(state: &AppState, row: &JobRow, events: &[Event]) -> Result<(), A
     let told = events
         .iter()
         .any(|event| !matches!(event.what, Happening::Output { .. }));
-    if !told {
+    // Said again after its end, it would be taken for what the next of several servers does.
+    if !told || row.state == "done" {
         return Ok(());
     }
     let before: Vec<StepRow> = row

@@ -15,7 +15,7 @@ use crate::store::{InBatch as _, Statement, deployments, jobs, outbox, projects,
 use devflow_domain::deployment::{self, DeploymentEvent, End};
 use devflow_protocol::limits::REASON_BYTES;
 use devflow_protocol::outcome::Outcome;
-use devflow_protocol::runner_api::{AckRequest, CompleteRequest};
+use devflow_protocol::runner_api::{AckRequest, CompleteRequest, ProjectReport};
 use devflow_protocol::{JobId, ServerId, UnixMillis};
 
 /// The job, if it is this server's in this attempt.
@@ -92,7 +92,17 @@ pub(crate) async fn complete(
 ) -> Result<(), ApiError> {
     let (id, attempt) = (&request.job, request.attempt);
     let at = request.finished_at.clamp(UnixMillis(0), platform::now());
-    let row = job(state, server, id, attempt).await?;
+    let row: Option<JobRow> = state.db.first(jobs::by_id(id)).await?;
+    let row = row
+        .filter(|row| row.server == *server && row.attempt == attempt && row.state != "queued")
+        .ok_or_else(ApiError::lease_lost)?;
+    if row.state == "abandoned" {
+        // Nothing follows from how it ended, but what is live there is true.
+        if let Some(report) = &request.project {
+            state.db.batch(reports(id, attempt, report, None).into()).await?;
+        }
+        return Err(ApiError::lease_lost());
+    }
     if row.state == "done" {
         return Ok(());
     }
@@ -164,6 +174,14 @@ async fn end_of_deployment(
     }
 }
 
+/// What is true of the project on the server of a job from now on.
+fn reports(id: &JobId, attempt: u32, report: &ProjectReport, state: Option<ProjectState>) -> [Statement; 2] {
+    [
+        projects::report(id, attempt, report, state),
+        targets::report(id, attempt, report),
+    ]
+}
+
 /// What the end of a job means for its project.
 fn end_for_project(row: &JobRow, request: &CompleteRequest) -> Vec<Statement> {
     let (id, attempt) = (&row.id, row.attempt);
@@ -175,10 +193,7 @@ fn end_for_project(row: &JobRow, request: &CompleteRequest) -> Vec<Statement> {
             vec![projects::delete_removed(id, attempt), removed, ask_next]
         }
         ("remove_project", _) => vec![projects::keep_after_all(id, attempt)],
-        (verb, Some(report)) => vec![
-            projects::report(id, attempt, report, project_state(verb, &request.outcome)),
-            targets::report(id, attempt, report),
-        ],
+        (verb, Some(report)) => reports(id, attempt, report, project_state(verb, &request.outcome)).into(),
         (_, None) => vec![],
     }
 }
