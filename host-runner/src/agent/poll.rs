@@ -39,6 +39,7 @@ pub(super) async fn run(agent: &Rc<Agent>, deploy_key: Option<String>) {
                 return;
             }
             Err(error) => {
+                tell_projects = false;
                 let wait = backoff.next();
                 // The first failure says it; after that one line in a while is enough.
                 if backoff.failures() % 10 == 1 {
@@ -82,6 +83,11 @@ async fn ask(
         [] => told(standing::digest(&agent.host, agent.journal.last_confirmed()?)),
         _ => None,
     };
+    // In this order: what changes in between has another digest the next time.
+    let projects = match &standing {
+        Some(_) if tell_projects => told(standing::standings(&agent.host)),
+        _ => None,
+    };
     let request = PollRequest {
         last_sequence: agent.journal.last_sequence()?,
         open,
@@ -90,12 +96,9 @@ async fn ask(
         paused: false,
         witnessed: Some(agent.journal.last_seen()?.map_or(0, |seen| seen.number)),
         keys: Some(agent.identity().pins.known()),
-        // In this order: what changes in between has another digest the next time.
-        projects: standing
-            .as_ref()
-            .filter(|_| tell_projects)
-            .and_then(|_| told(standing::standings(&agent.host))),
-        standing,
+        // Without what it is the digest of the edge would ask again at once.
+        standing: standing.filter(|_| projects.is_some() || !tell_projects),
+        projects,
     };
     let answer = agent.edge.poll(&request).await?;
     agent.journal.note("contact", &agent.clock.now().0.to_string())?;

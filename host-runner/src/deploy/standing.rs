@@ -4,7 +4,7 @@ use super::layout::Layout;
 use super::record::{Project, ReleaseRecord};
 use crate::host::{Doing as _, Host, HostError, Result};
 use devflow_protocol::DeploymentId;
-use devflow_protocol::limits::RELEASES_TOLD;
+use devflow_protocol::limits::{RELEASES_TOLD, STANDINGS_BYTES};
 use devflow_protocol::runner_api::{KnownRelease, Standing};
 use devflow_protocol::text::Slug;
 use sha2::{Digest as _, Sha256};
@@ -45,10 +45,18 @@ pub(crate) fn digest(host: &Host, last_ended: i64) -> Result<String> {
 /// All projects of this server, with what their releases were made from.
 ///
 /// # Errors
-/// A folder or a file cannot be read.
+/// A folder or a file cannot be read, or there is more than the edge takes at once.
 pub(crate) fn standings(host: &Host) -> Result<Vec<Standing>> {
     let outlines = outlines(&host.config.projects_dir)?;
-    outlines.into_iter().map(standing).collect()
+    let standings: Vec<Standing> = outlines.into_iter().map(standing).collect::<Result<_>>()?;
+    let bytes = serde_json::to_vec(&standings).map_or(usize::MAX, |json| json.len());
+    if bytes > STANDINGS_BYTES {
+        return Err(HostError::new(format!(
+            "{} projects are more than the edge takes at once ({bytes} of {STANDINGS_BYTES} bytes)",
+            standings.len()
+        )));
+    }
+    Ok(standings)
 }
 
 fn standing(outline: Outline) -> Result<Standing> {

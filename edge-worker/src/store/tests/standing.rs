@@ -2,11 +2,11 @@
 
 use crate::store::standing::{self, KnownRow, UnknownRow};
 use crate::store::testing::{TestDb, commit, id, main_ref, project, server};
-use crate::store::{Statement, statement};
+use crate::store::{Statement, servers, statement};
 use devflow_domain::standing::{Correction, Known, compare};
-use devflow_protocol::UnixMillis;
 use devflow_protocol::job::Trigger;
 use devflow_protocol::runner_api::{KnownRelease, Standing};
+use devflow_protocol::{ServerId, UnixMillis};
 
 const NOW: UnixMillis = UnixMillis(99);
 
@@ -28,7 +28,11 @@ fn told() -> Standing {
 }
 
 fn corrections(db: &TestDb) -> Vec<Correction> {
-    let known: Vec<KnownRow> = db.all(standing::known(&server()));
+    corrections_on(db, &server())
+}
+
+fn corrections_on(db: &TestDb, server: &ServerId) -> Vec<Correction> {
+    let known: Vec<KnownRow> = db.all(standing::known(server));
     compare(known.into_iter().map(Known::from).collect(), &[told()]).corrections
 }
 
@@ -88,6 +92,28 @@ fn project_whose_job_began_meanwhile_is_left_alone() {
         "nothing was done, so nothing is on record"
     );
     assert_eq!(corrections(&db), []);
+}
+
+#[test]
+fn further_server_of_a_project_is_put_right_by_its_own_word_alone() {
+    let db = TestDb::with_project();
+    let second = id!(ServerId, 2);
+    db.run(servers::insert(&second, "web-2", UnixMillis(1)));
+    db.run(statement!(
+        "INSERT INTO further_targets (project, server, position) VALUES (?1, ?2, 1)",
+        &project(),
+        &second
+    ));
+    let found = corrections_on(&db, &second);
+    db.batch(standing::correct(&second, &found[0], NOW));
+    assert_eq!(
+        db.text("SELECT coalesce(p.live_deployment, 'none') || ' ' || t.live_deployment FROM projects p, further_targets t"),
+        format!("none {}", id!(DeploymentId, 20))
+    );
+    let told = db.text("SELECT group_concat(actor) FROM activity_logs WHERE action = 'project.corrected'");
+    assert_eq!(told, second.to_string());
+    assert_eq!(corrections_on(&db, &second), []);
+    assert_eq!(corrections(&db).len(), 1, "the first server has not told yet");
 }
 
 #[test]
