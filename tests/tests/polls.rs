@@ -1,4 +1,4 @@
-//! Polls at the real edge, of a runner that is nothing but its keys.
+//! Polls of one runner that overlap, or whose answer is lost, at the real edge.
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -10,6 +10,7 @@ use devflow_tests::api::Api;
 use devflow_tests::edge::Edge;
 use devflow_tests::http::{Answer, Client};
 use devflow_tests::places::Scratch;
+use devflow_tests::process::wait_for;
 use ed25519_dalek::SigningKey;
 use serde_json::json;
 use std::thread::{self, JoinHandle};
@@ -101,6 +102,32 @@ fn ping(api: &Api, runner: &Polling) -> Result<()> {
     let path = format!("/servers/{}/ping", runner.enrolled.server);
     let answer = api.call("POST", &path, Some(&json!({})))?;
     ensure!((200..300).contains(&answer.status), "{}", answer.text());
+    Ok(())
+}
+
+#[test]
+fn overlapping_polls_of_one_runner_get_one_lease_of_one_job() -> Result<()> {
+    let scratch = Scratch::new()?;
+    // Shorter than a lease: a poll that comes while the envelope is being stored is held to the end of it.
+    let edge = Edge::start_with(scratch.path(), &json!({"POLL_HOLD_MS": "8000"}))?;
+    let (api, _) = edge.set_up()?;
+    let runner = Polling::enrol(&edge, &api)?;
+    let held = runner.hold::<3>()?;
+    ping(&api, &runner)?;
+    wait_for("an answer", Duration::from_secs(20), || {
+        Ok(held.iter().any(JoinHandle::is_finished).then_some(()))
+    })?;
+    // As if its answer were lost: it comes again, the same to the byte, so that no attempt is spent.
+    let again = envelope(&runner.poll()?)?.context("it does not come again")?;
+    let mut envelopes = Vec::new();
+    for poll in held {
+        envelopes.extend(envelope(&ended(poll)?)?);
+    }
+    ensure!(!envelopes.is_empty(), "nobody got the job");
+    ensure!(
+        envelopes.iter().all(|envelope| *envelope == again),
+        "{envelopes:#?} {again}"
+    );
     Ok(())
 }
 
