@@ -64,4 +64,9 @@ impl Door {
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.port)
     }
+
+    /// An address that it answers at, and that its certificate does not name.
+    pub fn unnamed(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
+    }
 }

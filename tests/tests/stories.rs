@@ -26,6 +26,7 @@ mod passkey_rules;
 mod passkeys;
 mod people;
 mod pipeline;
+mod polls;
 mod private_repository;
 mod processes;
 mod push;

@@ -52,6 +52,8 @@ pub(crate) struct Faults {
     pub(crate) lost_acks: u32,
     /// So many event batches are recorded and then not answered properly.
     pub(crate) lost_events: u32,
+    /// So many polls are answered with 200 MB.
+    pub(crate) floods: u32,
     /// Polls are told that a newer session has polled.
     pub(crate) superseded: bool,
     /// Acknowledgements are told that the lease is lost.
@@ -277,6 +279,13 @@ fn no_edge() -> Response {
     (StatusCode::BAD_GATEWAY, "<html>bad gateway</html>").into_response()
 }
 
+/// JSON of 200 MB that never needs to be in memory as a whole.
+fn flood() -> Response {
+    let part = Bytes::from(vec![b' '; 1_000_000]);
+    let parts = futures_util::stream::iter((0..200).map(move |_| Ok::<_, std::io::Error>(part.clone())));
+    axum::body::Body::from_stream(parts).into_response()
+}
+
 async fn signed(State(inner): State<Arc<Inner>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     if inner.faults.lock().expect("sound").away {
         *inner.missed.lock().expect("sound") += 1;
@@ -300,6 +309,9 @@ async fn signed(State(inner): State<Arc<Inner>>, uri: Uri, headers: HeaderMap, b
             return problem(401, code::CLOCK_SKEW, error.to_string(), Some(now(&inner)));
         }
         Err(error) => return problem(401, "unauthenticated", error.to_string(), None),
+    }
+    if uri.path() == POLL && take_one(&mut inner.faults.lock().expect("sound").floods) {
+        return flood();
     }
     match uri.path() {
         POLL => poll(&inner, &body).await,

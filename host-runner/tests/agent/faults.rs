@@ -110,6 +110,27 @@ async fn edge_that_is_away_is_waited_for() {
     assert!(log.contains("the edge is back"), "{log}");
 }
 
+#[tokio::test]
+async fn answer_of_200_mb_is_not_read_and_the_next_one_counts() {
+    let edge = Edge::start().await;
+    let (server, runner) = started(&edge).await;
+    edge.until("a poll", |edge| !edge.polls().is_empty()).await;
+    runner.stop().await;
+    edge.faults(|faults| faults.floods = 2);
+    edge.offer(&edge.ping(1));
+    let runner = server.run();
+    edge.until("a completion", |edge| !edge.completions().is_empty())
+        .await;
+    let peak = runner.peak_kib();
+    assert!(peak < 64 * 1024, "{peak} KiB");
+    let (status, log) = runner.stop().await;
+    assert_eq!(status.code(), Some(0));
+    assert!(
+        log.contains("the edge's answer is larger than 2097152 bytes and was not read"),
+        "{log}"
+    );
+}
+
 /// A deployment that fails at its first step, with the few events that this makes.
 fn hopeless(edge: &Edge, number: u8) -> Job {
     let spec = serde_json::json!({

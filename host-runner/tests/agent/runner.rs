@@ -42,7 +42,8 @@ impl Server {
         self.folder.path().join("state")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A call of the binary that has not begun.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_host-runner"));
         command
             .arg("--config")
@@ -118,6 +119,15 @@ pub(crate) async fn started(edge: &Edge) -> (Server, Running) {
 pub(crate) struct Running(Child);
 
 impl Running {
+    /// The most memory that it had so far, in KiB.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id().expect("it runs")));
+        let status = status.expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let number = peak.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse().ok());
+        number.expect("a number")
+    }
+
     /// SIGKILL.
     pub(crate) async fn kill(mut self) {
         self.0.kill().await.expect("killed");
