@@ -9,7 +9,7 @@ use toml::Table;
 /// First uid that projects get, where nothing else is set.
 const UID_BASE: u32 = 20_000;
 /// Seconds between two questions to a repository, where nothing else is set.
-const HEADS_EVERY_S: i64 = 300;
+const HEADS_EVERY_S: u64 = 300;
 
 /// The most that a repository may send at once, in MiB, where nothing else is set.
 const REPOSITORY_MIB: u32 = 4_096;
@@ -132,16 +132,11 @@ fn read(table: Table, problems: &mut Vec<String>) -> Config {
         state_dir: state_dir.unwrap_or_else(|| "/var/lib/devflow".into()),
         projects_dir: projects_dir.unwrap_or_else(|| "/srv/devflow/projects".into()),
         policy_file: policy_file.unwrap_or_else(|| "/etc/devflow/policy.toml".into()),
-        uid_base: uid_base
-            .and_then(|number| u32::try_from(number).ok())
-            .unwrap_or(UID_BASE),
+        uid_base: uid_base.unwrap_or(UID_BASE),
         heads_every: Some(heads_every_s.unwrap_or(HEADS_EVERY_S))
-            .and_then(|seconds| u64::try_from(seconds).ok())
             .filter(|seconds| *seconds > 0)
             .map(Duration::from_secs),
-        repository_mib: repository_mib
-            .and_then(|number| u32::try_from(number).ok())
-            .unwrap_or(REPOSITORY_MIB),
+        repository_mib: repository_mib.unwrap_or(REPOSITORY_MIB),
         docker: docker(section().unwrap_or_default(), problems),
         nginx: nginx(section().unwrap_or_default(), problems),
         mariadb: section().map(|table| mariadb(table, problems)),

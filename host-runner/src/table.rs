@@ -99,10 +99,14 @@ impl<'p> Reader<'p> {
         }
     }
 
-    /// A whole number within `range`, if the key is there.
-    pub(crate) fn integer(&mut self, key: &'static str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
+    /// A whole number within `range`, all of which `N` holds, if the key is there.
+    pub(crate) fn integer<N: TryFrom<i64>>(
+        &mut self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<i64>,
+    ) -> Option<N> {
         match self.take(key)? {
-            Value::Integer(number) if range.contains(&number) => Some(number),
+            Value::Integer(number) if range.contains(&number) => N::try_from(number).ok(),
             _ => {
                 self.problem(
                     key,

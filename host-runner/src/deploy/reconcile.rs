@@ -24,8 +24,12 @@ const ORPHAN_WAIT_S: u32 = 30;
 pub(crate) fn projects(host: &Host) -> Result<Vec<Slug>> {
     let folder = &host.config.projects_dir;
     let entries = fs::read_dir(folder).doing(|| format!("read {}", folder.display()))?;
-    let slugs = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    Ok(slugs.collect())
+    let mut slugs = Vec::new();
+    for entry in entries {
+        let name = entry.doing(|| format!("read {}", folder.display()))?.file_name();
+        slugs.extend(name.to_str().and_then(|name| name.parse::<Slug>().ok()));
+    }
+    Ok(slugs)
 }
 
 /// Brings a project up as it should be: containers of the live release, vhost, Redis user. `seen` are the containers of

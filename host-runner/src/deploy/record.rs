@@ -118,28 +118,43 @@ pub(crate) fn save_manifest(release: &ReleaseDir, manifest: &Manifest) -> Result
     save(&release.dir.join("manifest.json"), manifest, 0o600)
 }
 
+/// Whether a release is marked as one that was live and well; the mark is not read.
+pub(crate) fn has_manifest(release: &ReleaseDir) -> bool {
+    release.dir.join("manifest.json").exists()
+}
+
 /// The releases that can be gone back to, newest first.
 ///
 /// # Errors
 /// A folder or a manifest cannot be read.
 pub(crate) fn kept_releases(layout: &Layout) -> Result<Vec<DeploymentId>> {
+    let mut kept = Vec::new();
+    for id in releases(layout)? {
+        if load_manifest(&layout.release(&id))?.is_some() {
+            kept.push(id);
+        }
+    }
+    Ok(kept)
+}
+
+/// The releases that have a folder, newest first.
+///
+/// # Errors
+/// The folder of the releases cannot be read.
+pub(crate) fn releases(layout: &Layout) -> Result<Vec<DeploymentId>> {
     let folder = layout.releases();
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(HostError::because(format!("read {}", folder.display()), error)),
     };
-    let mut kept = Vec::new();
+    let mut releases: Vec<DeploymentId> = Vec::new();
     for entry in entries {
         let name = entry.doing(|| format!("read {}", folder.display()))?.file_name();
-        if let Some(id) = name.to_str().and_then(|name| name.parse().ok())
-            && load_manifest(&layout.release(&id))?.is_some()
-        {
-            kept.push(id);
-        }
+        releases.extend(name.to_str().and_then(|name| name.parse::<DeploymentId>().ok()));
     }
-    kept.sort_unstable_by(|a, b| b.cmp(a));
-    Ok(kept)
+    releases.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(releases)
 }
 
 /// Notes which release served before this one, for a runner that is restarted in between.

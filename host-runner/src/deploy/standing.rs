@@ -1,16 +1,13 @@
 //! What this server has of its projects, for an edge that may know less.
 
 use super::layout::Layout;
-use super::record::{Project, ReleaseRecord};
-use crate::host::{Doing as _, Host, HostError, Result};
+use super::reconcile::projects;
+use super::record::{Project, ReleaseRecord, has_manifest, releases};
+use crate::host::{Host, HostError, Result};
 use devflow_protocol::DeploymentId;
 use devflow_protocol::limits::{RELEASES_TOLD, STANDINGS_BYTES};
 use devflow_protocol::runner_api::{KnownRelease, Standing};
-use devflow_protocol::text::Slug;
 use sha2::{Digest as _, Sha256};
-use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
 
 /// A project by the names of its files alone.
 struct Outline {
@@ -29,7 +26,7 @@ struct Outline {
 pub(crate) fn digest(host: &Host, last_ended: i64) -> Result<String> {
     let mut hash = Sha256::new();
     hash.update(format!("{last_ended}\n"));
-    for outline in outlines(&host.config.projects_dir)? {
+    for outline in outlines(host)? {
         let ids = outline.live.iter().chain(&outline.kept);
         let ids: Vec<&str> = ids.map(DeploymentId::as_str).collect();
         let (live, stopped) = (outline.live.is_some(), outline.stopped);
@@ -47,7 +44,7 @@ pub(crate) fn digest(host: &Host, last_ended: i64) -> Result<String> {
 /// # Errors
 /// A folder or a file cannot be read, or there is more than the edge takes at once.
 pub(crate) fn standings(host: &Host) -> Result<Vec<Standing>> {
-    let outlines = outlines(&host.config.projects_dir)?;
+    let outlines = outlines(host)?;
     let standings: Vec<Standing> = outlines.into_iter().map(standing).collect::<Result<_>>()?;
     let bytes = serde_json::to_vec(&standings).map_or(usize::MAX, |json| json.len());
     if bytes > STANDINGS_BYTES {
@@ -87,18 +84,21 @@ fn standing(outline: Outline) -> Result<Standing> {
     })
 }
 
-fn outlines(projects_dir: &Path) -> Result<Vec<Outline>> {
+fn outlines(host: &Host) -> Result<Vec<Outline>> {
     let mut outlines = Vec::new();
-    for name in names(projects_dir)? {
-        let Ok(slug) = name.parse::<Slug>() else { continue };
-        let layout = Layout::at(projects_dir, &slug);
+    for slug in projects(host)? {
+        let layout = Layout::new(host, &slug);
         let Some(project) = Project::load(&layout)? else {
             continue;
         };
+        let kept = releases(&layout)?
+            .into_iter()
+            .filter(|id| has_manifest(&layout.release(id)))
+            .take(RELEASES_TOLD);
         outlines.push(Outline {
             stopped: project.stopped,
             live: layout.live()?,
-            kept: kept(&layout)?,
+            kept: kept.collect(),
             layout,
         });
     }
@@ -106,39 +106,14 @@ fn outlines(projects_dir: &Path) -> Result<Vec<Outline>> {
     Ok(outlines)
 }
 
-/// The releases that were live and well, newest first.
-fn kept(layout: &Layout) -> Result<Vec<DeploymentId>> {
-    let folder = layout.releases();
-    let mut kept: Vec<DeploymentId> = names(&folder)?
-        .iter()
-        .filter(|name| folder.join(name).join("manifest.json").exists())
-        .filter_map(|name| name.parse().ok())
-        .collect();
-    kept.sort_unstable_by(|a, b| b.cmp(a));
-    kept.truncate(RELEASES_TOLD);
-    Ok(kept)
-}
-
-/// Names in a folder; none where it is not there.
-fn names(folder: &Path) -> Result<Vec<String>> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
-        Err(error) => return Err(HostError::because(format!("read {}", folder.display()), error)),
-    };
-    let name = |entry: std::io::Result<fs::DirEntry>| {
-        let entry = entry.doing(|| format!("read {}", folder.display()))?;
-        Ok(entry.file_name().to_string_lossy().into_owned())
-    };
-    entries.map(name).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Config;
     use devflow_protocol::UnixMillis;
+    use std::fs;
     use std::os::unix::fs::symlink;
+    use std::path::Path;
 
     fn dep(number: u8) -> DeploymentId {
         DeploymentId::new(UnixMillis(i64::from(number)), [number; 10])

@@ -19,10 +19,7 @@ pub(crate) struct Caps {
 impl Caps {
     /// Reads what a section says, and takes the rest from `inherited`.
     pub(super) fn read(section: &mut Reader<'_>, inherited: Self) -> Self {
-        let mut cap = |key, least| {
-            let number = section.integer(key, least..=i64::from(u32::MAX))?;
-            u32::try_from(number).ok()
-        };
+        let mut cap = |key, least| section.integer(key, least..=i64::from(u32::MAX));
         Self {
             memory_mib: cap("memory_mib", 64).or(inherited.memory_mib),
             cpu_milli: cap("cpu_milli", 50).or(inherited.cpu_milli),

@@ -1,5 +1,6 @@
 //! The files of a ref's tip, for a look: one commit without its history, into a folder that is removed afterwards.
 
+use super::listing::{Entry, entries};
 use super::{Extent, Git, LOCAL_LIMIT, fetch_error};
 use crate::host::error::Result;
 use crate::host::process::{run, run_ok};
@@ -47,10 +48,7 @@ impl Git {
         command.args(["ls-tree", "-z", "-l", "--full-tree", commit.as_str(), "--"]);
         command.args(paths);
         let out = run_ok(command, "list the commit's files", LOCAL_LIMIT, cancel).await?;
-        Ok(String::from_utf8_lossy(&out)
-            .split('\0')
-            .filter_map(plain_file)
-            .collect())
+        Ok(entries(&out).filter_map(plain_file).collect())
     }
 
     /// The bytes of a file of a commit; None where it cannot be read.
@@ -68,13 +66,11 @@ impl Git {
     }
 }
 
-/// Path and size of a line of `git ls-tree -l`: `100644 blob <id> <size>\t<path>`.
-fn plain_file(line: &str) -> Option<(String, u64)> {
-    let (about, path) = line.split_once('\t')?;
-    let mut words = about.split_whitespace();
-    let plain = matches!(words.next()?, "100644" | "100755");
-    let size = words.nth(2)?.parse().ok()?;
-    plain.then(|| (path.to_owned(), size))
+/// Path and size of what is a plain file.
+fn plain_file(entry: Entry<'_>) -> Option<(String, u64)> {
+    let plain = matches!(entry.mode, b"100644" | b"100755");
+    let path = String::from_utf8_lossy(entry.path).into_owned();
+    Some((path, entry.size?)).filter(|_| plain)
 }
 
 #[cfg(test)]
@@ -85,6 +81,7 @@ mod tests {
     fn plain_file_is_no_folder_link_or_submodule() {
         let id = "a".repeat(40);
         let line = |mode: &str, kind: &str, size: &str| format!("{mode} {kind} {id} {size:>7}\ta b.php");
+        let plain_file = |line: &str| entries(line.as_bytes()).find_map(plain_file);
         assert_eq!(
             plain_file(&line("100755", "blob", "12")),
             Some(("a b.php".to_owned(), 12))

@@ -5,6 +5,7 @@
 
 mod glance;
 mod head;
+mod listing;
 mod locks;
 mod refusals;
 #[cfg(test)]

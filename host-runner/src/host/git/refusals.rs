@@ -1,5 +1,6 @@
 //! What git's own words mean for a person, and what of a repository is not supported. Pure.
 
+use super::listing::entries;
 use crate::host::error::{HostError, Result};
 use crate::host::process::Finished;
 use devflow_protocol::text::RepositoryUrl;
@@ -8,30 +9,20 @@ use std::path::Path;
 /// What git says when the part of it that writes what is fetched is ended by the signal XFSZ.
 const TOO_LARGE: &str = "died of signal 25";
 
+/// Refuses a commit with submodules. `listed` is the answer of `git ls-tree -r -l -z`.
 pub(super) fn refuse_submodules(listed: &[u8]) -> Result<()> {
-    let submodule = listed
-        .split(|byte| *byte == 0)
-        .find(|entry| entry.starts_with(b"160000 "));
-    match submodule {
+    match entries(listed).find(|entry| entry.mode == b"160000") {
         None => Ok(()),
-        Some(entry) => {
-            let path = entry.split(|byte| *byte == b'\t').nth(1).unwrap_or_default();
-            Err(HostError::new(format!(
-                "the repository has the submodule `{}`, which this version does not fetch; add its files or use Composer",
-                String::from_utf8_lossy(path)
-            )))
-        }
+        Some(entry) => Err(HostError::new(format!(
+            "the repository has the submodule `{}`, which this version does not fetch; add its files or use Composer",
+            String::from_utf8_lossy(entry.path)
+        ))),
     }
 }
 
 /// Refuses a commit whose files take more than `most` bytes. `listed` is the answer of `git ls-tree -r -l -z`.
 pub(super) fn refuse_large(listed: &[u8], most: u64) -> Result<()> {
-    let size = |entry: &[u8]| -> Option<u64> {
-        let about = entry.split(|byte| *byte == b'\t').next()?;
-        let size = about.rsplit(|byte| *byte == b' ').next()?;
-        str::from_utf8(size).ok()?.parse().ok()
-    };
-    let bytes: u64 = listed.split(|byte| *byte == 0).filter_map(size).sum();
+    let bytes: u64 = entries(listed).filter_map(|entry| entry.size).sum();
     if bytes > most {
         return Err(HostError::new(format!(
             "the commit's files take {} MiB, and this server takes {}; see `repository_mib` in its runner.toml",
@@ -90,4 +81,26 @@ pub(super) fn first_words(done: &Finished) -> String {
 
 pub(super) fn shell_quoted(path: &Path) -> String {
     format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn submodules_are_refused_by_name_and_sizes_are_those_of_files_and_links() {
+        let id = "a".repeat(40);
+        let plain = format!("100644 blob {id} 3145728\tpublic/a b.bin\x00120000 blob {id}       1\tlink\x00");
+        assert!(refuse_submodules(plain.as_bytes()).is_ok());
+        assert!(refuse_large(plain.as_bytes(), 3_145_729).is_ok());
+        assert!(refuse_large(plain.as_bytes(), 3_145_728).is_err());
+        let listed = format!("{plain}160000 commit {id}       -\tvendor/own\x00");
+        let error = refuse_submodules(listed.as_bytes()).expect_err("a submodule");
+        assert!(
+            error
+                .to_string()
+                .starts_with("the repository has the submodule `vendor/own`, which"),
+            "{error}"
+        );
+    }
 }
