@@ -25,17 +25,19 @@ const KEPT_BUILDS: usize = 8;
 
 /// Builds where the inputs changed since the last build.
 pub(crate) fn build() -> Result<()> {
-    begin()?.map_or(Ok(()), Compilation::run)
+    let Some(left) = begin()? else { return Ok(()) };
+    assets()?;
+    left.run()
 }
 
-/// What is left of a build once everything that touches the checkout's sources and assets is done.
+/// What is left of a build where there is something to compile. The assets have to be bundled by then.
 pub(crate) struct Compilation {
     command: Command,
     hash: String,
     _lock: fs::File,
 }
 
-/// Does the quick part of a build; `None` where there is nothing left to compile.
+/// Does the part of a build that touches the checkout's sources; `None` where there is nothing left to compile.
 pub(crate) fn begin() -> Result<Option<Compilation>> {
     let root = places::workspace();
     let hash = stamp::hash(&root, &INPUTS, &[setup::WORKER_BUILD])?;
@@ -52,7 +54,6 @@ pub(crate) fn begin() -> Result<Option<Compilation>> {
         eprintln!("✓ the worker was built before from the same sources");
         return Ok(None);
     }
-    assets()?;
     Ok(Some(Compilation {
         command: worker_build(&worker)?,
         hash,

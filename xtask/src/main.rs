@@ -44,11 +44,11 @@ enum Command {
     BuildEdge,
     /// Create what the edge needs on Cloudflare, as far as it is missing, and upload the Worker; also how it is updated.
     DeployEdge(deploy_edge::Options),
-    /// Make a copy of an installation's databases.
+    /// Make a copy of an installation's databases; a worker on this machine must not run meanwhile.
     BackupEdge(copies::BackupOptions),
-    /// Make an installation from a copy, where its databases are lost.
+    /// Make an installation from a copy, where its databases are lost; a worker on this machine must not run meanwhile.
     RestoreEdge(copies::RestoreOptions),
-    /// Give an installation a new key.
+    /// Give an installation a new key; a worker on this machine has to be started again afterwards.
     Rotate(rotate::Options),
     /// Measure on real parts; the last line is one JSON object.
     Bench {

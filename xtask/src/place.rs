@@ -1,13 +1,51 @@
 //! Where an installation's secrets and databases are.
 
-use crate::deploy_edge::{Wrangler, of_installation, template};
-use anyhow::{Context, Result, ensure};
+use crate::deploy_edge::{Origin, Wrangler, folder_of, of_installation, template};
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
 use devflow_tests::database;
 use devflow_tests::places::Scratch;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+
+/// Which installation a command is for.
+#[derive(Args)]
+pub(crate) struct Installation {
+    /// Where browsers reach the edge.
+    #[arg(long, required_unless_present = "local")]
+    origin: Option<Origin>,
+    /// The installation's folder, with its keys [default: ~/.config/devflow/edge/HOST].
+    #[arg(long, required_unless_present = "origin")]
+    folder: Option<PathBuf>,
+    /// A worker on this machine, by its settings file (see xtask/node/edge.mjs).
+    #[arg(long, value_name = "FILE", conflicts_with = "origin", requires = "folder")]
+    local: Option<PathBuf>,
+}
+
+impl Installation {
+    /// Where browsers reach it; None for a worker on this machine.
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// Its folder.
+    pub(crate) fn folder(&self) -> Result<PathBuf> {
+        match (&self.origin, self.folder.as_deref()) {
+            (Some(origin), named) => folder_of(origin, named),
+            (None, Some(named)) => Ok(std::path::absolute(named)?),
+            (None, None) => {
+                bail!("name the installation by --origin, or a worker on this machine by --local")
+            }
+        }
+    }
+
+    /// The place of the one in `folder`, or of the worker that was named.
+    pub(crate) fn place(&self, folder: &Path) -> Result<Place> {
+        Place::of(self.local.as_deref(), folder)
+    }
+}
 
 pub(crate) enum Place {
     /// An account, by the installation's configuration.
@@ -18,7 +56,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// The place of the installation in `folder`, or of the worker whose settings file is `local`.
-    pub(crate) fn of(local: Option<&Path>, folder: &Path) -> Result<Self> {
+    fn of(local: Option<&Path>, folder: &Path) -> Result<Self> {
         if let Some(file) = local {
             return Ok(Self::Local(file.to_owned()));
         }
@@ -37,6 +75,11 @@ impl Place {
     pub(crate) fn setting(&self, name: &'static str) -> Result<Option<String>> {
         let sql = format!("SELECT value FROM settings WHERE name = '{name}'");
         Ok(self.column(&sql)?.pop())
+    }
+
+    /// The edge's id.
+    pub(crate) fn edge(&self) -> Result<String> {
+        self.setting("edge_id")?.context("the database names no edge")
     }
 
     /// The column `value` of the rows of a query on the database of the state.

@@ -30,13 +30,7 @@ async fn give_up(env: &Env, stores: &Stores, row: &SilentRow) -> Result<(), Stor
     } else {
         "The server was silent when its turn came."
     };
-    let ended = Ended {
-        end: End::Failed,
-        reason: Some(reason.to_owned()),
-        manifest: None,
-        kept: None,
-        at: now,
-    };
+    let ended = Ended::unheard(End::Failed, reason, now);
     let Advance { mut batch, wakes } = parts::advance(db, &job, ended).await?;
     batch.push(jobs::give_up(&row.job, row.attempt, now));
     db.batch(batch).await?;

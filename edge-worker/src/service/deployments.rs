@@ -199,13 +199,7 @@ async fn end_turn(
     record: Statement,
 ) -> Result<(), ApiError> {
     let now = platform::now();
-    let ended = Ended {
-        end,
-        reason: Some(reason.to_owned()),
-        manifest: None,
-        kept: None,
-        at: now,
-    };
+    let ended = Ended::unheard(end, reason, now);
     let Advance { mut batch, wakes } = parts::advance(&state.db, job, ended).await?;
     batch.extend([
         jobs::give_up(&job.id, job.attempt, now),

@@ -22,6 +22,19 @@ pub(crate) struct Ended<'a> {
     pub(crate) at: UnixMillis,
 }
 
+impl Ended<'static> {
+    /// Without a word of the runner: the edge or a person ends it.
+    pub(crate) fn unheard(end: End, reason: &str, at: UnixMillis) -> Self {
+        Self {
+            end,
+            reason: Some(reason.to_owned()),
+            manifest: None,
+            kept: None,
+            at,
+        }
+    }
+}
+
 /// What is written in front of the end of the job, and whom that wakes.
 #[derive(Default)]
 pub(crate) struct Advance {

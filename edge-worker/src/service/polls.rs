@@ -272,14 +272,7 @@ async fn fail(
     let Advance { mut batch, wakes } = if materials.position.is_some() {
         let row: Option<jobs::JobRow> = state.db.first(jobs::by_id(job)).await?;
         let row = row.ok_or_else(ApiError::lease_lost)?;
-        let ended = Ended {
-            end: End::Failed,
-            reason: Some(reason.to_owned()),
-            manifest: None,
-            kept: None,
-            at: now,
-        };
-        parts::advance(&state.db, &row, ended).await?
+        parts::advance(&state.db, &row, Ended::unheard(End::Failed, reason, now)).await?
     } else {
         let failed = DeploymentState::Failed;
         Advance {
@@ -289,11 +282,8 @@ async fn fail(
     };
     batch.extend([jobs::finish(job, attempt, &json, now), outbox::look(now)]);
     let answers = state.db.batch(batch).await?;
-    if let Some(other) = wakes {
-        state.signal(Some(&other), vec![]);
-    }
     state.signal(
-        None,
+        wakes.as_ref(),
         topics(materials.project.as_ref(), materials.deployment.as_ref()),
     );
     state.drain_outbox(answers.last())?;

@@ -1,8 +1,8 @@
 //! Making a copy.
 
 use super::{Description, dump};
-use crate::deploy_edge::{self, DATABASES, Keys, Origin};
-use crate::place::Place;
+use crate::deploy_edge::{DATABASES, Keys};
+use crate::place::Installation;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::fs;
@@ -19,21 +19,14 @@ pub(crate) struct Options {
     /// The folder of the copy; it must not be there yet.
     #[arg(long, value_name = "FOLDER")]
     to: PathBuf,
-    /// Where browsers reach the edge.
-    #[arg(long, required_unless_present = "local")]
-    origin: Option<Origin>,
-    /// The installation's folder, with its keys [default: ~/.config/devflow/edge/HOST].
-    #[arg(long, required_unless_present = "origin")]
-    folder: Option<PathBuf>,
-    /// A worker on this machine, by its settings file (see xtask/node/edge.mjs); it must not run meanwhile.
-    #[arg(long, value_name = "FILE", conflicts_with = "origin", requires = "folder")]
-    local: Option<PathBuf>,
+    #[command(flatten)]
+    installation: Installation,
 }
 
 /// Makes a copy of an installation's databases.
 pub(crate) fn backup(options: &Options) -> Result<()> {
-    let folder = deploy_edge::folder_named(options.origin.as_ref(), options.folder.as_deref())?;
-    let place = Place::of(options.local.as_deref(), &folder)?;
+    let folder = options.installation.folder()?;
+    let place = options.installation.place(&folder)?;
     let to = std::path::absolute(&options.to)?;
     ensure!(
         !to.exists(),
@@ -53,7 +46,7 @@ pub(crate) fn backup(options: &Options) -> Result<()> {
             .column("SELECT strftime('%Y-%m-%d %H:%M:%S UTC') AS value")?
             .pop()
             .context("the database tells no time")?,
-        edge: place.setting("edge_id")?.context("the database names no edge")?,
+        edge: place.edge()?,
         data_keys: place.column(DATA_KEYS)?,
     };
     for (_, name) in DATABASES {

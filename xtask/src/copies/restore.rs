@@ -1,8 +1,8 @@
 //! An installation from a copy.
 
 use super::{Description, dump, sql};
-use crate::deploy_edge::{self, DATABASES, Keys, Origin};
-use crate::place::Place;
+use crate::deploy_edge::{self, DATABASES, Keys};
+use crate::place::{Installation, Place};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use devflow_tests::places::Scratch;
@@ -15,15 +15,8 @@ pub(crate) struct Options {
     /// The folder of the copy, as `backup-edge` made it.
     #[arg(long, value_name = "FOLDER")]
     from: PathBuf,
-    /// Where browsers reach the edge.
-    #[arg(long, required_unless_present = "local")]
-    origin: Option<Origin>,
-    /// The installation's folder, with its keys [default: ~/.config/devflow/edge/HOST].
-    #[arg(long, required_unless_present = "origin")]
-    folder: Option<PathBuf>,
-    /// A worker on this machine, by its settings file (see xtask/node/edge.mjs); it must not run meanwhile.
-    #[arg(long, value_name = "FILE", conflicts_with = "origin", requires = "folder")]
-    local: Option<PathBuf>,
+    #[command(flatten)]
+    installation: Installation,
 }
 
 /// A copy that is to be restored.
@@ -100,13 +93,13 @@ impl Copy {
 
 /// Makes an installation from a copy.
 pub(crate) fn restore(options: &Options) -> Result<()> {
-    let folder = deploy_edge::folder_named(options.origin.as_ref(), options.folder.as_deref())?;
+    let folder = options.installation.folder()?;
     let copy = Copy::open(&options.from)?;
     let secrets = copy.secrets(&Keys::of(&folder))?;
-    if let Some(origin) = &options.origin {
+    if let Some(origin) = options.installation.origin() {
         deploy_edge::restore(origin, &folder, &copy, &secrets)?;
     } else {
-        let place = Place::of(options.local.as_deref(), &folder)?;
+        let place = options.installation.place(&folder)?;
         ensure!(
             place.is_empty()?,
             "the worker has a database already: a copy is restored where there is none"

@@ -135,8 +135,7 @@ pub(crate) fn pack(origin: &Origin) -> Result<()> {
 /// Tells servers the recovery key, which is made where there is none.
 fn put_statements(wrangler: &Wrangler, keys: &Keys) -> Result<()> {
     let place = Place::Cloudflare(wrangler.clone());
-    let edge = place.setting("edge_id")?.context("the database names no edge")?;
-    let chain = keys.chain(&edge)?;
+    let chain = keys.chain(&place.edge()?)?;
     let job_key = signing(&keys.text("JOB_KEY")?)?.verifying_key();
     if chain.pins()?.job_key != job_key {
         bail!("a rotation of the job key was cut short: finish it with `cargo xtask rotate job-key`");
@@ -156,15 +155,6 @@ pub(crate) fn say_where_recovery_key_is(keys: &Keys) {
         fingerprint(&key.verifying_key()),
         file.display()
     );
-}
-
-/// The folder of an installation: `named`, or by its origin, which is given then.
-pub(crate) fn folder_named(origin: Option<&Origin>, named: Option<&Path>) -> Result<PathBuf> {
-    match (origin, named) {
-        (Some(origin), named) => folder_of(origin, named),
-        (None, Some(named)) => Ok(std::path::absolute(named)?),
-        (None, None) => bail!("name the installation by --origin, or a worker on this machine by --local"),
-    }
 }
 
 /// The folder of an installation: `named`, or by its origin.

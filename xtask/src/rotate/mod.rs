@@ -3,8 +3,8 @@
 
 mod data_key;
 
-use crate::deploy_edge::{self, Chain, Keys, Origin, RECOVERY, read_key_file, signing};
-use crate::place::Place;
+use crate::deploy_edge::{self, Chain, Keys, RECOVERY, read_key_file, signing};
+use crate::place::{Installation, Place};
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use devflow_protocol::UnixMillis;
@@ -30,27 +30,20 @@ pub(crate) enum What {
 #[derive(Args)]
 pub(crate) struct Options {
     what: What,
-    /// Where browsers reach the edge.
-    #[arg(long, required_unless_present = "local")]
-    origin: Option<Origin>,
-    /// The installation's folder, with its keys [default: ~/.config/devflow/edge/HOST].
-    #[arg(long, required_unless_present = "origin")]
-    folder: Option<PathBuf>,
+    #[command(flatten)]
+    installation: Installation,
     /// Sign with this recovery key, for a job key that leaked: what a thief did with it ends.
     #[arg(long, value_name = "FILE")]
     recovery_key: Option<PathBuf>,
     /// With `data-key`: take the key before away, once nothing is encrypted with it any more.
     #[arg(long)]
     finish: bool,
-    /// A worker on this machine, by its settings file (see xtask/node/edge.mjs), which has to be started again afterwards.
-    #[arg(long, value_name = "FILE", conflicts_with = "origin", requires = "folder")]
-    local: Option<PathBuf>,
 }
 
 /// Gives the installation a new key.
 pub(crate) fn rotate(options: &Options) -> Result<()> {
-    let folder = deploy_edge::folder_named(options.origin.as_ref(), options.folder.as_deref())?;
-    let place = Place::of(options.local.as_deref(), &folder)?;
+    let folder = options.installation.folder()?;
+    let place = options.installation.place(&folder)?;
     let keys = Keys::of(&folder);
     ensure!(
         !options.finish || options.what == What::Data,
@@ -76,8 +69,7 @@ fn chain(place: &Place, keys: &Keys) -> Result<Chain> {
         keys.has_chain() || !place.has_secret("KEY_STATEMENTS")?,
         "the installation's folder lacks statements.json, which servers follow: put the copy of it back that was kept"
     );
-    let edge = place.setting("edge_id")?.context("the database names no edge")?;
-    keys.chain(&edge)
+    keys.chain(&place.edge()?)
 }
 
 fn now() -> Result<UnixMillis> {
