@@ -32,12 +32,16 @@ const PROGRAMS: [(&str, &str, Need); 20] = [
 ];
 
 /// What PHP has when a package of the stories is there, and the package: Composer writes the lock file of an application
-/// whose packages are archives, and environment files are read back by the library that Laravel reads them with.
-const LIBRARIES: [(&str, &str); 2] = [
+/// whose packages are archives, and environment files are read back by Laravel and the library that it reads them with.
+const LIBRARIES: [(&str, &str); 3] = [
     ("extension_loaded('zip')", "php-zip"),
     (
         "stream_resolve_include_path('Dotenv/autoload.php') !== false",
         "php-vlucas-phpdotenv",
+    ),
+    (
+        "stream_resolve_include_path('Illuminate/Support/autoload.php') !== false",
+        "php-illuminate-support",
     ),
 ];
 
