@@ -89,7 +89,8 @@ impl Edge {
         command
             .arg(launcher)
             .arg(self.folder.join("edge.json"))
-            .env("PATH", places::path_with_npm()?);
+            .env("PATH", places::path_with_npm()?)
+            .env("NODE_COMPILE_CACHE", places::cache()?.join("node-compiled"));
         let mut process = Process::start("the worker", &mut command, &log)?;
         wait_for("the worker to start", Duration::from_mins(1), || {
             process.check()?;

@@ -1,5 +1,5 @@
-//! The switch under load: no request fails, and pages loaded before it keep their assets. `cargo xtask bench switch`
-//! does the same fifty times with figures.
+//! The switch under load, fifty times in all: no request fails, and pages loaded before it keep their assets. `cargo xtask
+//! bench switch` does each part fifty times, with figures.
 
 use anyhow::{Result, ensure};
 use devflow_tests::load::{Connections, Load};
@@ -59,7 +59,7 @@ fn switch_under_load_of_a_trivial_page_fails_no_request() -> Result<()> {
     let release: serde_json::Value = serde_json::from_str(QUICK)?;
     let site = here.project("php", &json!({"release": release}))?;
     site.push_live("First version")?;
-    under_load(&here, &site, "/ping.php", 8, 8)
+    under_load(&here, &site, "/ping.php", 8, 34)
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn switch_with_a_full_backlog_of_slow_requests_fails_none() -> Result<()> {
     // Two children and 24 visitors of 300 ms each: most requests wait in the socket's backlog at any time.
     let site = here.project("php", &json!({"release": release, "limits": {"max_children": 2}}))?;
     site.push_live("First version")?;
-    under_load(&here, &site, "/?wait_ms=300", 12, 3)
+    under_load(&here, &site, "/?wait_ms=300", 12, 12)
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn switch_of_laravel_under_load_fails_no_request_and_keeps_old_assets() -> Resul
         .find(|part| part.starts_with("/build/"))
         .map(str::to_owned);
     let style = style.ok_or_else(|| anyhow::anyhow!("no style in {page}"))?;
-    under_load(&here, &site, "/", 2, 2)?;
+    under_load(&here, &site, "/", 2, 4)?;
     site.repository
         .write("resources/assets/site.css", "body { color: maroon; }\n")?;
     site.push_live("Other colours")?;

@@ -4,67 +4,107 @@ use super::Say;
 use anyhow::{Result, bail};
 use devflow_tests::load::{Connections, Counted, Load};
 use devflow_tests::process::interrupted;
-use devflow_tests::server::{Installation, Parts};
+use devflow_tests::server::{Installation, Parts, Site};
 use serde_json::{Map, Value, json};
+use std::thread;
 use std::time::Duration;
 
 const SWITCHES: u32 = 50;
+const QUIET: Duration = Duration::from_secs(5);
+const KINDS: [(&str, Connections); 2] = [
+    ("keep-alive", Connections::KeepAlive),
+    ("close", Connections::Close),
+];
+
+/// A page under load, and the application that it belongs to.
+struct Page {
+    app: &'static str,
+    path: &'static str,
+    /// Visitors of each kind at a time.
+    connections: u16,
+    services: Value,
+}
 
 pub(super) fn measure(say: Say) -> Result<Value> {
     let here = Installation::start(Parts {
         mariadb: true,
         redis: false,
     })?;
+    let pages = [
+        Page {
+            app: "php",
+            path: "/ping.php",
+            connections: 16,
+            services: json!({}),
+        },
+        Page {
+            app: "laravel",
+            path: "/",
+            connections: 2,
+            services: json!({"mariadb": true}),
+        },
+    ];
     let mut total = Counted::default();
-    let mut switches = 0;
-    let mut per_second = Map::new();
-    for (app, page, connections, services) in [
-        ("php", "/ping.php", 16, json!({})),
-        ("laravel", "/", 2, json!({"mariadb": true})),
-    ] {
+    let (mut quiet, mut switching) = (Map::new(), Map::new());
+    for page in &pages {
         let release = json!({"keep": 2, "drain_s": 30, "observe_s": 0, "ready_s": 30});
-        let site = here.project(app, &json!({"release": release, "services": services}))?;
+        let site = here.project(page.app, &json!({"release": release, "services": page.services}))?;
         site.push_live("First version")?;
-        let url = format!("http://127.0.0.1:{}{page}", here.server.nginx.port());
-        let kinds = [
-            ("keep-alive", Connections::KeepAlive),
-            ("close", Connections::Close),
-        ];
-        let loads: Vec<Load> = kinds
-            .iter()
-            .map(|(name, how)| {
-                Load::start(
-                    here.folder(),
-                    &format!("{app}-{name}"),
-                    &url,
-                    &site.host,
-                    *how,
-                    connections,
-                )
-            })
-            .collect::<Result<_>>()?;
-        for _ in 0..SWITCHES {
-            if interrupted() {
-                bail!("interrupted");
+        let calm = page.visited(&here, &site, || {
+            thread::sleep(QUIET);
+            Ok(())
+        })?;
+        let busy = page.visited(&here, &site, || deploy(&here, &site))?;
+        for (when, counts, rates) in [
+            ("nothing deployed", calm, &mut quiet),
+            ("50 switches", busy, &mut switching),
+        ] {
+            for ((kind, _), counted) in KINDS.iter().zip(&counts) {
+                say.line(&format!(
+                    "{}, {kind}, {when}: {} requests ({}/s), {} failed",
+                    page.app, counted.requests, counted.per_second, counted.failed
+                ));
+                total.requests += counted.requests;
+                total.failed += counted.failed;
             }
-            let deployment = here.api.deploy(&site.project)?;
-            here.api.live(&deployment, Duration::from_mins(2))?;
-            switches += 1;
+            let rate: u64 = counts.iter().map(|counted| counted.per_second).sum();
+            rates.insert(page.app.to_owned(), json!(rate));
         }
-        let mut rate = 0;
-        for (load, (name, _)) in loads.into_iter().zip(kinds) {
-            let counted = load.stop()?;
-            say.line(&format!(
-                "{app}, {name}: {} requests ({}/s), {} failed, {SWITCHES} switches",
-                counted.requests, counted.per_second, counted.failed
-            ));
-            total.requests += counted.requests;
-            total.failed += counted.failed;
-            rate += counted.per_second;
-        }
-        per_second.insert(app.to_owned(), json!(rate));
     }
     Ok(json!({
-        "requests": total.requests, "failed": total.failed, "switches": switches, "per_s": per_second,
+        "requests": total.requests, "failed": total.failed, "switches": SWITCHES * 2,
+        "quiet_per_s": quiet, "per_s": switching,
     }))
+}
+
+impl Page {
+    /// What visitors of both kinds see while something is done.
+    fn visited(
+        &self,
+        here: &Installation,
+        site: &Site<'_>,
+        meanwhile: impl FnOnce() -> Result<()>,
+    ) -> Result<Vec<Counted>> {
+        let url = format!("http://127.0.0.1:{}{}", here.server.nginx.port(), self.path);
+        let loads: Vec<Load> = KINDS
+            .iter()
+            .map(|(kind, how)| {
+                let name = format!("{}-{kind}", self.app);
+                Load::start(here.folder(), &name, &url, &site.host, *how, self.connections)
+            })
+            .collect::<Result<_>>()?;
+        meanwhile()?;
+        loads.into_iter().map(Load::stop).collect()
+    }
+}
+
+fn deploy(here: &Installation, site: &Site<'_>) -> Result<()> {
+    for _ in 0..SWITCHES {
+        if interrupted() {
+            bail!("interrupted");
+        }
+        let deployment = here.api.deploy(&site.project)?;
+        here.api.live(&deployment, Duration::from_mins(2))?;
+    }
+    Ok(())
 }
