@@ -81,10 +81,10 @@ fn same_bytes<T: DeserializeOwned + Serialize>(body: &str) {
 
 #[test]
 fn bodies_of_runners_are_written_as_they_are_read() {
-    same_bytes::<CompleteRequest>(include_str!("corpus/complete.json"));
-    same_bytes::<EventsRequest>(include_str!("corpus/events.json"));
-    same_bytes::<HeadFound>(include_str!("corpus/head.json"));
-    same_bytes::<PollRequest>(include_str!("corpus/poll.json"));
+    same_bytes::<CompleteRequest>(include_str!("../../fuzz/corpus/runner_body/complete.json"));
+    same_bytes::<EventsRequest>(include_str!("../../fuzz/corpus/runner_body/events.json"));
+    same_bytes::<HeadFound>(include_str!("../../fuzz/corpus/runner_body/head.json"));
+    same_bytes::<PollRequest>(include_str!("../../fuzz/corpus/runner_body/poll.json"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod cargo;
 mod copies;
 mod demo;
 mod deploy_edge;
+mod fuzz;
 mod place;
 mod progress;
 mod rotate;
@@ -67,7 +68,15 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         every: Option<std::path::PathBuf>,
     },
-    /// Run every check: formatting, clippy, unit tests, the worker's build, end-to-end stories.
+    /// Look for bytes that a parser of strangers' input falls over; `test` does so for two seconds a target.
+    Fuzz {
+        /// One target of `fuzz/targets`; all without it.
+        target: Option<String>,
+        /// Time for each target, in seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
+    /// Run every check: formatting, clippy, unit tests, fuzzing, the worker's build, end-to-end stories.
     Test {
         /// Leave out the end-to-end stories.
         #[arg(long)]
@@ -102,6 +111,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::RestoreEdge(options) => copies::restore(&options)?,
         Command::Rotate(options) => rotate::rotate(&options)?,
         Command::Screenshots { every } => screenshots::screenshots(every.as_deref())?,
+        Command::Fuzz { target, seconds } => fuzz::fuzz(seconds, target.as_deref())?,
         Command::Bench { name, json, peer } => bench::bench(name, json, peer)?,
         // Its last line is the count, so nothing more is said of a failure.
         Command::Test { fast, filter } => {

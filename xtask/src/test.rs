@@ -3,7 +3,7 @@
 use crate::build_edge::Compilation;
 use crate::cargo::{self, Build, Kind, Tally};
 use crate::setup::{self, Need};
-use crate::{build_edge, demo, deploy_edge, progress, show};
+use crate::{build_edge, demo, deploy_edge, fuzz, progress, show};
 use anyhow::{Result, bail};
 use devflow_tests::docker::Docker;
 use devflow_tests::places;
@@ -72,10 +72,11 @@ pub(crate) fn test(fast: bool, filter: Option<&str>) -> bool {
 }
 
 fn native_checks(count: &mut Count) {
-    count.check(
-        "formatting",
-        show::run("formatting", cargo::command().args(["fmt", "--all", "--check"])),
-    );
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        let mut format = cargo::command();
+        format.args(["fmt", "--all", "--check", "--manifest-path", manifest]);
+        count.check("formatting", show::run("formatting", &mut format));
+    }
     let mut clippy = cargo::command();
     clippy
         .args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
@@ -92,6 +93,7 @@ fn native_checks(count: &mut Count) {
         name,
         cargo::run_tests(name, &["-p", "devflow-tests", "--lib"], Kind::Plain),
     );
+    count.check("fuzzing", fuzz::fuzz(2, None));
 }
 
 fn wasm_checks(count: &mut Count) {

@@ -8,7 +8,7 @@ use std::process::Command;
 
 /// Program, package, and who needs it. Asking for programs and not for packages takes Docker's or MariaDB's own
 /// packages as they are.
-const PROGRAMS: [(&str, &str, Need); 20] = [
+const PROGRAMS: [(&str, &str, Need); 21] = [
     ("git", "git", Need::Installation),
     ("ssh", "openssh-client", Need::Installation),
     ("nginx", "nginx", Need::Installation),
@@ -21,6 +21,7 @@ const PROGRAMS: [(&str, &str, Need); 20] = [
     ("mariadb", "mariadb-client", Need::Installation),
     ("redis-server", "redis-server", Need::Installation),
     ("redis-cli", "redis-tools", Need::Installation),
+    ("c++", "g++", Need::Stories),
     ("chromedriver", "chromium-driver", Need::Stories),
     ("wrk", "wrk", Need::Stories),
     ("sshd", "openssh-server", Need::Stories),
