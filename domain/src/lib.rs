@@ -9,6 +9,7 @@ pub mod access;
 pub mod api_key;
 pub mod attempts;
 pub mod command_line;
+pub mod compare;
 pub mod deployment;
 pub mod dotenv;
 pub mod env_file;

@@ -2,8 +2,9 @@
 //! on them (<https://getcomposer.org/doc/articles/versions.md>).
 
 use devflow_protocol::project::Gate;
-use devflow_protocol::text::PackageName;
+use devflow_protocol::text::{PackageLabel, PackageName};
 use serde::Deserialize;
+use serde_json::Value;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -37,6 +38,15 @@ impl Packages {
         Ok(Self(named.collect()))
     }
 
+    /// Name and version of each, those left out whose lock file says nonsense.
+    pub fn labels(&self) -> BTreeMap<PackageLabel, PackageLabel> {
+        labels(
+            self.0
+                .iter()
+                .map(|(name, version)| (name.as_str(), version.as_str())),
+        )
+    }
+
     fn version(&self, package: &PackageName) -> Option<&str> {
         self.0.get(package.as_str()).map(String::as_str)
     }
@@ -67,6 +77,46 @@ impl Packages {
             Gate::Present { .. } | Gate::Artisan { .. } => None,
         }
     }
+}
+
+fn labels<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<PackageLabel, PackageLabel> {
+    pairs
+        .filter_map(|(name, version)| Some((name.parse().ok()?, version.parse().ok()?)))
+        .collect()
+}
+
+/// What a `package-lock.json` (of npm 7 or later) installs of what `package.json` itself asks for.
+///
+/// # Errors
+/// It is no lock file.
+pub fn npm(lock: &str) -> Result<BTreeMap<PackageLabel, PackageLabel>, serde_json::Error> {
+    let lock: NpmLock = serde_json::from_str(lock)?;
+    let Some(root) = lock.packages.get("") else {
+        return Ok(BTreeMap::new());
+    };
+    let asked = root.dependencies.keys().chain(root.dev_dependencies.keys());
+    let found = asked.filter_map(|name| {
+        let package = lock.packages.get(&format!("node_modules/{name}"))?;
+        Some((name.as_str(), package.version.as_deref()?))
+    });
+    Ok(labels(found))
+}
+
+/// See <https://docs.npmjs.com/cli/configuring-npm/package-lock-json>.
+#[derive(Deserialize)]
+struct NpmLock {
+    #[serde(default)]
+    packages: BTreeMap<String, NpmPackage>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NpmPackage {
+    version: Option<String>,
+    #[serde(default)]
+    dependencies: BTreeMap<String, Value>,
+    #[serde(default)]
+    dev_dependencies: BTreeMap<String, Value>,
 }
 
 /// A gate in words, behind `only where`.
@@ -190,10 +240,44 @@ mod tests {
         }
     }
 
+    #[test]
+    fn npm_names_what_is_asked_for_in_the_version_that_is_installed() {
+        let lock = json!({ "lockfileVersion": 3, "packages": {
+            "": { "dependencies": { "vue": "^3.5.0", "@acme/ui": "file:ui" }, "devDependencies": { "vite": "^7.0.0" } },
+            "node_modules/vue": { "version": "3.5.22" },
+            "node_modules/vite": { "version": "7.1.7", "dependencies": { "rollup": "^4.0.0" } },
+            "node_modules/rollup": { "version": "4.52.0" },
+            "node_modules/@acme/ui": { "resolved": "ui", "link": true },
+        }});
+        let found = npm(&lock.to_string()).expect("a lock file");
+        let found: Vec<_> = found
+            .iter()
+            .map(|(name, version)| format!("{name} {version}"))
+            .collect();
+        assert_eq!(found, ["vite 7.1.7", "vue 3.5.22"]);
+        assert!(npm(r#"{"lockfileVersion": 1, "dependencies": {}}"#).is_ok_and(|found| found.is_empty()));
+        assert!(npm("7").is_err());
+    }
+
+    #[test]
+    fn labels_leave_out_what_no_package_is_called() {
+        let labels = packages(&[
+            ("acme/core", "v1.2.0"),
+            ("acme/\u{1b}[31m", "1"),
+            ("acme/long", &"9".repeat(200)),
+        ])
+        .labels();
+        let labels: Vec<_> = labels
+            .iter()
+            .map(|(name, version)| format!("{name} {version}"))
+            .collect();
+        assert_eq!(labels, ["acme/core v1.2.0"]);
+    }
+
     proptest::proptest! {
         #[test]
         fn any_lock_file_is_read_or_refused(text in ".{0,80}") {
-            let _ = Packages::read(&text);
+            let _ = (Packages::read(&text), npm(&text));
         }
     }
 }

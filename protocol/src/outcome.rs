@@ -2,9 +2,26 @@
 
 use crate::id::DeploymentId;
 use crate::inspection::Inspection;
-use crate::text::{GitSha, StepName};
+use crate::limits::PACKAGES_TOLD;
+use crate::project::Framework;
+use crate::text::{GitSha, PackageLabel, PhpVersion, StepName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// What serves now, as the reason of a failure says it at its end: the release before is untouched,
+pub const SERVES_ON: &str = "the release before it serves on";
+/// it was switched back to,
+pub const SERVES_AGAIN: &str = "the release before it serves again";
+/// or there is none.
+pub const SERVES_NOTHING: &str = "there is no release before it";
+
+/// The reason of a failure without what serves now, for whoever says that in words of their own.
+pub fn cause(reason: &str) -> &str {
+    let ends = [SERVES_ON, SERVES_AGAIN, SERVES_NOTHING];
+    ends.iter()
+        .find_map(|end| reason.strip_suffix(end)?.strip_suffix("; "))
+        .unwrap_or(reason)
+}
 
 /// The end of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +84,49 @@ pub struct Manifest {
     pub destructive: BTreeMap<String, String>,
     /// How long each step took.
     pub steps: Vec<StepTime>,
+    /// The kind of application; None where the runner did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub framework: Option<Framework>,
+    /// PHP's version; None where the runner did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub php: Option<PhpVersion>,
+    /// In how many milliseconds the health path answered through the web server while the release was watched: as many
+    /// answers took longer as took less. None where none was good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_ms: Option<u32>,
+    /// What its lock files name.
+    #[serde(default, skip_serializing_if = "LockedPackages::is_empty")]
+    pub packages: LockedPackages,
+}
+
+/// The packages of a release by name, each with its version. At most [`PACKAGES_TOLD`] of each kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LockedPackages {
+    /// Composer's, without those for development.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub composer: BTreeMap<PackageLabel, PackageLabel>,
+    /// Those of npm that `package.json` itself asks for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub npm: BTreeMap<PackageLabel, PackageLabel>,
+}
+
+impl LockedPackages {
+    /// True where nothing is named.
+    pub fn is_empty(&self) -> bool {
+        self.composer.is_empty() && self.npm.is_empty()
+    }
+
+    /// Leaves out what is beyond [`PACKAGES_TOLD`], in the order of names.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let bound = |list: BTreeMap<_, _>| list.into_iter().take(PACKAGES_TOLD).collect();
+        Self {
+            composer: bound(self.composer),
+            npm: bound(self.npm),
+        }
+    }
 }
 
 /// How long a step took.
@@ -78,4 +138,41 @@ pub struct StepTime {
     pub step: StepName,
     /// Milliseconds.
     pub ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cause_leaves_out_what_serves_now() {
+        for end in [SERVES_ON, SERVES_AGAIN, SERVES_NOTHING] {
+            assert_eq!(
+                cause(&format!("step `ready` failed: no; {end}")),
+                "step `ready` failed: no"
+            );
+        }
+        for whole in ["nothing was changed", "", SERVES_ON] {
+            assert_eq!(cause(whole), whole);
+        }
+    }
+
+    #[test]
+    fn bounded_leaves_out_the_last_names() {
+        let label = |text: String| text.parse::<PackageLabel>().expect("a label");
+        let many =
+            |count: usize| (0..count).map(|n| (label(format!("acme/p{n:04}")), label("1.0".to_owned())));
+        let packages = LockedPackages {
+            composer: many(PACKAGES_TOLD + 1).collect(),
+            npm: many(3).collect(),
+        };
+        let bounded = packages.clone().bounded();
+        assert_eq!(bounded.composer.len(), PACKAGES_TOLD);
+        assert!(
+            !bounded
+                .composer
+                .contains_key(&label(format!("acme/p{PACKAGES_TOLD:04}")))
+        );
+        assert_eq!(bounded.npm, packages.npm);
+    }
 }

@@ -156,6 +156,10 @@ texts! {
         (1..=4).contains(&text.split('.').count())
             && text.split('.').all(|part| (1..=6).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit()))
     };
+    /// A package's name or version as a lock file has it, such as `@vue/compiler-dom` or `v7.1.0`.
+    PackageLabel, "1 to 128 visible ASCII characters", |text| {
+        (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+    };
     /// Names a step or a process: 1 to 40 lower-case letters, digits, hyphens and colons.
     StepName, "a name of 1 to 40 lower-case letters, digits, hyphens and colons", |text| {
         (1..=40).contains(&text.len())
@@ -282,6 +286,11 @@ mod tests {
             PackageVersion,
             ["6", "6.6.10.3"],
             ["", "6.", "v6", "6.6.6.6.6", "6-RC1"]
+        );
+        cases!(
+            PackageLabel,
+            ["@vue/compiler-dom", "v7.1.0", "dev-main"],
+            ["", "a b", "é", "\n"]
         );
         cases!(EnvName, ["APP_KEY", "_x1"], ["", "1A", "A-B", "A B", "A=B"]);
         cases!(UrlPath, ["/", "/up?x=1"], ["", "up", "/a b", "/\"", "/\n"]);

@@ -227,6 +227,12 @@ impl Browser {
         self.command("POST", "/goog/cdp/execute", Some(&body)).map(drop)
     }
 
+    /// Lives in a time zone, such as `Asia/Tokyo`.
+    pub fn time_zone(&self, name: &str) -> Result<()> {
+        let body = json!({"cmd": "Emulation.setTimezoneOverride", "params": {"timezoneId": name}});
+        self.command("POST", "/goog/cdp/execute", Some(&body)).map(drop)
+    }
+
     /// Saves what is shown as a PNG.
     pub fn screenshot(&self, file: &Path) -> Result<()> {
         let picture = self.command("GET", "/screenshot", None)?;

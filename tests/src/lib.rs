@@ -20,6 +20,7 @@ pub mod git;
 pub mod house;
 pub mod http;
 pub mod load;
+pub mod long_output;
 pub mod mariadb;
 pub mod nginx;
 pub mod owner;

@@ -6,6 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use devflow_tests::api::{Api, Project};
 use devflow_tests::browser::Browser;
 use devflow_tests::edge::{EMAIL, Edge};
+use devflow_tests::long_output;
 use devflow_tests::places::Scratch;
 use devflow_tests::plain::Plain;
 use devflow_tests::process::wait_for;
@@ -21,7 +22,7 @@ struct Alone {
     api: Api,
     password: String,
     project: Project,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Alone {
@@ -39,7 +40,7 @@ impl Alone {
             api,
             password,
             project,
-            _scratch: scratch,
+            scratch,
         })
     }
 
@@ -189,5 +190,105 @@ fn pages_without_a_script_are_read_and_their_forms_sent() -> Result<()> {
             .text()
             .contains("/servers/srv_")
     );
+    Ok(())
+}
+
+/// Title and icon of the page.
+fn tab(browser: &Browser) -> Result<String> {
+    let body = "return document.title + ' ' + document.querySelector('link[rel=icon]').getAttribute('href')";
+    Ok(browser
+        .script(body, &json!([]))?
+        .as_str()
+        .unwrap_or_default()
+        .to_owned())
+}
+
+#[test]
+fn times_are_relative_and_exact_in_the_readers_own_time_zone() -> Result<()> {
+    let here = Alone::start()?;
+    here.api.deploy(&here.project)?;
+    let browser = Browser::start()?;
+    browser.time_zone("Asia/Tokyo")?;
+    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
+    browser.open(&here.page(""))?;
+    let body = "const time = document.querySelector('.deployments time'); return time.textContent + ', ' + time.title";
+    let told = browser.script(body, &json!([]))?;
+    let told = told.as_str().context("no time")?;
+    ensure!(
+        (told.starts_with("now, ") || told.contains(" s ago, ")) && told.ends_with("GMT+9"),
+        "{told}"
+    );
+    let plain = Plain::sign_in(here.edge.url(), EMAIL, &here.password)?;
+    let page = plain.page(&format!("/projects/{}", here.project.id))?;
+    ensure!(
+        page.contains(" UTC\">"),
+        "without a script the exact time is in UTC"
+    );
+    Ok(())
+}
+
+#[test]
+fn deployment_that_ends_elsewhere_pops_up_and_its_tab_says_how_it_stands() -> Result<()> {
+    let mut here = Alone::start()?;
+    let id = here.api.deploy(&here.project)?;
+    let deployment = format!("{}/deployments/{id}", here.edge.url());
+    let browser = Browser::start()?;
+    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
+    browser.open(&deployment)?;
+    let waits = tab(&browser)?;
+    ensure!(
+        waits.starts_with("Queued: ") && waits.contains("icon-busy"),
+        "{waits}"
+    );
+    browser.open(&format!("{}/servers", here.edge.url()))?;
+    here.edge.go_away();
+    let data = here.scratch.path().join("e/data");
+    long_output::write(&data, &here.project, &id, 3, "no such module")?;
+    here.edge.come_back()?;
+    // Somebody does something else: the page hears that there is news.
+    here.api.deploy(&here.project)?;
+    browser.shows("Flower shop", Duration::from_mins(1))?;
+    browser.shows("it printed much", SOON)?;
+    browser.open(&deployment)?;
+    let failed = tab(&browser)?;
+    ensure!(
+        failed.starts_with("Failed: ") && failed.contains("icon-failed"),
+        "{failed}"
+    );
+    browser.open(&here.page(""))?;
+    let project = tab(&browser)?;
+    ensure!(
+        project.starts_with("Flower shop: ") && project.contains("icon-failed"),
+        "{project}"
+    );
+    // What serves now is said once.
+    let said = browser.script(
+        "return document.body.innerText.match(/release before/g)?.length ?? 0",
+        &json!([]),
+    )?;
+    ensure!(said.as_u64() <= Some(1), "{said} times");
+    Ok(())
+}
+
+#[test]
+fn lists_and_tabs_are_walked_by_the_keyboard_and_the_webhook_is_tried_by_its_button() -> Result<()> {
+    let here = Alone::start()?;
+    let browser = Browser::start()?;
+    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
+    for key in ["j", "\u{e007}"] {
+        browser.press(&[key])?;
+    }
+    browser.shows("No deployment yet", SOON)?;
+    browser.press(&["]"])?;
+    browser.shows("One per line, as in a .env file", SOON)?;
+    browser.press(&["["])?;
+    browser.shows("No deployment yet", SOON)?;
+    browser.open(&here.page("/hook"))?;
+    browser.click("form[action$='/hook/test'] button")?;
+    browser.shows("A signed test delivery was received, checked and stored", SOON)?;
+    let url = browser.url()?;
+    ensure!(url.contains("/deliveries"), "{url}");
+    let errors = browser.console()?;
+    ensure!(errors.is_empty(), "the console has: {errors:#?}");
     Ok(())
 }

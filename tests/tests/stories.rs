@@ -18,6 +18,7 @@ mod hostile;
 mod keys;
 mod limits;
 mod login;
+mod long_output;
 mod migrations;
 mod missed_push;
 mod outgoing;

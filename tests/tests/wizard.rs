@@ -63,6 +63,13 @@ fn new_project_is_proposed_from_its_repository_and_goes_live() -> Result<()> {
         .and_then(|rest| rest.split(['/', '"']).next())
         .context("no project")?;
     let project = format!("/projects/prj_{project}");
+    let hook = format!("{project}/hook");
+    let tested = plain.submit(&hook, &format!("{hook}/test"), "")?;
+    ensure!(
+        tested.contains("A signed test delivery was received, checked and stored")
+            && tested.contains("id=\"dlv_"),
+        "{tested:.4000}"
+    );
     plain.submit(&project, &format!("{project}/deploy"), "")?;
     let deployments = here.api.get(&format!("{project}/deployments"))?;
     let id = deployments["items"][0]["id"].as_str().context("no deployment")?;

@@ -4,6 +4,7 @@
 
 use super::message::{Deployment, Serving};
 use super::{Event, one_line};
+use devflow_protocol::outcome::cause;
 use serde_json::json;
 
 /// Characters of a reason that are told; the page behind the link has all of it.
@@ -15,7 +16,11 @@ const SUBJECT_CHARS: usize = 100;
 pub fn deployment(event: Event, told: &Deployment<'_>, origin: &str) -> String {
     let name = escaped(told.project.name, SUBJECT_CHARS);
     let back = told.kind == "rollback";
-    let reason = told.reason.map(sentence).unwrap_or_default();
+    // What serves now is said behind it, in words of its own.
+    let reason = told
+        .reason
+        .map(|reason| sentence(cause(reason)))
+        .unwrap_or_default();
     let serves = match told.serving {
         Serving::Before => " The release before serves on.",
         // The reason says on which servers.
@@ -120,6 +125,17 @@ mod tests {
         assert_eq!(
             text(Event::Recovered, &told()),
             format!(":white_check_mark: *Shop* is well again: the new release is live.\n{link}")
+        );
+        let whole = "step `ready` failed: it answers 500; the release before it serves on";
+        let told_twice = Deployment {
+            reason: Some(whole),
+            ..told()
+        };
+        assert_eq!(
+            text(Event::Failed, &told_twice),
+            format!(
+                ":x: *Shop* could not be deployed. step `ready` failed: it answers 500. The release before serves on.\n{link}"
+            )
         );
         let first = Deployment {
             serving: Serving::Nothing,

@@ -21,6 +21,8 @@ pub(crate) const KEY: Icon =
 pub(crate) const DEPLOY: Icon = Icon("M8 13V3.5M4 7l4-4 4 4");
 pub(crate) const RESTART: Icon = Icon("M13 8a5 5 0 1 1-1.6-3.7L13 5.8M13 2.5v3.3H9.7");
 pub(crate) const SCALE: Icon = Icon("M2.5 13.5v-3M6.2 13.5v-5M9.8 13.5v-8M13.5 13.5v-11");
+pub(crate) const SETTINGS: Icon =
+    Icon("M2.5 4.5h6M12 4.5h1.5M10.2 2.8v3.4M2.5 11.5H4M7.5 11.5h6M5.8 9.8v3.4");
 pub(crate) const STOP: Icon = Icon("M4 4h8v8H4z");
 pub(crate) const ADD: Icon = Icon("M8 3v10M3 8h10");
 pub(crate) const SEARCH: Icon = Icon("M7 11.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9zM10.5 10.5l3 3");
@@ -30,6 +32,7 @@ pub(crate) const FAILED: Icon = Icon("M4 4l8 8M12 4l-8 8");
 pub(crate) const RUNNING: Icon = Icon("M8 2.5A5.5 5.5 0 1 1 2.5 8");
 pub(crate) const SKIPPED: Icon = Icon("M4 8h8");
 pub(crate) const OPEN: Icon = Icon("M6.5 3.5h-3v9h9v-3M9 3h4v4M13 3 7.5 8.5");
+pub(crate) const COMPARE: Icon = Icon("M5 3 2 6l3 3M2.5 6h8M11 7l3 3-3 3M13.5 10h-8");
 pub(crate) const INBOX: Icon = Icon("M2.5 9 4.5 3h7l2 6v4h-11zM2.5 9H6l1 1.5h2L10 9h3.5");
 pub(crate) const LIGHT: Icon = Icon(
     "M8 10.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM8 1.5v1.5M8 13v1.5M1.5 8H3M13 8h1.5M3.4 3.4l1.1 1.1M11.5 11.5l1.1 1.1M12.6 3.4l-1.1 1.1M4.5 11.5l-1.1 1.1",

@@ -26,6 +26,7 @@ mod reference;
 mod servers;
 mod shell;
 mod sign_in;
+mod spark;
 #[cfg(test)]
 mod tests;
 mod web;

@@ -19,12 +19,15 @@ use serde::Deserialize;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) n: u64,
-    /// What a link to it names: its number, or the step that failed there.
-    pub(crate) id: String,
+    /// The step that failed there, which a link can name.
+    pub(crate) failed: Option<String>,
     pub(crate) class: &'static str,
     /// Escaped, see [`ansi::to_html`].
     pub(crate) html: String,
 }
+
+/// Lines that a browser lays out together, once they come into view; `output.css` knows how high so many are.
+const BLOCK: usize = 100;
 
 /// Some lines, and where to go on.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -36,6 +39,23 @@ pub(crate) struct Output {
     pub(crate) more: bool,
     /// The address that shows the first lines, where these are not.
     pub(crate) earlier: Option<String>,
+    /// True where a page's script asked.
+    pub(crate) by_script: bool,
+}
+
+impl Output {
+    pub(crate) fn blocks(&self) -> std::slice::Chunks<'_, Line> {
+        self.lines.chunks(BLOCK)
+    }
+
+    /// What a link to a line names. A page's script finds lines by their numbers, so those that it fetches need no name: each
+    /// name costs the browser time whenever the page is brought up to date.
+    pub(crate) fn name(&self, line: &Line) -> Option<String> {
+        match &line.failed {
+            Some(step) => Some(format!("failed-{step}")),
+            None => (!self.by_script).then(|| format!("L{}", line.n)),
+        }
+    }
 }
 
 /// Turns events into lines.
@@ -76,13 +96,13 @@ fn line(event: &Event) -> Option<Line> {
         ),
         Happening::State { .. } | Happening::StepFinished { .. } => return None,
     };
-    let id = match &event.what {
-        Happening::StepFinished { step, .. } => format!("failed-{step}"),
-        _ => format!("L{}", event.n),
+    let failed = match &event.what {
+        Happening::StepFinished { step, .. } => Some(step.to_string()),
+        _ => None,
     };
     Some(Line {
         n: event.n,
-        id,
+        failed,
         class,
         html,
     })
@@ -118,6 +138,7 @@ pub(crate) async fn read(
             None => format!("/deployments/{id}"),
             Some(server) => format!("/deployments/{id}?server={server}"),
         }),
+        by_script: false,
     })
 }
 
@@ -138,7 +159,10 @@ pub(crate) async fn show(
     Id(id): Id<DeploymentId>,
     Query(after): Query<After>,
 ) -> Result<Response, ApiError> {
-    let output = read(&state, &id, &after, usize::MAX).await?;
+    let output = Output {
+        by_script: true,
+        ..read(&state, &id, &after, usize::MAX).await?
+    };
     web::html(StatusCode::OK, &OutputFragment { output })
 }
 
@@ -176,6 +200,20 @@ mod tests {
                 what,
             })
             .collect();
+        let named = |by_script: bool| -> Vec<_> {
+            let output = Output {
+                lines: lines(&events),
+                by_script,
+                ..Output::default()
+            };
+            output.lines.iter().map(|line| output.name(line)).collect()
+        };
+        let failed = Some("failed-composer".to_owned());
+        assert_eq!(named(true), [None, None, None, failed.clone()]);
+        assert_eq!(
+            named(false)[1..],
+            [Some("L2".to_owned()), Some("L3".to_owned()), failed]
+        );
         let shown: Vec<_> = lines(&events)
             .into_iter()
             .map(|line| format!("{} {}: {}", line.n, line.class, line.html))

@@ -4,6 +4,7 @@ use super::look;
 use super::moment::Moment;
 use super::project::Head;
 use super::shell::{Mood, Section, Shell};
+use super::spark::Spark;
 use super::web::{self, Visitor};
 use super::{assets, icon};
 use crate::access::Access;
@@ -42,6 +43,8 @@ pub(crate) struct Card {
     pub(crate) project: Head,
     pub(crate) branch: String,
     pub(crate) last: Option<Last>,
+    /// How fast it answered, where there is something to compare.
+    pub(crate) answers: Option<Spark>,
 }
 
 /// Cards that belong together.
@@ -286,5 +289,6 @@ fn card(row: &ProjectCard, now: UnixMillis, access: &Access) -> Result<Card, Sto
         project: Head::new(row, None, access)?,
         branch,
         last,
+        answers: Spark::of(&row.answer_times),
     })
 }

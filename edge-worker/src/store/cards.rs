@@ -16,6 +16,8 @@ pub(crate) struct ProjectCard {
     pub(crate) project: ProjectRow,
     /// 1 where the newest deployment that went to its end failed.
     pub(crate) failing: u8,
+    /// JSON list of milliseconds, the newest last: how fast it answered each time that it went live.
+    pub(crate) answer_times: String,
     pub(crate) server_name: String,
     pub(crate) server_state: ServerState,
     pub(crate) last_deployment: Option<DeploymentId>,
@@ -38,7 +40,8 @@ macro_rules! cards {
             $name,
             "
         SELECT p.id, p.slug, p.name, p.server, p.state, p.ref_name, p.settings, p.environment_version,
-          p.live_deployment, p.kept_releases, p.further_servers, p.server_policy, p.failing, p.created_at, p.updated_at, s.name AS server_name,
+          p.live_deployment, p.kept_releases, p.further_servers, p.server_policy, p.failing, p.answer_times, p.created_at, p.updated_at,
+          s.name AS server_name,
           s.state AS server_state, d.id AS last_deployment, d.state AS last_state, d.commit_sha AS last_commit,
           d.subject AS last_subject, d.queued_at AS last_queued_at, d.finished_at AS last_finished_at
         FROM ",

@@ -105,6 +105,48 @@ pub(crate) fn of_project(project: &ProjectId, before: &str) -> Statement {
     )
 }
 
+/// A deployment with the packages that its lock files name.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct ComparedRow {
+    #[serde(flatten)]
+    pub(crate) deployment: DeploymentRow,
+    /// JSON of `LockedPackages`.
+    pub(crate) packages: Option<String>,
+}
+
+/// One deployment of a project, to compare it with another.
+pub(crate) fn compared(project: &ProjectId, id: &DeploymentId) -> Statement {
+    statement!(
+        "-- deployments_compared
+        SELECT d.id, d.project, d.server, d.kind, d.trigger_kind, d.state, d.ref_name, d.commit_sha, d.subject,
+          d.author, d.reason, d.delivery, d.target, d.steps, d.manifest, d.queued_at, d.started_at, d.finished_at,
+          p.name AS project_name, s.name AS server_name, d.packages
+        FROM deployments d JOIN projects p ON p.id = d.project LEFT JOIN servers s ON s.id = d.server
+        WHERE d.id = ?2 AND d.project = ?1",
+        project,
+        id
+    )
+}
+
+/// A deployment that can be chosen to compare another one with it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct ChoiceRow {
+    pub(crate) id: DeploymentId,
+    pub(crate) kind: Kind,
+    pub(crate) state: DeploymentState,
+    pub(crate) commit_sha: Option<GitSha>,
+    pub(crate) subject: Option<String>,
+}
+
+/// The newest deployments of a project, newest first.
+pub(crate) fn choices(project: &ProjectId) -> Statement {
+    statement!(
+        "-- deployments_choices
+        SELECT id, kind, state, commit_sha, subject FROM deployments WHERE project = ?1 ORDER BY id DESC LIMIT 40",
+        project
+    )
+}
+
 /// The newest deployment of a commit, whatever became of it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct NewestRow {
@@ -332,7 +374,7 @@ pub(crate) fn progress(progress: &Progress<'_>) -> Statement {
     )
 }
 
-/// Ends a deployment, only together with the end of its job.
+/// Ends a deployment, only together with the end of its job. The packages of its manifest are kept apart.
 pub(crate) fn finish(
     job: &JobId,
     attempt: u32,
@@ -343,7 +385,8 @@ pub(crate) fn finish(
 ) -> Statement {
     statement!(
         "-- deployments_finish
-        UPDATE deployments SET state = ?3, reason = ?4, manifest = ?5, finished_at = ?6
+        UPDATE deployments SET state = ?3, reason = ?4, manifest = json_remove(?5, '$.packages'),
+          packages = json_extract(?5, '$.packages'), finished_at = ?6
         WHERE id = (SELECT deployment FROM jobs WHERE id = ?1 AND attempt = ?2
           AND state IN ('leased', 'running', 'out_of_contact'))
           AND state NOT IN ('live', 'failed', 'rolled_back', 'cancelled', 'superseded')",

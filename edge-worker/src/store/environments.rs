@@ -92,3 +92,25 @@ pub(crate) fn history(project: &ProjectId) -> Statement {
         project
     )
 }
+
+/// What one version changed.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct ChangesRow {
+    /// JSON of `devflow_domain::environment::Changes`.
+    pub(crate) changes: String,
+}
+
+/// Versions between two that [`between`] gives at most.
+pub(crate) const BETWEEN: usize = 60;
+
+/// What the versions behind `low` up to `high` changed, oldest first; one more than [`BETWEEN`] where there are more.
+pub(crate) fn between(project: &ProjectId, low: u32, high: u32) -> Statement {
+    statement!(
+        "-- environments_between
+        SELECT changes FROM environments WHERE project = ?1 AND version > ?2 AND version <= ?3 ORDER BY version LIMIT ?4",
+        project,
+        low,
+        high,
+        BETWEEN + 1
+    )
+}

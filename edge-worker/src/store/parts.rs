@@ -161,7 +161,8 @@ pub(crate) fn next_turn(ending: Ending<'_>, turn: &Turn<'_>, manifest: Option<&s
         statement!(
             "-- deployments_next_turn
             UPDATE deployments SET server = ?3, state = 'preparing', state_before_silence = NULL, steps = '[]',
-              manifest = coalesce(?4, manifest)
+              manifest = coalesce(json_remove(?4, '$.packages'), manifest),
+              packages = coalesce(json_extract(?4, '$.packages'), packages)
             WHERE state NOT IN ('live', 'failed', 'rolled_back', 'cancelled', 'superseded')
               AND id = (SELECT deployment FROM jobs WHERE id = ?1 AND attempt = ?2 AND finished_at IS NULL)",
             ending.job,
@@ -194,7 +195,8 @@ pub(crate) fn finish(
 ) -> Statement {
     statement!(
         "-- deployments_finish_parts
-        UPDATE deployments SET state = ?3, reason = ?4, manifest = coalesce(?5, manifest), finished_at = ?6,
+        UPDATE deployments SET state = ?3, reason = ?4, manifest = coalesce(json_remove(?5, '$.packages'), manifest),
+          packages = coalesce(json_extract(?5, '$.packages'), packages), finished_at = ?6,
           (server, steps) = (SELECT q.server, q.steps FROM deployment_parts q WHERE q.deployment = deployments.id
             AND q.position = 0)
         WHERE state NOT IN ('live', 'failed', 'rolled_back', 'cancelled', 'superseded')

@@ -210,12 +210,13 @@ pub(crate) fn keep_after_all(job: &JobId, attempt: u32) -> Statement {
 }
 
 /// Takes over what the runner of the first server reports at the end of a job that is its own in that attempt; only together
-/// with that end, or where the job was given up.
+/// with that end, or where the job was given up. `answer_ms` is how fast the release that went live answers.
 pub(crate) fn report(
     job: &JobId,
     attempt: u32,
     report: &ProjectReport,
     state: Option<ProjectState>,
+    answer_ms: Option<u32>,
 ) -> Statement {
     let kept = serde_json::to_string(&report.kept).expect("ids are plain texts");
     let state = state.map(|state| match state {
@@ -226,7 +227,9 @@ pub(crate) fn report(
     statement!(
         "-- projects_report
         UPDATE projects SET live_deployment = ?3, kept_releases = ?4,
-          state = CASE WHEN state = 'removing' THEN state ELSE coalesce(?5, state) END
+          state = CASE WHEN state = 'removing' THEN state ELSE coalesce(?5, state) END,
+          answer_times = CASE WHEN ?7 IS NULL THEN answer_times ELSE json_insert(
+            iif(json_array_length(answer_times) < 20, answer_times, json_remove(answer_times, '$[0]')), '$[#]', ?7) END
         WHERE slug = ?6 AND (id, server) = (SELECT project, server FROM jobs WHERE id = ?1 AND attempt = ?2
           AND state IN ('leased', 'running', 'out_of_contact', 'abandoned'))",
         job,
@@ -234,7 +237,8 @@ pub(crate) fn report(
         report.live.as_ref(),
         kept,
         state,
-        report.slug.as_str()
+        report.slug.as_str(),
+        answer_ms
     )
 }
 

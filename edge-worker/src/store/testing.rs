@@ -42,6 +42,7 @@ impl TestDb {
             include_str!("../../../migrations/core/0016_targets.sql"),
             include_str!("../../../migrations/core/0018_keys.sql"),
             include_str!("../../../migrations/core/0020_standing.sql"),
+            include_str!("../../../migrations/core/0024_compare.sql"),
         ])
     }
 

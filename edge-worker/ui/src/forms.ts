@@ -27,6 +27,7 @@ async function send(form: HTMLFormElement, submitter: HTMLElement | null): Promi
     const target = new URL(answer.url);
     const moved = answer.redirected && target.href !== location.href;
     if (moved) history.pushState(null, "", target);
+    shown = place();
     if (moved && target.pathname !== new URL(shownAt).pathname) {
       show(page, "other page");
       scrollTo(0, 0);
@@ -51,7 +52,15 @@ function say(text: string): void {
   place.replaceChildren(notice);
 }
 
-addEventListener("popstate", () => location.reload());
+// Back and forward lead to another page; a link to a place of this one comes along here too.
+let shown = place();
+addEventListener("popstate", () => {
+  if (place() !== shown) location.reload();
+});
+
+function place(): string {
+  return location.pathname + location.search;
+}
 
 // A menu closes when one clicks elsewhere or presses Escape.
 document.addEventListener("click", (event) => {

@@ -1,18 +1,34 @@
 // <deployment-output src="/deployments/dep_…/output" last="120"> adds the lines that come after those it has. It
 // follows the end while the end is in view, as a terminal does. A click on a line's number makes the address one that
 // leads to that line; a line that an address leads to is shown as soon as it is there. The bar above searches in the
-// lines. Chunks out of view cost no layout (content-visibility), so that 100,000 lines scroll as a few do.
+// lines. Blocks out of view cost no layout (content-visibility), and whatever looks through all lines does so a little at
+// a time, so that 100,000 lines scroll and answer as a few do.
 
 const MOST_HITS = 2_000;
 const TYPING_MS = 150;
+/** So long a look through the lines may keep the page from answering. */
+const SLICE_MS = 10;
+
+function numberOf(line: Element | null): number {
+  return Number(line?.firstElementChild?.textContent ?? 0);
+}
+
+/** Lets the page answer. */
+function pause(): Promise<void> {
+  return new Promise((resume) => setTimeout(resume));
+}
 
 class DeploymentOutput extends HTMLElement {
   #busy = false;
   #again = false;
   #wanted = decodeURIComponent(location.hash.slice(1));
+  /** In the order of their lines. */
+  #blocks: HTMLElement[] = [];
   #hits: HTMLElement[] = [];
   #at = -1;
   #timer = 0;
+  #searches = 0;
+  #marked: HTMLElement | undefined;
 
   connectedCallback(): void {
     document.addEventListener("live:changed", this.#fetch);
@@ -24,6 +40,7 @@ class DeploymentOutput extends HTMLElement {
     bar?.addEventListener("keydown", this.#pressed);
     bar?.addEventListener("click", this.#clicked);
     if (bar) bar.hidden = false;
+    this.#blocks = [...this.querySelectorAll<HTMLElement>(".block")];
     if (!this.#show()) this.#toEnd();
     // The page came with the first lines; the rest is fetched at once.
     void this.#fetch();
@@ -41,7 +58,7 @@ class DeploymentOutput extends HTMLElement {
   #mark = (event: Event): void => {
     const number = event.target;
     const line = number instanceof Element && number.matches("i") ? number.closest(".line") : null;
-    if (line) location.hash = line.id;
+    if (line) location.hash = line.id || `L${numberOf(line)}`;
   };
 
   #moved = (): void => {
@@ -51,13 +68,30 @@ class DeploymentOutput extends HTMLElement {
 
   /** Shows the line that the address leads to, if it is there by now. */
   #show(): boolean {
-    const line = this.#wanted ? document.getElementById(this.#wanted) : null;
-    if (!line || !this.contains(line)) return this.#wanted !== "";
+    const line = this.#wanted ? this.#find(this.#wanted) : null;
+    if (!line) return this.#wanted !== "";
     this.#wanted = "";
-    for (const marked of this.querySelectorAll(".marked")) marked.classList.remove("marked");
+    this.#marked?.classList.remove("marked");
+    this.#marked = line;
     line.classList.add("marked");
-    line.scrollIntoView({ block: "center" });
+    this.#bring(line);
     return true;
+  }
+
+  /** The line of that name: the step that failed there, or its number. */
+  #find(name: string): HTMLElement | null {
+    const named = document.getElementById(name);
+    if (named && this.contains(named)) return named;
+    const number = Number(/^L(\d+)$/.exec(name)?.[1]);
+    const block = this.#blocks.findLast((block) => numberOf(block.firstElementChild) <= number);
+    const lines = block ? ([...block.children] as HTMLElement[]) : [];
+    return lines.find((line) => numberOf(line) === number) ?? null;
+  }
+
+  /** Scrolls a line into view; once more when the blocks around it have their true height. */
+  #bring(line: HTMLElement): void {
+    line.scrollIntoView({ block: "center" });
+    requestAnimationFrame(() => line.scrollIntoView({ block: "center" }));
   }
 
   #fetch = async (): Promise<void> => {
@@ -74,7 +108,7 @@ class DeploymentOutput extends HTMLElement {
         }
       } while (this.#again);
       this.#show();
-      if (this.#field()?.value) this.#search();
+      if (this.#field()?.value) await this.#search();
     } catch {
       // Said by the connection's banner; the next notice fetches from the same line on.
     } finally {
@@ -109,7 +143,8 @@ class DeploymentOutput extends HTMLElement {
     if (!part || !last || last === this.getAttribute("last")) return false;
     const follow = this.#atEnd() && !this.#wanted;
     this.setAttribute("last", last);
-    this.querySelector(".output-empty")?.remove();
+    if (this.#blocks.length === 0) this.querySelector(".output-empty")?.remove();
+    this.#blocks.push(...part.querySelectorAll<HTMLElement>(".block"));
     this.append(part);
     if (follow) this.#toEnd();
     else this.#scrolled();
@@ -122,10 +157,9 @@ class DeploymentOutput extends HTMLElement {
 
   #typed = (): void => {
     clearTimeout(this.#timer);
-    this.#timer = window.setTimeout(() => {
+    this.#timer = window.setTimeout(async () => {
       this.#at = -1;
-      this.#search();
-      this.#go(1);
+      if (await this.#search()) this.#go(1);
     }, TYPING_MS);
   };
 
@@ -144,20 +178,35 @@ class DeploymentOutput extends HTMLElement {
     else if (button?.value) this.#go(Number(button.value));
   };
 
-  /** Finds the lines that hold what is typed, in small letters and capitals alike. */
-  #search(): void {
+  /** Finds the lines that hold what is typed, in small letters and capitals alike; false where another search began. */
+  async #search(): Promise<boolean> {
+    const mine = ++this.#searches;
     const wanted = this.#field()?.value.toLowerCase() ?? "";
     for (const hit of this.#hits) hit.classList.remove("hit", "now");
     this.#hits = [];
-    if (wanted) {
-      for (const line of this.querySelectorAll<HTMLElement>(".line")) {
-        if (!line.lastElementChild?.textContent?.toLowerCase().includes(wanted)) continue;
-        line.classList.add("hit");
-        if (this.#hits.push(line) === MOST_HITS) break;
-      }
+    let until = performance.now() + SLICE_MS;
+    for (const block of wanted ? this.#blocks : []) {
+      if (!this.#searchBlock(block, wanted)) break;
+      if (performance.now() < until) continue;
+      this.#tell();
+      await pause();
+      if (mine !== this.#searches) return false;
+      until = performance.now() + SLICE_MS;
     }
     this.#hits[this.#at]?.classList.add("now");
     this.#tell();
+    return true;
+  }
+
+  /** False where there are hits enough. */
+  #searchBlock(block: HTMLElement, wanted: string): boolean {
+    if (!block.textContent?.toLowerCase().includes(wanted)) return true;
+    for (const line of block.children as HTMLCollectionOf<HTMLElement>) {
+      if (!line.lastElementChild?.textContent?.toLowerCase().includes(wanted)) continue;
+      line.classList.add("hit");
+      if (this.#hits.push(line) === MOST_HITS) return false;
+    }
+    return true;
   }
 
   #go(step: number): void {
@@ -166,7 +215,8 @@ class DeploymentOutput extends HTMLElement {
       this.#hits[this.#at]?.classList.remove("now");
       this.#at = (this.#at + step + count) % count;
       this.#hits[this.#at]?.classList.add("now");
-      this.#hits[this.#at]?.scrollIntoView({ block: "center" });
+      const hit = this.#hits[this.#at];
+      if (hit) this.#bring(hit);
     }
     this.#tell();
   }

@@ -17,14 +17,18 @@ function length(seconds: number): string {
   return `${Math.floor(seconds / 3_600)} h ${Math.floor((seconds % 3_600) / 60)} min`;
 }
 
+function say(time: HTMLTimeElement, text: string): void {
+  if (time.textContent !== text) time.textContent = text;
+}
+
 function update(): void {
   const now = Date.now();
   for (const time of document.querySelectorAll<HTMLTimeElement>("time[datetime]")) {
     const at = Date.parse(time.dateTime);
     const seconds = Math.max(0, (now - at) / 1_000);
     time.title = exact.format(at);
-    if (time.hasAttribute("data-running")) time.textContent = length(seconds);
-    else if (seconds < 30 * 86_400) time.textContent = ago(seconds);
+    if (time.hasAttribute("data-running")) say(time, length(seconds));
+    else if (seconds < 30 * 86_400) say(time, ago(seconds));
   }
 }
 

@@ -13,7 +13,7 @@ use crate::job::{self, JobContext};
 use crate::mask;
 use devflow_protocol::event::DeploymentState;
 use devflow_protocol::job::Deploy;
-use devflow_protocol::outcome::{Manifest, Outcome};
+use devflow_protocol::outcome::{LockedPackages, Manifest, Outcome, SERVES_AGAIN, SERVES_NOTHING, SERVES_ON};
 use devflow_protocol::project::{Environment, Phase};
 use devflow_protocol::text::GitSha;
 use tokio::sync::SemaphorePermit;
@@ -80,14 +80,22 @@ impl Run<'_> {
             Ok(ready) => ready,
             Err(failure) => return Err(self.unwind(failure).await),
         };
-        let manifest = match self.manifest(fetched.commit, made.image, work.environment.version) {
+        let packages = self.locked_packages().await;
+        let manifest = self.manifest(fetched.commit, made.image, work.environment.version, packages);
+        let manifest = match manifest {
             Ok(manifest) => manifest,
             Err(error) => return Err(self.unwind(error.into()).await),
         };
         Box::pin(self.go_live(&made.build, manifest)).await
     }
 
-    fn manifest(&self, commit: GitSha, image_digest: String, environment_version: u32) -> Result<Manifest> {
+    fn manifest(
+        &self,
+        commit: GitSha,
+        image_digest: String,
+        environment_version: u32,
+        packages: LockedPackages,
+    ) -> Result<Manifest> {
         let migrations = self.migrations();
         Ok(Manifest {
             release: self.release.id.clone(),
@@ -97,16 +105,21 @@ impl Run<'_> {
             destructive: known_destructive(&self.layout, &migrations)?,
             migrations,
             steps: self.times(),
+            framework: Some(self.spec.framework),
+            php: Some(self.spec.php.clone()),
+            answer_ms: self.answer_ms(),
+            packages,
         })
     }
 
     /// The manifest of a release that was switched to before the runner was restarted.
-    pub(crate) fn restored_manifest(&self, mine: &Old<'_>) -> Result<Manifest, Failure> {
+    pub(crate) async fn restored_manifest(&self, mine: &Old<'_>) -> Result<Manifest, Failure> {
         let record = &mine.record;
         let manifest = self.manifest(
             record.commit.clone(),
             record.image_digest.clone(),
             record.environment_version,
+            self.locked_packages().await,
         )?;
         save_manifest(&self.release, &manifest)?;
         Ok(manifest)
@@ -219,6 +232,7 @@ impl Run<'_> {
             return Err(self.switch_back(old.as_ref(), failure).await);
         }
         manifest.steps = self.times();
+        manifest.answer_ms = self.answer_ms();
         if let Err(failure) = save_manifest(&self.release, &manifest) {
             return Err(self.switch_back(old.as_ref(), failure.into()).await);
         }
@@ -282,8 +296,8 @@ impl Run<'_> {
     /// Undoes all that was done before the switch.
     pub(crate) async fn unwind(&self, failure: Failure) -> Outcome {
         let serves = match self.layout.live() {
-            Ok(Some(_)) => "the release before it serves on",
-            _ => "there is no release before it",
+            Ok(Some(_)) => SERVES_ON,
+            _ => SERVES_NOTHING,
         };
         if let Err(error) = self.restore_vhost().await {
             tracing::error!(job.id = %self.job.job.id, %error, "the vhost of the live release is not back");
@@ -343,7 +357,7 @@ impl Run<'_> {
             tracing::error!(job.id = %self.job.job.id, %error, "the release that went back is not removed yet");
         }
         Outcome::RolledBack {
-            reason: sentence(&format!("{why}; the release before it serves again")),
+            reason: sentence(&format!("{why}; {SERVES_AGAIN}")),
         }
     }
 }

@@ -3,12 +3,12 @@
 use super::layout::ReleaseDir;
 use super::prepare::rel;
 use super::record::load_previous;
-use super::run::Run;
+use super::run::{Run, blocking};
 use crate::host::tree::Tree;
 use crate::host::{Doing, Result};
-use devflow_domain::packages::Packages;
+use devflow_domain::packages::{Packages, npm};
 use devflow_protocol::DeploymentId;
-use devflow_protocol::outcome::Manifest;
+use devflow_protocol::outcome::{LockedPackages, Manifest};
 use devflow_protocol::project::{Framework, Gate, Step};
 use devflow_protocol::text::StepName;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +24,29 @@ fn packages(release: &ReleaseDir, uid: u32) -> Result<Packages> {
     })
 }
 
+/// What the lock files of a release name. It is only told: a file that cannot be read fails no deployment here.
+fn locked(tree: &Tree) -> LockedPackages {
+    let text = |name| tree.read(&rel(name)).ok().flatten();
+    let composer = text("composer.lock").and_then(|lock| Packages::read(&lock).ok());
+    let front_end = text("package-lock.json").and_then(|lock| npm(&lock).ok());
+    LockedPackages {
+        composer: composer.map(|packages| packages.labels()).unwrap_or_default(),
+        npm: front_end.unwrap_or_default(),
+    }
+    .bounded()
+}
+
 impl Run<'_> {
+    /// What the release's lock files name.
+    pub(crate) async fn locked_packages(&self) -> LockedPackages {
+        let (app, uid) = (self.release.app(), self.uid);
+        let read = blocking(move || Ok(locked(&Tree::open(&app, uid)?))).await;
+        read.unwrap_or_else(|error| {
+            tracing::warn!(job.id = %self.job.job.id, %error, "the packages of the release are not told");
+            LockedPackages::default()
+        })
+    }
+
     /// Why a step is not for this release; None where all its gates hold.
     ///
     /// # Errors

@@ -126,12 +126,14 @@ impl Run<'_> {
         let web = &self.spec.web;
         let path = web.health_path.as_str();
         let host = web.domains.first().map_or("localhost", |domain| domain.as_str());
+        let asked = Instant::now();
         let status = self.host().nginx.get(host, path, ANSWER_LIMIT).await?;
         // Behind a password Nginx answers for the application, which is then asked by itself.
         if web.basic_auth.is_some() && status == 401 {
             return self.ask_release().await;
         }
         if (200..400).contains(&status) {
+            self.answered_in(asked.elapsed());
             return Ok(());
         }
         Err(HostError::new(format!(

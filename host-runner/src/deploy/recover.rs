@@ -12,7 +12,7 @@ use devflow_domain::plan::plan;
 use devflow_protocol::DeploymentId;
 use devflow_protocol::event::DeploymentState;
 use devflow_protocol::job::Work;
-use devflow_protocol::outcome::{Manifest, Outcome};
+use devflow_protocol::outcome::{Manifest, Outcome, SERVES_AGAIN};
 use devflow_protocol::project::{Environment, Phase, ProjectSpec};
 use devflow_protocol::text::StepName;
 use std::time::Duration;
@@ -64,9 +64,10 @@ async fn deployment(job: &JobContext, spec: &ProjectSpec, id: &DeploymentId) -> 
                 return outcome;
             };
             Outcome::RolledBack {
-                reason: "the release turned bad after the switch, and the runner was restarted while it went back; \
-                         the release before it serves again"
-                    .to_owned(),
+                reason: format!(
+                    "the release turned bad after the switch, and the runner was restarted while it went back; \
+                     {SERVES_AGAIN}"
+                ),
             }
         }
         Ok(_) => run.unwind(failure).await,
@@ -139,7 +140,7 @@ impl Run<'_> {
         }
         self.outstanding().await?;
         self.late("observe", self.observe()).await?;
-        self.restored_manifest(&mine)
+        self.restored_manifest(&mine).await
     }
 
     /// Runs the commands behind the switch that were not begun before the restart.

@@ -76,6 +76,7 @@ pub(crate) struct Run<'a> {
     pub(crate) uid: u32,
     pub(crate) armory: Armory,
     times: Mutex<Vec<StepTime>>,
+    answers: Mutex<Vec<Duration>>,
     trees: Mutex<Vec<Kept>>,
 }
 
@@ -97,6 +98,7 @@ impl<'a> Run<'a> {
             uid,
             armory: Armory::default(),
             times: Mutex::default(),
+            answers: Mutex::default(),
             trees: Mutex::default(),
         }
     }
@@ -228,10 +230,28 @@ impl<'a> Run<'a> {
         self.trees.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Notes how long the release took for a good answer to a visitor.
+    pub(crate) fn answered_in(&self, time: Duration) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.push(time);
+    }
+
+    /// The middle one of those times, in milliseconds; None where there was no good answer.
+    pub(crate) fn answer_ms(&self) -> Option<u32> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        middle(answers.clone())
+    }
+
     /// How long each step took so far.
     pub(crate) fn times(&self) -> Vec<StepTime> {
         self.times.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+fn middle(mut times: Vec<Duration>) -> Option<u32> {
+    times.sort_unstable();
+    let time = times.get(times.len() / 2)?;
+    u32::try_from(time.as_millis()).ok()
 }
 
 /// A name of a step that this crate's own code writes.
@@ -253,4 +273,17 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| HostError::because("finish work on the file system", error))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn middle_is_not_moved_by_the_first_answer_of_a_cold_release() {
+        let times = |list: &[u64]| list.iter().copied().map(Duration::from_millis).collect();
+        assert_eq!(middle(times(&[900, 12, 11, 13, 12])), Some(12));
+        assert_eq!(middle(times(&[7])), Some(7));
+        assert_eq!(middle(times(&[])), None);
+    }
 }

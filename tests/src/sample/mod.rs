@@ -103,6 +103,9 @@ const PROJECTS: [Spec; 9] = [
     ("Winter campaign", "php", "winter.example.com", 2, Stand::New, ""),
 ];
 
+/// The place of the project that has a second server, and the place of that server.
+const SEVERAL: (usize, usize) = (4, 1);
+
 /// The edge and what its pages are about.
 #[derive(Debug)]
 pub struct Sample {
@@ -120,6 +123,12 @@ pub struct Sample {
     pub failed: String,
     /// A deployment that is under way.
     pub running: String,
+    /// A project on two servers.
+    pub several: Project,
+    /// A deployment of it that is live on both, and one that failed on the second.
+    pub several_live: String,
+    /// See [`Self::several_live`].
+    pub several_failed: String,
     /// An online server.
     pub server: String,
     /// A notification of the project.
@@ -143,7 +152,8 @@ impl Sample {
             .collect::<Result<_>>()?;
         let projects: Vec<Project> = PROJECTS
             .iter()
-            .map(|spec| project(&api, spec, &servers))
+            .enumerate()
+            .map(|(place, spec)| project(&api, place, spec, &servers))
             .collect::<Result<_>>()?;
         let first = projects.first().context("no project")?.clone();
         let endpoint = notifications(&api, &first)?;
@@ -161,6 +171,9 @@ impl Sample {
             live: told.live,
             failed: told.failed,
             running: told.running,
+            several: projects.into_iter().nth(SEVERAL.0).context("no second server")?,
+            several_live: told.several_live,
+            several_failed: told.several_failed,
             server: servers.into_iter().next().context("no server")?,
             endpoint,
             person,
@@ -175,11 +188,13 @@ impl Sample {
     }
 }
 
-fn project(api: &Api, spec: &Spec, servers: &[String]) -> Result<Project> {
+fn project(api: &Api, place: usize, spec: &Spec, servers: &[String]) -> Result<Project> {
     let (name, framework, domain, server, ..) = *spec;
     let slug = name.to_lowercase().replace(' ', "-");
+    let second = (place == SEVERAL.0).then(|| &servers[SEVERAL.1]);
+    let on: Vec<&String> = [&servers[server]].into_iter().chain(second).collect();
     let made = api.add_project(&json!({
-        "name": name, "slug": slug, "framework": framework, "provider": "github", "server": servers[server],
+        "name": name, "slug": slug, "framework": framework, "provider": "github", "servers": on,
         "repository": format!("git@github.com:acme/{slug}.git"), "domains": [domain],
     }))?;
     if server == 0 {

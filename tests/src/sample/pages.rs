@@ -61,9 +61,26 @@ fn addresses(route: &str, sample: &Sample) -> Result<Vec<String>> {
         ]
         .map(str::to_owned)
         .into(),
-        "/deployments/{id}" => [&sample.live, &sample.failed, &sample.running]
-            .map(|id| format!("/deployments/{id}"))
-            .into(),
+        "/deployments/{id}" => [
+            &sample.live,
+            &sample.failed,
+            &sample.running,
+            &sample.several_live,
+            &sample.several_failed,
+        ]
+        .map(|id| format!("/deployments/{id}"))
+        .into(),
+        "/projects/{id}" => vec![project(""), format!("/projects/{}", sample.several.id)],
+        "/projects/{id}/settings" => {
+            vec![
+                project("/settings"),
+                format!("/projects/{}/settings", sample.several.id),
+            ]
+        }
+        "/projects/{id}/compare" => {
+            let failed = format!("/compare?from={}&to={}", sample.live, sample.failed);
+            vec![project("/compare"), project(&failed)]
+        }
         "/servers/{id}" => vec![format!("/servers/{}", sample.server)],
         "/people/{id}" => vec![format!("/people/{}", sample.person)],
         "/endpoints/{id}" => vec![format!("/endpoints/{}", sample.endpoint)],

@@ -1,6 +1,6 @@
 //! What runners would have reported, written into the databases of an edge that is away.
 
-use super::{PROJECTS, Stand};
+use super::{PROJECTS, SEVERAL, Stand};
 use crate::api::Project;
 use crate::database;
 use anyhow::{Context, Result};
@@ -18,6 +18,8 @@ pub(super) struct Told {
     pub(super) live: String,
     pub(super) failed: String,
     pub(super) running: String,
+    pub(super) several_live: String,
+    pub(super) several_failed: String,
 }
 
 /// Subjects of earlier deployments, with how many tenths of a usual build theirs took.
@@ -59,6 +61,8 @@ struct Deployment<'a> {
     subject: &'a str,
     minutes_ago: i64,
     tenths: u64,
+    /// The newest one of its project was made with the environment of now, and with newer packages.
+    newest: bool,
 }
 
 /// Adds everything; `projects` are those of [`PROJECTS`], on those `servers`.
@@ -84,6 +88,11 @@ pub(super) fn fill(data: &Path, servers: &[String], projects: &[Project]) -> Res
         let ago = i64::try_from(place)? * 47 + 4;
         jobs.extend(writer.history(project, &servers[server], newest, earlier, ago, &mut told)?);
     }
+    let (several, on) = (
+        &projects[SEVERAL.0],
+        [&servers[PROJECTS[SEVERAL.0].3], &servers[SEVERAL.1]],
+    );
+    writer.on_both(several, on, &mut told)?;
     writer.rows.commit()?;
     let rows = logs.transaction()?;
     for (job, state) in &jobs {
@@ -144,6 +153,7 @@ impl Writer<'_> {
                 subject,
                 minutes_ago,
                 tenths: *tenths,
+                newest: false,
             })?;
             if *state == "live" {
                 kept.insert(0, id.clone());
@@ -164,6 +174,7 @@ impl Writer<'_> {
             subject: newest,
             minutes_ago: if state == "building" { 0 } else { ago },
             tenths: 10,
+            newest: true,
         })?;
         match state {
             "live" => {
@@ -178,16 +189,56 @@ impl Writer<'_> {
         made.push((job, state));
         kept.truncate(5);
         self.rows.execute(
-            "UPDATE projects SET live_deployment = ?2, kept_releases = ?3, failing = ?4, state = ?5 WHERE id = ?1",
+            "UPDATE projects SET live_deployment = ?2, kept_releases = ?3, failing = ?4, state = ?5, answer_times = ?6
+             WHERE id = ?1",
             params![
                 project.id,
                 kept.first(),
                 json!(kept).to_string(),
                 state == "failed",
-                if stand == Stand::Stopped { "stopped" } else { "active" }
+                if stand == Stand::Stopped { "stopped" } else { "active" },
+                json!(answer_times(made.len() + earlier)).to_string()
             ],
         )?;
         Ok(made)
+    }
+
+    /// A project's newest deployment is live on both of its servers; one before it failed on the second, and both went back.
+    fn on_both(&mut self, project: &Project, servers: [&String; 2], told: &mut Told) -> Result<()> {
+        let live: String = self.rows.query_row(
+            "SELECT live_deployment FROM projects WHERE id = ?1",
+            [&project.id],
+            |row| row.get(0),
+        )?;
+        let (failed, _) = self.deployment(&Deployment {
+            project,
+            server: servers[0],
+            state: "rolled_back",
+            subject: "Seat map for the upper deck",
+            minutes_ago: 300,
+            tenths: 11,
+            newest: false,
+        })?;
+        let reason =
+            "step `ready` failed: not ready after 20 s: `/up` answers 500; the release before it serves on";
+        for (id, states) in [
+            (&live, [("live", None), ("live", None)]),
+            (&failed, [("rolled_back", None), ("failed", Some(reason))]),
+        ] {
+            for (position, ((state, reason), server)) in states.into_iter().zip(servers).enumerate() {
+                self.rows.execute(
+                    "INSERT INTO deployment_parts (deployment, position, server, state, reason, steps, started_at, finished_at)
+                     SELECT ?1, ?2, ?3, ?4, ?5, steps, started_at, finished_at FROM deployments WHERE id = ?1",
+                    params![id, i64::try_from(position)?, server, state, reason],
+                )?;
+            }
+        }
+        self.rows.execute(
+            "UPDATE further_targets SET live_deployment = ?2, kept_releases = ?3 WHERE project = ?1",
+            params![project.id, live, json!([live]).to_string()],
+        )?;
+        (told.several_live, told.several_failed) = (live, failed);
+        Ok(())
     }
 
     fn deployment(&mut self, new: &Deployment<'_>) -> Result<(String, String)> {
@@ -195,30 +246,42 @@ impl Writer<'_> {
         let id = DeploymentId::new(queued, self.bytes()).to_string();
         let job = JobId::new(queued, self.bytes()).to_string();
         let (steps, took) = steps(new, queued.0);
+        let commit = format!(
+            "{:08x}{:032x}",
+            0x9e37_79b9_u32.wrapping_mul(u32::from(self.count)),
+            self.count
+        );
+        let live = new.state == "live";
         let over = new.state != "building";
         let reason = match new.state {
             "failed" => Some(
-                "step `migrate` failed: SQLSTATE[42S02]: Base table or view not found: 1146 Table 'shop.price_lists' doesn't exist; the release before serves on",
+                "step `migrate` failed: SQLSTATE[42S02]: Base table or view not found: 1146 Table 'shop.price_lists' doesn't exist; the release before it serves on",
             ),
             "superseded" => Some("a newer push of main is live"),
+            "rolled_back" => Some(
+                "fra-2: step `ready` failed: not ready after 20 s: `/up` answers 500. All servers went back to the release before.",
+            ),
             _ => None,
         };
         self.rows.execute(
             "INSERT INTO deployments (id, project, server, kind, trigger_kind, state, ref_name, commit_sha, subject,
-               author, reason, steps, queued_at, started_at, finished_at)
-             VALUES (?1, ?2, ?3, 'deploy', 'push', ?4, 'refs/heads/main', ?5, ?6, 'Ada Lovelace', ?7, ?8, ?9, ?10, ?11)",
+               author, reason, steps, queued_at, started_at, finished_at, manifest, packages)
+             VALUES (?1, ?2, ?3, 'deploy', 'push', ?4, 'refs/heads/main', ?5, ?6, 'Ada Lovelace', ?7, ?8, ?9, ?10, ?11,
+               ?12, ?13)",
             params![
                 id,
                 new.project.id,
                 new.server,
                 new.state,
-                format!("{:08x}{:032x}", 0x9e37_79b9_u32.wrapping_mul(u32::from(self.count)), self.count),
+                commit,
                 new.subject,
                 reason,
                 steps.to_string(),
                 queued.0,
                 queued.0 + 40,
-                over.then_some(queued.0 + 40 + i64::try_from(took)?)
+                over.then_some(queued.0 + 40 + i64::try_from(took)?),
+                live.then(|| manifest(&id, &commit, new.newest).to_string()),
+                live.then(|| packages(new.newest).to_string())
             ],
         )?;
         self.rows.execute(
@@ -236,6 +299,41 @@ impl Writer<'_> {
         )?;
         Ok((id, job))
     }
+}
+
+/// What a release is made of.
+fn manifest(id: &str, commit: &str, newest: bool) -> Value {
+    let mut migrations = vec!["2026_01_01_000000_create_order_tables"];
+    let mut destructive = json!({});
+    if newest {
+        migrations.extend([
+            "2026_11_20_101500_add_delivery_date",
+            "2026_11_24_084100_drop_old_prices",
+        ]);
+        destructive =
+            json!({"2026_11_24_084100_drop_old_prices": "alter table `products` drop column `old_price`"});
+    }
+    json!({"release": id, "commit": commit, "image_digest": format!("sha256:{}", "4be1c07a".repeat(8)),
+        "environment_version": if newest { 2 } else { 1 }, "migrations": migrations, "destructive": destructive,
+        "steps": [], "framework": "laravel", "php": if newest { "8.4" } else { "8.3" }, "answer_ms": if newest { 38 } else { 44 }})
+}
+
+/// What its lock files name.
+fn packages(newest: bool) -> Value {
+    if newest {
+        json!({"composer": {"brick/math": "0.14.0", "laravel/framework": "v12.31.1", "laravel/scout": "v10.20.0",
+                "monolog/monolog": "3.9.0", "nesbot/carbon": "3.10.3"},
+            "npm": {"@vitejs/plugin-vue": "6.0.1", "vite": "7.1.7", "vue": "3.5.22"}})
+    } else {
+        json!({"composer": {"brick/math": "0.14.0", "fruitcake/php-cors": "v1.3.0", "laravel/framework": "v12.30.1",
+                "monolog/monolog": "3.9.0", "nesbot/carbon": "3.10.2"},
+            "npm": {"@vitejs/plugin-vue": "6.0.1", "vite": "7.1.3", "vue": "3.5.22"}})
+    }
+}
+
+/// How fast a project answered each time that it went live, in milliseconds.
+fn answer_times(count: usize) -> Vec<usize> {
+    (0..count.min(20)).map(|place| 31 + place * 17 % 23).collect()
 }
 
 /// The steps of a deployment and how long they took together.

@@ -28,6 +28,7 @@ use chart::{StepRow, chart};
 use devflow_domain::deployment::{can_cancel, is_final, is_running};
 use devflow_protocol::DeploymentId;
 use devflow_protocol::event::{DeploymentState, StepOutcome};
+use devflow_protocol::outcome::cause;
 use devflow_protocol::time::UnixMillis;
 use servers::{PartView, Several, Shown};
 
@@ -139,9 +140,10 @@ fn said(
         head,
         text: row
             .reason
-            .clone()
+            .as_deref()
+            .map(cause)
             .filter(|reason| !reason.is_empty())
-            .unwrap_or(otherwise),
+            .map_or(otherwise, str::to_owned),
         step: failed.map(|step| step.step.to_string()),
     })
 }

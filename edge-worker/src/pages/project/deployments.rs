@@ -178,10 +178,10 @@ fn view(
         Section::Projects,
         Some(super::topic(id)),
     );
-    shell.mood = if card.last_state.is_some_and(is_running) {
-        Mood::Busy
-    } else {
-        Mood::Calm
+    shell.mood = match card.last_state {
+        Some(state) if is_running(state) => Mood::Busy,
+        _ if card.failing != 0 => Mood::Failed,
+        _ => Mood::Calm,
     };
     Ok(DeploymentsPage {
         shell,

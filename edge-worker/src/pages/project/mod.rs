@@ -1,5 +1,6 @@
 //! A project's pages: deployments, environment, deliveries, webhook and settings, under one head with tabs.
 
+pub(crate) mod compare;
 pub(crate) mod deliveries;
 pub(crate) mod deployments;
 pub(crate) mod environment;
@@ -33,6 +34,7 @@ pub(crate) fn router() -> Routes {
         .merge(members::router())
         .merge(processes::router())
         .merge(hook::router())
+        .merge(compare::router())
         .post("/projects", Needs::may(Action::CreateProject), settings::create)
         .get("/projects/new", Needs::may(Action::CreateProject), wizard::new)
         .post(
@@ -169,15 +171,19 @@ pub(crate) struct Head {
     pub(crate) tab: Option<Tab>,
 }
 
-/// Framework and PHP version, as people name them.
-pub(crate) fn kind(settings: &ProjectSettings) -> String {
-    let framework = match settings.framework {
+/// A framework, as people name it.
+pub(crate) fn framework(framework: Framework) -> &'static str {
+    match framework {
         Framework::Laravel => "Laravel",
         Framework::MultiTenant => "Multi-tenant Laravel",
         Framework::Php => "Plain PHP",
         Framework::Shopware => "Shopware",
-    };
-    format!("{framework}, PHP {}", settings.php)
+    }
+}
+
+/// Framework and PHP version, as people name them.
+pub(crate) fn kind(settings: &ProjectSettings) -> String {
+    format!("{}, PHP {}", framework(settings.framework), settings.php)
 }
 
 /// The state of a project as it is shown.

@@ -14,7 +14,7 @@ use crate::store::projects::ProjectState;
 use crate::store::{InBatch as _, Statement, deployments, jobs, outbox, projects, targets};
 use devflow_domain::deployment::{self, DeploymentEvent, End};
 use devflow_protocol::limits::REASON_BYTES;
-use devflow_protocol::outcome::Outcome;
+use devflow_protocol::outcome::{Manifest, Outcome};
 use devflow_protocol::runner_api::{AckRequest, CompleteRequest, ProjectReport};
 use devflow_protocol::{JobId, ServerId, UnixMillis};
 
@@ -84,6 +84,23 @@ fn project_state(verb: &str, outcome: &Outcome) -> Option<ProjectState> {
     }
 }
 
+/// How fast the release answered that an outcome tells of.
+fn answer_ms(outcome: &Outcome) -> Option<u32> {
+    match outcome {
+        Outcome::Succeeded { manifest } => manifest.as_ref()?.answer_ms,
+        _ => None,
+    }
+}
+
+/// A manifest as it is stored, with not more packages than are allowed.
+fn manifest_json(manifest: &Manifest) -> Option<String> {
+    let manifest = Manifest {
+        packages: manifest.packages.clone().bounded(),
+        ..manifest.clone()
+    };
+    serde_json::to_string(&manifest).ok()
+}
+
 /// Ends a job. An end that was reported before is accepted again and changes nothing.
 pub(crate) async fn complete(
     state: &AppState,
@@ -99,7 +116,10 @@ pub(crate) async fn complete(
     if row.state == "abandoned" {
         // Nothing follows from how it ended, but what is live there is true.
         if let Some(report) = &request.project {
-            state.db.batch(reports(id, attempt, report, None).into()).await?;
+            state
+                .db
+                .batch(reports(id, attempt, report, None, None).into())
+                .await?;
         }
         return Err(ApiError::lease_lost());
     }
@@ -145,7 +165,7 @@ async fn end_of_deployment(
     let manifest = match &request.outcome {
         Outcome::Succeeded {
             manifest: Some(manifest),
-        } => serde_json::to_string(manifest).ok(),
+        } => manifest_json(manifest),
         _ => None,
     };
     let manifest = manifest.as_deref();
@@ -175,9 +195,15 @@ async fn end_of_deployment(
 }
 
 /// What is true of the project on the server of a job from now on.
-fn reports(id: &JobId, attempt: u32, report: &ProjectReport, state: Option<ProjectState>) -> [Statement; 2] {
+fn reports(
+    id: &JobId,
+    attempt: u32,
+    report: &ProjectReport,
+    state: Option<ProjectState>,
+    answer_ms: Option<u32>,
+) -> [Statement; 2] {
     [
-        projects::report(id, attempt, report, state),
+        projects::report(id, attempt, report, state, answer_ms),
         targets::report(id, attempt, report),
     ]
 }
@@ -193,7 +219,10 @@ fn end_for_project(row: &JobRow, request: &CompleteRequest) -> Vec<Statement> {
             vec![projects::delete_removed(id, attempt), removed, ask_next]
         }
         ("remove_project", _) => vec![projects::keep_after_all(id, attempt)],
-        (verb, Some(report)) => reports(id, attempt, report, project_state(verb, &request.outcome)).into(),
+        (verb, Some(report)) => {
+            let state = project_state(verb, &request.outcome);
+            reports(id, attempt, report, state, answer_ms(&request.outcome)).into()
+        }
         (_, None) => vec![],
     }
 }

@@ -1,7 +1,7 @@
 //! The end of a job: fenced by its attempt, with its deployment and its project in one batch.
 
 use crate::store::projects::{self, ProjectState};
-use crate::store::testing::{TestDb, id, server};
+use crate::store::testing::{TestDb, id, project, server};
 use crate::store::{deployments, events, jobs, servers, statement};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::event::DeploymentState;
@@ -19,6 +19,16 @@ fn running(db: &TestDb, number: i64) {
 }
 
 fn complete(db: &TestDb, number: i64, attempt: u32) -> Vec<usize> {
+    complete_with(db, number, attempt, "{}", None)
+}
+
+fn complete_with(
+    db: &TestDb,
+    number: i64,
+    attempt: u32,
+    manifest: &str,
+    answer_ms: Option<u32>,
+) -> Vec<usize> {
     let job = id!(JobId, number);
     let report = ProjectReport {
         slug: "shop".parse().unwrap(),
@@ -31,10 +41,10 @@ fn complete(db: &TestDb, number: i64, attempt: u32) -> Vec<usize> {
             attempt,
             DeploymentState::Live,
             None,
-            Some("{}"),
+            Some(manifest),
             UnixMillis(9),
         ),
-        projects::report(&job, attempt, &report, Some(ProjectState::Active)),
+        projects::report(&job, attempt, &report, Some(ProjectState::Active), answer_ms),
         jobs::finish(&job, attempt, "{}", UnixMillis(9)),
     ])
 }
@@ -51,6 +61,36 @@ fn completion_counts_once_and_only_for_its_attempt() {
         db.text("SELECT live_deployment FROM projects"),
         id!(DeploymentId, 10).to_string()
     );
+}
+
+#[test]
+fn completion_keeps_packages_apart_from_the_manifest() {
+    let db = TestDb::with_project();
+    running(&db, 10);
+    let manifest = r#"{"environment_version":3,"packages":{"composer":{"acme/core":"1.0"}}}"#;
+    complete_with(&db, 10, 2, manifest, None);
+    assert_eq!(
+        db.text("SELECT manifest FROM deployments"),
+        r#"{"environment_version":3}"#
+    );
+    let row: deployments::ComparedRow = db
+        .first(deployments::compared(&project(), &id!(DeploymentId, 10)))
+        .unwrap();
+    assert_eq!(row.packages.unwrap(), r#"{"composer":{"acme/core":"1.0"}}"#);
+    assert_eq!(row.deployment.id, id!(DeploymentId, 10));
+}
+
+#[test]
+fn completion_keeps_the_newest_twenty_answer_times_of_releases_that_went_live() {
+    let db = TestDb::with_project();
+    for number in 0..23 {
+        running(&db, number + 10);
+        let ms = u32::try_from(number).unwrap();
+        complete_with(&db, number + 10, 2, "{}", (number != 5).then_some(ms));
+    }
+    let kept: Vec<i64> = serde_json::from_str(&db.text("SELECT answer_times FROM projects")).unwrap();
+    let expected: Vec<i64> = (2..23).filter(|number| *number != 5).collect();
+    assert_eq!(kept, expected);
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn end(db: &TestDb, job: &JobId, end: End, live: &DeploymentId) -> Option<Server
         kept: kept.to_vec(),
     };
     batch.extend([
-        projects::report(job, row.attempt, &report, None),
+        projects::report(job, row.attempt, &report, None, None),
         targets::report(job, row.attempt, &report),
         jobs::finish(job, row.attempt, "{}", UnixMillis(900)),
     ]);

@@ -17,6 +17,8 @@ async fn laravel_second_release_takes_over_with_its_workers_and_scheduler() {
     let spec = Lab::spec("whole", Framework::Laravel, &work);
     let manifest = lab.deploy_live(&spec, &[KEY]).await;
     assert_eq!(manifest.migrations, ["2026_01_01_000000_create_order_tables"]);
+    assert_eq!(manifest.framework, Some(Framework::Laravel));
+    assert!(manifest.answer_ms.is_some(), "it was watched: {manifest:?}");
     let page = lab.get("whole", "/").await;
     assert!(page.body.contains("Orders, version 1"), "{page:?}");
     let style = page

@@ -4,6 +4,7 @@
 use super::lab::{Lab, commit, eventually, sh};
 use crate::deploy;
 use devflow_protocol::job::{Rollback, Work};
+use devflow_protocol::outcome::Manifest;
 use devflow_protocol::outcome::Outcome;
 use devflow_protocol::project::Framework;
 use std::path::Path;
@@ -33,6 +34,13 @@ const AFTER: [&str; 2] = [
     "messenger:stop-workers",
 ];
 
+/// The version of Shopware that a manifest tells.
+fn told_core(manifest: &Manifest) -> Option<&str> {
+    let mut packages = manifest.packages.composer.iter();
+    let core = packages.find(|(name, _)| name.as_str() == "shopware/core")?;
+    Some(core.1.as_str())
+}
+
 fn list(parts: &[&[&str]]) -> Vec<String> {
     parts.concat().into_iter().map(str::to_owned).collect()
 }
@@ -46,6 +54,7 @@ async fn shop_without_the_helper_is_updated_where_its_version_changed_and_checke
     let first = lab
         .deploy_live(&spec, &[("APP_SECRET", "a-secret-of-no-worth")])
         .await;
+    assert_eq!(told_core(&first), Some("6.6.10.3"));
     assert_eq!(lab.get("shop", "/").await.body, "Shop 1 on 6.6.10.3 in prod\n");
     assert_eq!(lab.running("shop").await, ["Web", "Worker", "Worker"]);
     let register: &[&str] = &["plugin:refresh", "theme:refresh", "scheduled-task:register"];

@@ -36,7 +36,14 @@ pub(super) struct Filled {
 impl Filled {
     pub(super) fn paths(&self) -> Vec<String> {
         let (project, server) = (&self.template.project, &self.template.server);
-        let of_project = ["", "/environment", "/deliveries", "/hook", "/settings"];
+        let of_project = [
+            "",
+            "/compare",
+            "/environment",
+            "/deliveries",
+            "/hook",
+            "/settings",
+        ];
         [
             "/",
             "/?cursor=p-1200",
@@ -235,11 +242,39 @@ fn deployments(
            d.state = 'live'), failing = (SELECT state = 'failed' FROM deployments d WHERE d.project = projects.id AND
            d.state IN ('live', 'failed') ORDER BY id DESC LIMIT 1);",
     )?;
+    made_of(rows, &projects[0])?;
     let job = JobId::new(now, entropy(0)).to_string();
     Ok(Newest {
         deployment: newest,
         job,
     })
+}
+
+/// What the releases of the measured project are made of: a hundred packages, and so many versions of its environment between
+/// two of them that the page that compares them reads as much as it ever does.
+fn made_of(rows: &Transaction<'_>, project: &str) -> Result<()> {
+    let packages: serde_json::Map<_, _> = (0..100)
+        .map(|number| (format!("acme/package-{number}"), json!("v1.2.3")))
+        .collect();
+    rows.execute(
+        "UPDATE deployments SET packages = ?2, manifest = json_object('release', id, 'commit', commit_sha, 'image_digest',
+           'sha256:00', 'environment_version', iif(rowed % 2, 1, 60), 'migrations', json('[]'), 'steps', json('[]'))
+         FROM (SELECT id AS made, row_number() OVER (ORDER BY id) AS rowed FROM deployments
+           WHERE project = ?1 AND state = 'live') WHERE id = made",
+        params![project, json!({"composer": packages}).to_string()],
+    )?;
+    rows.execute(
+        "WITH RECURSIVE versions(number) AS (SELECT 2 UNION ALL SELECT number + 1 FROM versions WHERE number < 60)
+         INSERT INTO environments (project, version, sealed, names, actor, changes, created_at)
+         SELECT project, number, sealed, names, actor, '{\"changed\":[\"MAIL_HOST\"]}', created_at
+         FROM versions, environments WHERE project = ?1 AND version = 1",
+        [project],
+    )?;
+    rows.execute(
+        "UPDATE projects SET answer_times = '[44,41,39,52,40,38,41,43,39,40,42,38,37,41,40,39,44,38,36,41]'",
+        [],
+    )?;
+    Ok(())
 }
 
 /// The measured project's deliveries, the job of its newest deployment, and what people did.

@@ -109,7 +109,7 @@ pub(in crate::pages::tests) fn deployment(theme: Theme, failed: bool, text: &str
         can_redeploy: failed,
         said: failed.then(|| deployment::Said {
             tone: Tone::Bad,
-            head: "The migration failed, and the release before serves on.",
+            head: "It failed. The release before serves on; visitors noticed nothing.",
             text: format!(
                 "SQLSTATE[42S21]: the column {text} is there already. Correct the migration and push again."
             ),
@@ -150,6 +150,7 @@ pub(in crate::pages::tests) fn deployment(theme: Theme, failed: bool, text: &str
             last: 21,
             more: false,
             earlier: None,
+            by_script: false,
         },
     };
     page.render().unwrap()

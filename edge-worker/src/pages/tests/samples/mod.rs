@@ -1,6 +1,7 @@
 //! Pages with made-up content: usual, empty and hostile. One file for each file of pages.
 
 pub(super) mod account;
+pub(super) mod compare;
 pub(super) mod deployment;
 pub(super) mod endpoints;
 pub(super) mod overview;
@@ -64,6 +65,8 @@ pub(super) fn all(theme: Theme, text: &str) -> Vec<(&'static str, String)> {
         ("overview-empty", overview::overview(theme, &[])),
         ("go", overview::go(theme, text)),
         ("project", project::deployments(theme, text)),
+        ("compare", compare::compare(theme, text)),
+        ("compare-empty", compare::nothing(theme, text)),
         ("environment", project::environment(theme, text)),
         ("deliveries", project::deliveries(theme, text)),
         ("hook", project::hook(theme, text)),

@@ -4,7 +4,7 @@ use super::{ago, badge, project, shell};
 use crate::pages::look::{Badge, Tone};
 use crate::pages::project::{Head, Tab};
 use crate::pages::shell::{Section, Theme};
-use crate::pages::{go, icon, overview};
+use crate::pages::{go, icon, overview, spark};
 use askama::Template;
 
 fn card(name: &str, badge: Badge, subject: Option<&str>) -> overview::Card {
@@ -27,6 +27,7 @@ fn card(name: &str, badge: Badge, subject: Option<&str>) -> overview::Card {
             word: badge.word.to_lowercase(),
             when: ago(190),
         }),
+        answers: spark::Spark::of("[44, 40, 52, 41]").filter(|_| subject.is_some()),
     }
 }
 

@@ -1,0 +1,433 @@
+//! Two deployments, side by side: pure, of their rows.
+
+use crate::pages::look::{self, Badge};
+use crate::pages::moment::{Length, Moment};
+use crate::pages::project::deployments::{asked_by, subject};
+use crate::pages::project::framework;
+use crate::store::deployments::{ComparedRow, DeploymentRow};
+use crate::store::environments::{BETWEEN, ChangesRow};
+use devflow_domain::compare::{self, Difference};
+use devflow_domain::environment::{Changes, together};
+use devflow_domain::webhook::Provider;
+use devflow_protocol::outcome::{LockedPackages, Manifest};
+use devflow_protocol::text::EnvName;
+use devflow_protocol::time::UnixMillis;
+use std::collections::BTreeMap;
+
+/// What stands for something that is not known.
+const UNKNOWN: &str = "–";
+
+/// What is known beside the two rows.
+pub(crate) struct Known {
+    pub(crate) provider: Option<Provider>,
+    pub(crate) repository: String,
+    pub(crate) now: UnixMillis,
+    /// The versions of the environment between the two, oldest first.
+    pub(crate) versions: Vec<ChangesRow>,
+}
+
+/// One of the two.
+pub(crate) struct Side {
+    pub(crate) id: String,
+    pub(crate) badge: Badge,
+    pub(crate) subject: String,
+    pub(crate) when: Moment,
+}
+
+/// A line of the table; `same` where both say the same.
+pub(crate) struct Fact {
+    pub(crate) name: &'static str,
+    pub(crate) before: String,
+    pub(crate) after: String,
+    pub(crate) same: bool,
+}
+
+/// What came, went and changed of one kind.
+pub(crate) struct List {
+    pub(crate) head: &'static str,
+    pub(crate) rows: Vec<Difference>,
+}
+
+/// A migration that one has and the other has not.
+pub(crate) struct Migration {
+    pub(crate) name: String,
+    pub(crate) new: bool,
+    /// The statement that the other's code may not get on with.
+    pub(crate) destructive: Option<String>,
+}
+
+/// A step that at least one of the two did, with how long it took.
+pub(crate) struct StepTimes {
+    pub(crate) name: String,
+    pub(crate) before: String,
+    pub(crate) after: String,
+}
+
+/// What the page tells.
+pub(crate) struct Compared {
+    pub(crate) before: Side,
+    pub(crate) after: Side,
+    /// The provider's page of the commits between.
+    pub(crate) commits: Option<String>,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) packages: Vec<List>,
+    pub(crate) migrations: Vec<Migration>,
+    /// `Added`, `Changed` and `Removed`, each with the names.
+    pub(crate) variables: Vec<(&'static str, String)>,
+    /// More versions lie between than are looked through.
+    pub(crate) many_versions: bool,
+    pub(crate) steps: Vec<StepTimes>,
+    /// Why something is not told.
+    pub(crate) unknown: Option<&'static str>,
+}
+
+impl Compared {
+    pub(crate) fn sides(&self) -> [&Side; 2] {
+        [&self.before, &self.after]
+    }
+
+    /// True where packages, migrations and variables are the same as far as they are known.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.packages.is_empty()
+            && self.migrations.is_empty()
+            && self.variables.is_empty()
+            && !self.many_versions
+    }
+}
+
+fn manifest(row: &ComparedRow) -> Option<Manifest> {
+    serde_json::from_str(row.deployment.manifest.as_deref()?).ok()
+}
+
+/// The version of the environment that a deployment went live with.
+pub(crate) fn environment(row: &ComparedRow) -> Option<u32> {
+    Some(manifest(row)?.environment_version)
+}
+
+fn packages(row: &ComparedRow) -> Option<LockedPackages> {
+    serde_json::from_str(row.packages.as_deref()?).ok()
+}
+
+fn side(row: &DeploymentRow, now: UnixMillis) -> Side {
+    Side {
+        id: row.id.to_string(),
+        badge: look::deployment(row.state),
+        subject: subject(row),
+        when: Moment::new(row.finished_at.unwrap_or(row.queued_at), now),
+    }
+}
+
+/// Puts the two side by side.
+pub(crate) fn compared(before: &ComparedRow, after: &ComparedRow, known: Known) -> Compared {
+    let made = [manifest(before), manifest(after)];
+    let (one, other) = (&before.deployment, &after.deployment);
+    let commits = match (known.provider, &one.commit_sha, &other.commit_sha) {
+        (Some(provider), Some(a), Some(b)) if a != b => {
+            compare::commits_page(provider, &known.repository, a, b)
+        }
+        _ => None,
+    };
+    let versions = [environment(before), environment(after)];
+    let many_versions = known.versions.len() > BETWEEN;
+    Compared {
+        before: side(one, known.now),
+        after: side(other, known.now),
+        commits,
+        facts: facts([one, other], [made[0].as_ref(), made[1].as_ref()]),
+        packages: lists(packages(before), packages(after)),
+        migrations: match &made {
+            [Some(before), Some(after)] => migrations(before, after),
+            _ => vec![],
+        },
+        variables: if many_versions {
+            vec![]
+        } else {
+            variables(known.versions, versions[0] > versions[1])
+        },
+        many_versions,
+        steps: steps(one, other),
+        unknown: unknown(&made, before.packages.is_some() && after.packages.is_some()),
+    }
+}
+
+fn unknown(made: &[Option<Manifest>; 2], packages: bool) -> Option<&'static str> {
+    if made.iter().any(Option::is_none) {
+        return Some(
+            "One of them never went live. Of such a one packages, migrations and environment are not known: they are told \
+             at the end.",
+        );
+    }
+    (!packages).then_some(
+        "Of at least one of them no packages are known: it has no lock file, or its server's runner was older then.",
+    )
+}
+
+fn facts(rows: [&DeploymentRow; 2], made: [Option<&Manifest>; 2]) -> Vec<Fact> {
+    let fact = |name, of: &dyn Fn(usize) -> Option<String>| {
+        let (before, after) = (of(0), of(1));
+        let known = before.is_some() || after.is_some();
+        known.then(|| Fact {
+            name,
+            same: before == after,
+            before: before.unwrap_or_else(|| UNKNOWN.to_owned()),
+            after: after.unwrap_or_else(|| UNKNOWN.to_owned()),
+        })
+    };
+    let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let all = [
+        fact("Commit", &|at| {
+            Some(rows[at].commit_sha.as_ref()?.short().to_owned())
+        }),
+        fact("Branch", &|at| Some(rows[at].ref_name.short().to_owned())),
+        fact("Author", &|at| filled(&rows[at].author)),
+        fact("Asked for by", &|at| Some(asked_by(rows[at]).to_owned())),
+        fact("Framework", &|at| {
+            Some(framework(made[at]?.framework?).to_owned())
+        }),
+        fact("PHP", &|at| Some(made[at]?.php.as_ref()?.to_string())),
+        fact("Image", &|at| Some(short_digest(&made[at]?.image_digest))),
+        fact("Environment", &|at| {
+            Some(format!("version {}", made[at]?.environment_version))
+        }),
+        fact("Answers in", &|at| Some(format!("{} ms", made[at]?.answer_ms?))),
+        fact("Took", &|at| {
+            let (from, to) = rows[at].started_at.zip(rows[at].finished_at)?;
+            Some(Length(to.since(from)).to_string())
+        }),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// The first digits of an image's content id.
+fn short_digest(digest: &str) -> String {
+    digest
+        .rsplit(':')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(12)
+        .collect()
+}
+
+fn lists(before: Option<LockedPackages>, after: Option<LockedPackages>) -> Vec<List> {
+    let (Some(before), Some(after)) = (before, after) else {
+        return vec![];
+    };
+    let lists = [
+        (
+            "Composer packages",
+            compare::values(&before.composer, &after.composer),
+        ),
+        ("npm packages", compare::values(&before.npm, &after.npm)),
+    ];
+    let lists = lists.into_iter().filter(|(_, rows)| !rows.is_empty());
+    lists.map(|(head, rows)| List { head, rows }).collect()
+}
+
+fn migrations(before: &Manifest, after: &Manifest) -> Vec<Migration> {
+    let told = |new: bool, one: &Manifest, other: &Manifest| -> Vec<Migration> {
+        let names = compare::new_names(&other.migrations, &one.migrations);
+        let row = |name: &str| Migration {
+            name: name.to_owned(),
+            new,
+            destructive: one.destructive.get(name).cloned(),
+        };
+        names.into_iter().map(row).collect()
+    };
+    let mut all = told(true, after, before);
+    all.extend(told(false, before, after));
+    all
+}
+
+fn variables(versions: Vec<ChangesRow>, backwards: bool) -> Vec<(&'static str, String)> {
+    let read = versions
+        .into_iter()
+        .map(|row| serde_json::from_str::<Changes>(&row.changes).unwrap_or_default());
+    let changes = together(read);
+    let changes = if backwards { changes.reversed() } else { changes };
+    let kinds = [
+        ("Added", changes.added),
+        ("Changed", changes.changed),
+        ("Removed", changes.removed),
+    ];
+    kinds
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(kind, names)| {
+            let names: Vec<&str> = names.iter().map(EnvName::as_str).collect();
+            (kind, names.join(", "))
+        })
+        .collect()
+}
+
+fn steps(before: &DeploymentRow, after: &DeploymentRow) -> Vec<StepTimes> {
+    let times = |row: &DeploymentRow| -> BTreeMap<String, String> {
+        let time = |ms: Option<u64>| match ms {
+            Some(ms) => Length(i64::try_from(ms).unwrap_or(i64::MAX)).to_string(),
+            None => "not finished".to_owned(),
+        };
+        let steps = row.steps().into_iter();
+        steps.map(|step| (step.step.to_string(), time(step.ms))).collect()
+    };
+    let [then, now] = [before, after].map(times);
+    // In the order of the newer one; what only the older one did comes behind.
+    let mut names: Vec<String> = Vec::new();
+    for row in [after, before] {
+        for step in row.steps() {
+            let name = step.step.to_string();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    let of = |times: &BTreeMap<String, String>, name: &str| {
+        times.get(name).cloned().unwrap_or_else(|| UNKNOWN.to_owned())
+    };
+    names
+        .into_iter()
+        .map(|name| StepTimes {
+            before: of(&then, &name),
+            after: of(&now, &name),
+            name,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    const ID: &str = "01h2e8kqvbfwea724h75qc655w";
+
+    fn row(commit: &str, made: Option<&Value>, packages: Option<&Value>) -> ComparedRow {
+        let steps = json!([{ "step": "fetch", "outcome": "ok", "ms": 310 }, { "step": commit, "outcome": "ok", "ms": 5_000 }]);
+        serde_json::from_value(json!({
+            "id": format!("dep_{ID}"), "project": format!("prj_{ID}"), "server": format!("srv_{ID}"), "kind": "deploy",
+            "trigger_kind": "push", "state": if made.is_some() { "live" } else { "failed" }, "ref_name": "refs/heads/main",
+            "commit_sha": commit.repeat(40), "subject": "Basket", "author": "Ada", "steps": steps.to_string(),
+            "manifest": made.map(ToString::to_string), "packages": packages.map(ToString::to_string), "queued_at": 0,
+            "started_at": 0, "finished_at": 9_000, "project_name": "Shop",
+        }))
+        .unwrap()
+    }
+
+    fn made(php: &str, version: u32, migrations: &[&str]) -> Value {
+        json!({
+            "release": format!("dep_{ID}"), "commit": "a".repeat(40), "image_digest": "sha256:0123456789abcdef",
+            "environment_version": version, "migrations": migrations, "steps": [], "framework": "laravel", "php": php,
+            "destructive": { "drop_prices": "drop table prices" },
+        })
+    }
+
+    fn known(versions: &[Value]) -> Known {
+        Known {
+            provider: Some(Provider::Github),
+            repository: "git@github.com:acme/shop.git".to_owned(),
+            now: UnixMillis(10_000),
+            versions: versions
+                .iter()
+                .map(|changes| ChangesRow {
+                    changes: changes.to_string(),
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn compared_tells_what_differs_and_marks_what_does_not() {
+        let before = row(
+            "a",
+            Some(&made("8.3", 2, &["orders"])),
+            Some(&json!({ "composer": { "acme/core": "1.0" } })),
+        );
+        let after = row(
+            "b",
+            Some(&made("8.4", 4, &["orders", "drop_prices"])),
+            Some(&json!({ "composer": { "acme/core": "1.1" }, "npm": { "vite": "7.1.7" } })),
+        );
+        let versions = [
+            json!({ "added": ["A", "B"] }),
+            json!({ "changed": ["C"], "removed": ["A"] }),
+        ];
+        let page = compared(&before, &after, known(&versions));
+        let facts: Vec<_> = page
+            .facts
+            .iter()
+            .map(|it| format!("{} {} {} {}", it.name, it.before, it.after, it.same))
+            .collect();
+        assert_eq!(
+            facts,
+            [
+                "Commit aaaaaaa bbbbbbb false",
+                "Branch main main true",
+                "Author Ada Ada true",
+                "Asked for by push push true",
+                "Framework Laravel Laravel true",
+                "PHP 8.3 8.4 false",
+                "Image 0123456789ab 0123456789ab true",
+                "Environment version 2 version 4 false",
+                "Took 9.0 s 9.0 s true",
+            ]
+        );
+        let packages: Vec<_> = page
+            .packages
+            .iter()
+            .map(|list| (list.head, list.rows.len()))
+            .collect();
+        assert_eq!(packages, [("Composer packages", 1), ("npm packages", 1)]);
+        assert_eq!(
+            page.variables,
+            [("Added", "B".to_owned()), ("Changed", "C".to_owned())]
+        );
+        let new: Vec<_> = page
+            .migrations
+            .iter()
+            .map(|it| (it.name.as_str(), it.new, it.destructive.is_some()))
+            .collect();
+        assert_eq!(new, [("drop_prices", true, true)]);
+        let steps: Vec<_> = page
+            .steps
+            .iter()
+            .map(|it| format!("{} {} {}", it.name, it.before, it.after))
+            .collect();
+        assert_eq!(steps, ["fetch 310 ms 310 ms", "b – 5.0 s", "a 5.0 s –"]);
+        assert!(
+            page.commits
+                .is_some_and(|url| url.starts_with("https://github.com/acme/shop/compare/aaa"))
+        );
+        assert_eq!(page.unknown, None);
+    }
+
+    #[test]
+    fn compared_the_other_way_round_takes_back() {
+        let [old, new] = [
+            made("8.3", 2, &["orders"]),
+            made("8.3", 3, &["orders", "drop_prices"]),
+        ];
+        let none = json!({});
+        let page = compared(
+            &row("b", Some(&new), Some(&none)),
+            &row("a", Some(&old), Some(&none)),
+            known(&[json!({ "added": ["B"] })]),
+        );
+        assert_eq!(page.variables, [("Removed", "B".to_owned())]);
+        assert!(!page.migrations[0].new && page.migrations[0].destructive.is_some());
+    }
+
+    #[test]
+    fn compared_says_why_something_is_not_known() {
+        let (live, failed) = (
+            row("a", Some(&made("8.3", 2, &["orders"])), None),
+            row("b", None, None),
+        );
+        let page = compared(&live, &failed, known(&[]));
+        assert!(page.is_quiet() && page.unknown.is_some_and(|why| why.contains("never went live")));
+        let page = compared(&live, &live, known(&[]));
+        assert!(
+            page.unknown
+                .is_some_and(|why| why.contains("no packages are known"))
+        );
+        assert_eq!(page.commits, None);
+    }
+}
