@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use devflow_tests::api::{Api, text};
 use devflow_tests::edge::Edge;
+use devflow_tests::house::House;
 use devflow_tests::http::Answer;
 use devflow_tests::places::Scratch;
 use serde_json::{Value, json};
@@ -130,5 +131,61 @@ fn change_of_what_somebody_else_changed_is_refused() -> Result<()> {
     assert_eq!(shown["values"], json!({"B": "x", "C": "z"}));
     change(&environment, "PUT", Some("*"), all("3"))?.expect(200)?;
     assert_eq!(api.get(&environment)?["names"], json!(["A"]));
+    Ok(())
+}
+
+#[test]
+fn every_edit_takes_the_version_that_it_is_made_on() -> Result<()> {
+    let house = House::build()?;
+    let api = &house.api;
+    let (_, jane) = house.add("jane@example.com", &json!({"role": "viewer"}))?;
+    let (server, _) = api.add_server("two")?;
+    let endpoint = api.post(
+        "/endpoints",
+        &json!({"kind": "webhook", "name": "CI", "url": "https://ci.example.com/hook"}),
+        201,
+    )?;
+    let members = format!("/projects/{}/people", house.flowers.id);
+    let edits = [
+        (
+            format!("/people/{jane}"),
+            json!({"role": "maintainer"}),
+            json!({"projects": {&house.blog.id: "admin"}}),
+        ),
+        (
+            members,
+            json!({"email": "jane@example.com", "role": "admin"}),
+            json!({"email": "jane@example.com", "role": null}),
+        ),
+        (
+            format!("/servers/{server}"),
+            json!({"name": "three"}),
+            json!({"draining": true}),
+        ),
+        (
+            format!("/endpoints/{}", text(&endpoint, "/endpoint/id")?),
+            json!({"name": "CD"}),
+            json!({"enabled": false}),
+        ),
+    ];
+    for (path, first, second) in edits {
+        let tag = |answer: &Answer| answer.header("etag").map(str::to_owned).context("no etag");
+        let change =
+            |tag: &str, body: &Value| api.call_with("PATCH", &path, &[("if-match", tag)], Some(body));
+        let before = tag(&api.call("GET", &path, None)?)?;
+        let changed = change(&before, &first)?;
+        changed.expect(200)?;
+        let after = tag(&changed)?;
+        ensure!(
+            after == tag(&api.call("GET", &path, None)?)? && after != before,
+            "{path}"
+        );
+        refused(&change(&before, &second)?, 412, "precondition_failed")?;
+        ensure!(
+            tag(&api.call("GET", &path, None)?)? == after,
+            "{path} was changed all the same"
+        );
+        change(&after, &second)?.expect(200)?;
+    }
     Ok(())
 }

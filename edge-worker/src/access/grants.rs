@@ -1,7 +1,7 @@
 //! What somebody may do, as handlers ask it.
 
 use crate::app::AppState;
-use crate::error::ApiError;
+use crate::error::{ApiError, PROOF_NEEDED};
 use crate::store::Statement;
 use crate::store::access::ProjectOf;
 use devflow_domain::access::{Action, Grants, Verdict, decide};
@@ -17,7 +17,7 @@ impl Access {
         match decide(&self.0, action, project) {
             Verdict::Allowed => Ok(()),
             Verdict::Prove => Err(ApiError::Forbidden(
-                "proof_needed",
+                PROOF_NEEDED,
                 "Say again who you are: it has been a while since your password or second factor were asked for."
                     .to_owned(),
             )),

@@ -61,9 +61,13 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
     let Some(needs) = guard.needs(request.method(), &path) else {
         return guard.no_such_method(&path);
     };
+    let told = Limit::told(needs, request.method()).filter(|_| path.starts_with("/api/"));
     let (who, response) = pass(&guard.state, needs, &path, request, next).await;
     refusals::note(&guard.state, who.as_ref(), needs, &path, &response);
-    response
+    match told {
+        Some(limit) => limit.tell(response),
+        None => response,
+    }
 }
 
 /// The answer, with who asked as far as that is known.
@@ -85,8 +89,7 @@ async fn pass(
         Ok(known) => known,
         Err((_, ApiError::Unauthenticated(..))) if is_page(path) => return (None, not_signed_in(&request)),
         Err((who, error)) => {
-            let counted = SendFuture::new(count_unknown(state, &request, &error)).await;
-            return (who, counted.err().unwrap_or_else(|| error.into_response()));
+            return (who, SendFuture::new(unknown(state, &request, error)).await);
         }
     };
     let actor = caller.actor.clone();
@@ -102,7 +105,6 @@ async fn pass(
     }
     request.extensions_mut().insert(caller);
     let response = idempotency::run(state, &actor, request, next).await;
-    let response = if api { Limit::Api.tell(response) } else { response };
     (Some(actor), response)
 }
 
@@ -118,13 +120,16 @@ async fn count_open(state: &AppState, needs: Needs, request: &Request) -> Result
     }
 }
 
-/// Counts a key that is not taken, so that nobody tries many.
-async fn count_unknown(state: &AppState, request: &Request, error: &ApiError) -> Result<(), Response> {
+/// The answer to somebody who is not known. A key that is not taken is counted, so that nobody tries many.
+async fn unknown(state: &AppState, request: &Request, error: ApiError) -> Response {
     let tried = request.headers().contains_key(header::AUTHORIZATION);
-    if tried && matches!(error, ApiError::Unauthenticated(..)) {
-        return Limit::Door.count(state, &address(request.headers())).await;
+    if !tried || !matches!(error, ApiError::Unauthenticated(..)) {
+        return error.into_response();
     }
-    Ok(())
+    match Limit::Door.count(state, &address(request.headers())).await {
+        Ok(()) => Limit::Door.tell(error.into_response()),
+        Err(refused) => refused,
+    }
 }
 
 /// Pages are for people with a session, and send others to sign in.

@@ -2,7 +2,7 @@
 
 use super::components::{differing, rename};
 use super::describe::Operation;
-use crate::access::{Needs, Route};
+use crate::access::{Limit, Needs, Route};
 use axum::http::Method;
 use devflow_domain::access::{Role, Scope};
 use devflow_protocol::runner_api::Problem;
@@ -39,6 +39,11 @@ fn operation(route: &Route, found: &Operation) -> Value {
         parameters.push(json!({ "$ref": "#/components/parameters/IdempotencyKey" }));
     }
     let mut answers = found.answers.clone();
+    if Limit::told(route.needs, &route.method).is_some() {
+        for answer in answers.values_mut() {
+            answer["headers"]["RateLimit-Policy"] = json!({ "$ref": "#/components/headers/RateLimitPolicy" });
+        }
+    }
     answers.insert(
         "default".to_owned(),
         json!({ "$ref": "#/components/responses/Problem" }),
@@ -100,11 +105,23 @@ fn frame() -> Value {
                 },
             },
             "headers": {
-                "ETag": { "description": "Names this version, for `If-Match`.", "schema": { "type": "string" } },
+                "ETag": {
+                    "description": "Names this version, for `If-Match`.", "required": true,
+                    "schema": { "type": "string" },
+                },
+                "RateLimitPolicy": {
+                    "description": "What the request is counted under, how many there may be (`q`) in how many seconds (`w`).",
+                    "required": true, "schema": { "type": "string" },
+                },
+                "RetryAfter": {
+                    "description": "Seconds until it makes sense again, where there were too many requests (429).",
+                    "schema": { "type": "integer" },
+                },
             },
             "responses": {
                 "Problem": {
                     "description": "What is wrong and what to do.",
+                    "headers": { "Retry-After": { "$ref": "#/components/headers/RetryAfter" } },
                     "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
                 },
             },

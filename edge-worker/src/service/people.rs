@@ -47,7 +47,8 @@ fn refused(error: StoreError) -> ApiError {
     if error.is_null("users.created_at") {
         return ApiError::Conflict(
             "changed_meanwhile",
-            "Somebody else gave them another role just now; load it again and decide by what they are now."
+            "Somebody else changed their roles, or shut them out or let them in, just now; load it again and decide by \
+             what they are now."
                 .to_owned(),
         );
     }
@@ -56,6 +57,9 @@ fn refused(error: StoreError) -> ApiError {
             "last_owner",
             "They are the last owner, and somebody has to decide: make another owner first.".to_owned(),
         );
+    }
+    if error.is_referenced() {
+        return ApiError::no_such("person");
     }
     error.into()
 }
@@ -78,9 +82,8 @@ pub(crate) struct Edit {
 }
 
 /// What one edit comes to.
-#[derive(Default)]
 struct Work {
-    /// The first says what has to be as it was seen, where that matters.
+    /// The first says what has to be as it was seen.
     statements: Vec<Statement>,
     /// Action and detail of each record.
     records: Vec<(&'static str, String)>,
@@ -90,8 +93,8 @@ impl Work {
     /// Work that was allowed by what the person is.
     fn on(person: &PersonRow) -> Self {
         Self {
-            statements: vec![people::still(&person.id, person.role)],
-            ..Self::default()
+            statements: vec![people::still(person)],
+            records: vec![],
         }
     }
 
@@ -120,14 +123,16 @@ impl Work {
     }
 }
 
-/// Changes somebody: all of the edit, or nothing.
+/// Changes somebody as `seen` accepts them: all of the edit, or nothing.
 pub(crate) async fn edit(
     state: &AppState,
     caller: &Caller,
     id: &UserId,
+    seen: impl FnOnce(&PersonRow) -> Result<(), ApiError>,
     edit: &Edit,
 ) -> Result<(), ApiError> {
     let person = get(state, id).await?;
+    seen(&person)?;
     let mut work = Work::on(&person);
     if let Some(role) = edit
         .role
@@ -220,7 +225,7 @@ pub(crate) async fn set_member(
     if user == caller.user {
         return Err(ApiError::Forbidden("not_allowed", Refusal::Yourself.to_string()));
     }
-    let mut work = Work::default();
+    let mut work = Work::on(&get(state, &user).await?);
     add_project_roles(state, &user, &[(project.clone(), role)].into(), &mut work).await?;
     work.run(state, caller, &user).await
 }
