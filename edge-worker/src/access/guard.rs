@@ -3,7 +3,7 @@
 use super::limits::Limit;
 use super::{Access, Needs, On, Route, refusals};
 use crate::app::AppState;
-use crate::auth::{Actor, Caller, SignedIn, address, check_csrf, header_token, not_signed_in};
+use crate::auth::{Actor, Caller, SignedIn, check_csrf, header_token, network, not_signed_in};
 use crate::error::ApiError;
 use crate::idempotency;
 use crate::store::access;
@@ -108,14 +108,14 @@ async fn pass(
     (Some(actor), response)
 }
 
-/// Counts a request that needs nobody: deliveries by their hook, attempts to come in by their address.
+/// Counts a request that needs nobody: deliveries by their hook, attempts to come in by their network.
 async fn count_open(state: &AppState, needs: Needs, request: &Request) -> Result<(), Response> {
     match Limit::of(needs, request.method()) {
         Some(Limit::Hook) => {
             let hook = request.uri().path().rsplit('/').next().unwrap_or_default();
             Limit::Hook.count(state, hook).await
         }
-        Some(limit) => limit.count(state, &address(request.headers())).await,
+        Some(limit) => limit.count(state, &network(request.headers())).await,
         None => Ok(()),
     }
 }
@@ -126,7 +126,7 @@ async fn unknown(state: &AppState, request: &Request, error: ApiError) -> Respon
     if !tried || !matches!(error, ApiError::Unauthenticated(..)) {
         return error.into_response();
     }
-    match Limit::Door.count(state, &address(request.headers())).await {
+    match Limit::Door.count(state, &network(request.headers())).await {
         Ok(()) => Limit::Door.tell(error.into_response()),
         Err(refused) => refused,
     }

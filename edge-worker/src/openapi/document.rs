@@ -216,6 +216,52 @@ fn document_has_every_route_of_the_api_and_no_other() {
     );
 }
 
+/// Places of objects in a schema that would take fields which nobody named.
+fn open_objects(schema: &Value, all: &Value, seen: &mut BTreeSet<String>, open: &mut Vec<String>) {
+    match schema {
+        Value::Object(fields) => {
+            if let Some(place) = fields.get("$ref").and_then(Value::as_str) {
+                let named = place.strip_prefix('#').and_then(|pointer| all.pointer(pointer));
+                if seen.insert(place.to_owned()) {
+                    open_objects(named.unwrap_or(&Value::Null), all, seen, open);
+                }
+            }
+            let names = fields.get("properties").and_then(Value::as_object);
+            if names.is_some() && fields.get("additionalProperties") != Some(&json!(false)) {
+                open.push(
+                    names
+                        .map(|names| names.keys().cloned().collect::<Vec<_>>().join(", "))
+                        .unwrap_or_default(),
+                );
+            }
+            fields
+                .values()
+                .for_each(|value| open_objects(value, all, seen, open));
+        }
+        Value::Array(items) => items.iter().for_each(|item| open_objects(item, all, seen, open)),
+        _ => {}
+    }
+}
+
+#[test]
+fn bodies_of_requests_take_no_field_that_nobody_named() {
+    let kept: Value = serde_json::from_str(super::TEXT).unwrap();
+    let paths = kept["paths"].as_object().unwrap();
+    let mut bodies = 0;
+    for (path, verbs) in paths {
+        for (verb, operation) in verbs.as_object().unwrap() {
+            let Some(body) = operation.get("requestBody") else {
+                continue;
+            };
+            bodies += 1;
+            let (mut seen, mut open) = (BTreeSet::new(), vec![]);
+            open_objects(body, &kept, &mut seen, &mut open);
+            assert_eq!(open, Vec::<String>::new(), "{verb} {path}");
+        }
+    }
+    assert!(bodies > 20, "{bodies}");
+}
+
 #[test]
 fn document_refers_to_nothing_that_is_not_in_it() {
     let kept: Value = serde_json::from_str(super::TEXT).unwrap();

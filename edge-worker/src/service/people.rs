@@ -35,6 +35,18 @@ fn check(caller: &Caller, person: &PersonRow, change: Change) -> Result<(), ApiE
     decide(actor, person, change).map_err(|refusal| ApiError::Forbidden("not_allowed", refusal.to_string()))
 }
 
+/// Projects that one edit or invitation gives roles of: each is looked up.
+const PROJECTS_AT_ONCE: usize = 50;
+
+/// Refuses more roles of projects than are looked up at once.
+pub(super) fn check_project_count<T>(roles: &BTreeMap<ProjectId, T>) -> Result<(), ApiError> {
+    if roles.len() <= PROJECTS_AT_ONCE {
+        return Ok(());
+    }
+    let most = format!("at most {PROJECTS_AT_ONCE} at once; send the others after them");
+    Err(ApiError::invalid("projects", most))
+}
+
 /// Refuses a role that no project has.
 pub(super) fn check_project_role(role: Role) -> Result<(), ApiError> {
     if PROJECT_ROLES.contains(&role) {
@@ -192,6 +204,7 @@ async fn add_project_roles(
     roles: &BTreeMap<ProjectId, Option<Role>>,
     work: &mut Work,
 ) -> Result<(), ApiError> {
+    check_project_count(roles)?;
     for (project, role) in roles {
         let found: Option<ChoiceRow> = state.db.first(people::project_called(project.as_str())).await?;
         let slug = found.ok_or_else(|| ApiError::no_such("project"))?.slug;
@@ -237,4 +250,25 @@ pub(crate) async fn delete(state: &AppState, caller: &Caller, id: &UserId) -> Re
     let mut work = Work::on(&person);
     work.add([people::delete(id)], "user.delete", String::new());
     work.run(state, caller, id).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use devflow_protocol::UnixMillis;
+
+    #[test]
+    fn check_project_count_bounds_what_is_looked_up() {
+        let roles = |count: usize| -> BTreeMap<ProjectId, Role> {
+            let ids = (0..count).map(|number| UnixMillis(i64::try_from(number).unwrap()));
+            ids.map(|at| (ProjectId::new(at, [0; 10]), Role::Viewer))
+                .collect()
+        };
+        assert!(check_project_count(&roles(PROJECTS_AT_ONCE)).is_ok());
+        let refused = check_project_count(&roles(PROJECTS_AT_ONCE + 1)).unwrap_err();
+        assert_eq!(
+            refused.detail(),
+            "projects: at most 50 at once; send the others after them"
+        );
+    }
 }
