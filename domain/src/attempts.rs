@@ -12,6 +12,10 @@ use std::collections::HashMap;
 pub const WINDOW_MS: i64 = 15 * 60_000;
 /// Failures on one account from one address, or from one known device.
 const PER_ACCOUNT: usize = 10;
+/// Codes are counted over this time as well, in milliseconds.
+const CODES_MS: i64 = 24 * 3_600_000;
+/// Codes within that time: who knows the password and goes on guessing gets nowhere in years.
+const CODES: usize = 30;
 /// Failures from one address.
 const PER_ADDRESS: usize = 50;
 /// Failures on one account from all unknown devices: who guesses from a thousand addresses ends here.
@@ -27,7 +31,7 @@ pub struct Counter {
 }
 
 /// The network of an address: whoever has an IPv6 address has all of its /64.
-pub(crate) fn network(address: &str) -> String {
+pub fn network(address: &str) -> String {
     let Ok(std::net::IpAddr::V6(address)) = address.parse() else {
         return address.to_owned();
     };
@@ -51,24 +55,34 @@ pub fn of_password(account: &str, address: &str, device: Option<&str>) -> Vec<Co
     ]
 }
 
-/// Recent attempts at the second factor of one person, as they are stored: only who knows the password gets as far, so
-/// the count outlives whatever holds it in memory.
+/// Recent attempts at the second factor of one person from one known device, or from all unknown ones, as they are stored: only
+/// who knows the password gets as far, so the count outlives whatever holds it in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CodeAttempts(Vec<UnixMillis>);
 
 impl CodeAttempts {
-    /// Under which name those of `user` are stored.
-    pub fn key(user: &str) -> String {
-        format!("code {user}")
+    /// Under which name those of `user` are stored. `device` is the mark of a device on which they signed in before: who has
+    /// learnt the password and fails at codes does not keep them out there.
+    pub fn key(user: &str, device: Option<&str>) -> String {
+        match device {
+            Some(device) => format!("code {user} {device}"),
+            None => format!("code {user}"),
+        }
     }
 
     /// With one more at `now`, to be stored before the code is compared, so that a thousand at once are not all let
     /// through. The error is how many seconds to wait: then there is nothing to store.
     pub fn tried(mut self, now: UnixMillis) -> Result<Self, i64> {
-        self.0.retain(|at| now.since(*at) < WINDOW_MS);
-        if let Some(index) = self.0.len().checked_sub(PER_ACCOUNT) {
-            return Err((WINDOW_MS - now.since(self.0[index])).div_euclid(1_000) + 1);
+        self.0.retain(|at| now.since(*at) < CODES_MS);
+        let waits = [(PER_ACCOUNT, WINDOW_MS), (CODES, CODES_MS)];
+        let waits = waits.into_iter().filter_map(|(most, over_ms)| {
+            let first = self.0.get(self.0.len().checked_sub(most)?)?;
+            let left_ms = over_ms - now.since(*first);
+            (left_ms > 0).then(|| left_ms.div_euclid(1_000) + 1)
+        });
+        if let Some(seconds) = waits.max() {
+            return Err(seconds);
         }
         self.0.push(now);
         Ok(self)
@@ -237,6 +251,21 @@ mod tests {
         assert_eq!(attempt(WINDOW_MS), Ok(()));
         assert_eq!(attempt(WINDOW_MS), Err(2));
         assert_eq!(attempt(WINDOW_MS + 1_000), Ok(()));
-        assert_eq!(CodeAttempts::key("usr_1"), "code usr_1");
+    }
+
+    #[test]
+    fn code_attempts_of_a_day_are_few_and_those_of_a_known_device_are_its_own() {
+        let mut attempts = CodeAttempts::default();
+        let (mut taken, step) = (0, 60_000);
+        for at in (0..CODES_MS).step_by(60_000) {
+            if let Ok(after) = attempts.clone().tried(UnixMillis(at)) {
+                (attempts, taken) = (after, taken + 1);
+            }
+        }
+        assert_eq!(taken, CODES, "one a minute");
+        assert_eq!(attempts.clone().tried(UnixMillis(CODES_MS - step)), Err(61));
+        assert!(attempts.tried(UnixMillis(CODES_MS)).is_ok());
+        let keys = [None, Some("d1"), Some("d2")].map(|device| CodeAttempts::key("usr_1", device));
+        assert_eq!(keys, ["code usr_1", "code usr_1 d1", "code usr_1 d2"]);
     }
 }

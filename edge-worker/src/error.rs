@@ -13,6 +13,9 @@ use devflow_protocol::runner_api::Problem;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refused(pub(crate) &'static str);
 
+/// The code of [`ApiError::Forbidden`] that asks somebody to say again who they are.
+pub(crate) const PROOF_NEEDED: &str = "proof_needed";
+
 /// What is answered in place of what was asked for.
 #[derive(Debug)]
 pub(crate) enum ApiError {
@@ -129,14 +132,14 @@ impl ApiError {
         }
     }
 
-    /// The mark of its answer, where it refuses somebody.
+    /// The mark of its answer, where it refuses somebody. Who is asked for a proof may, and goes on after it.
     pub(crate) fn refusal(&self) -> Option<Refused> {
-        match self {
-            Self::Unauthenticated(..) | Self::Forbidden(..) | Self::Hidden(_) | Self::RateLimited(_) => {
-                Some(Refused(self.parts().1))
-            }
-            _ => None,
-        }
+        let refuses = match self {
+            Self::Forbidden(code, _) => *code != PROOF_NEEDED,
+            Self::Unauthenticated(..) | Self::Hidden(_) | Self::RateLimited(_) => true,
+            _ => false,
+        };
+        refuses.then(|| Refused(self.parts().1))
     }
 
     /// The status of the answer.

@@ -116,6 +116,7 @@ pub(crate) fn job(sequence: u8, work: Work) -> Job {
         lease: format!("lease-{sequence}"),
         not_before: UnixMillis(0),
         expires_at: UnixMillis(i64::MAX),
+        segment: None,
         work,
     }
 }

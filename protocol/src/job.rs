@@ -35,6 +35,11 @@ pub struct Job {
     pub not_before: UnixMillis,
     /// Not to be started after.
     pub expires_at: UnixMillis,
+    /// The newest signed segment of the audit trail when the job was signed: the runner is to witness it (see
+    /// [`crate::witness`]). Nobody on the way can keep it back, as they could with the one of a poll's answer. None before
+    /// the first segment, and for a runner that does not read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<Envelope>,
     /// What to do.
     pub work: Work,
 }

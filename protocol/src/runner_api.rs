@@ -94,6 +94,9 @@ pub struct PollRequest {
     /// Number of the segment of the audit trail that it saw last, 0 before the first. None where it keeps none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witnessed: Option<u64>,
+    /// It reads the segments that are signed into jobs, see [`crate::job::Job::segment`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub job_segments: bool,
     /// Which keys it trusts. None where it cannot follow statements about keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<KnownKeys>,

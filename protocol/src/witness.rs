@@ -63,6 +63,15 @@ impl Head {
             || (number == earlier + 1 && !follows)
             || (number == 1 && self.segment.previous != NOTHING)
     }
+
+    /// True where this one and `other` cannot be of one trail, whichever of them was seen first.
+    pub fn cannot_be_beside(&self, other: &Self) -> bool {
+        if self.segment.number < other.segment.number {
+            other.contradicts(self)
+        } else {
+            self.contradicts(other)
+        }
+    }
 }
 
 /// A line of what a server kept, as `host-runner status --audit` prints it.
@@ -75,4 +84,46 @@ pub struct Witness {
     pub seen_at: UnixMillis,
     /// The signed segment.
     pub envelope: Envelope,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn head(number: u64, head: &str, previous: &str) -> Head {
+        let segment = Segment {
+            edge: "edge-1".into(),
+            number,
+            previous: previous.into(),
+            first: 1,
+            last: 1,
+            rows: 1,
+            digest: String::new(),
+            sealed_at: UnixMillis(1),
+        };
+        Head {
+            segment,
+            head: head.into(),
+        }
+    }
+
+    #[test]
+    fn cannot_be_beside_tells_another_trail_in_whichever_order_it_was_seen() {
+        let second = head(2, "b", "a");
+        let cases = [
+            (head(1, "a", NOTHING), false),
+            (head(1, "x", NOTHING), true),
+            (head(2, "b", "a"), false),
+            (head(2, "x", "a"), true),
+            (head(3, "c", "b"), false),
+            (head(3, "c", "x"), true),
+            (head(4, "d", "x"), false),
+        ];
+        for (other, expected) in cases {
+            assert_eq!(second.cannot_be_beside(&other), expected, "{other:?}");
+            assert_eq!(other.cannot_be_beside(&second), expected, "{other:?}");
+        }
+    }
 }

@@ -31,9 +31,22 @@ impl Kept {
     }
 }
 
+/// A page that asks has no field in which passkeys are offered. A virtual key takes the first offer at once.
+const NO_OFFERS: &str = "if (window.PublicKeyCredential) PublicKeyCredential.isConditionalMediationAvailable = async () => false;";
+
 impl<'a> Authenticator<'a> {
-    /// The lock of the device itself: it checks who uses it, and keeps whose its passkeys are.
+    /// The lock of the device itself: it checks who uses it, and keeps whose its passkeys are. It is used where a page asks for
+    /// it, and not in fields.
     pub fn of_device(browser: &'a Browser) -> Result<Self> {
+        browser.tell(
+            "Page.addScriptToEvaluateOnNewDocument",
+            &json!({ "source": NO_OFFERS }),
+        )?;
+        Self::that_is_offered(browser)
+    }
+
+    /// The same, offered in fields, too.
+    pub fn that_is_offered(browser: &'a Browser) -> Result<Self> {
         Self::new(
             browser,
             &json!({
@@ -81,6 +94,13 @@ impl<'a> Authenticator<'a> {
     pub fn put(&self, kept: &Kept) -> Result<()> {
         let path = format!("/webauthn/authenticator/{}/credential", self.id);
         self.browser.command("POST", &path, Some(&kept.0)).map(drop)
+    }
+
+    /// Whether its person is there, who takes what it offers.
+    pub fn attend(&self, there: bool) -> Result<()> {
+        let parameters = json!({ "authenticatorId": self.id, "enabled": there });
+        self.browser
+            .tell("WebAuthn.setAutomaticPresenceSimulation", &parameters)
     }
 
     /// Takes it out of reach.

@@ -223,7 +223,12 @@ impl Browser {
     /// Shows pages as a phone of that many pixels does; a window itself cannot be as narrow.
     pub fn emulate(&self, width: u32, height: u32) -> Result<()> {
         let screen = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": true});
-        let body = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": screen});
+        self.tell("Emulation.setDeviceMetricsOverride", &screen)
+    }
+
+    /// A command of Chromium's own protocol.
+    pub(crate) fn tell(&self, command: &str, parameters: &Value) -> Result<()> {
+        let body = json!({"cmd": command, "params": parameters});
         self.command("POST", "/goog/cdp/execute", Some(&body)).map(drop)
     }
 

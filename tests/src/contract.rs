@@ -68,6 +68,14 @@ pub fn check(method: &str, path: &str, answer: &Answer) -> Result<()> {
             answer.status
         ),
     };
+    for (header, described) in told["headers"].as_object().into_iter().flatten() {
+        let missing =
+            resolved(described)["required"] == true && answer.header(&header.to_lowercase()).is_none();
+        ensure!(
+            !missing,
+            "{name} has no header {header}, which is in the document"
+        );
+    }
     let Some(contents) = told["content"].as_object() else {
         ensure!(
             answer.body.is_empty(),
@@ -104,7 +112,10 @@ mod tests {
     fn answer(status: u16, kind: &str, body: &Value) -> Answer {
         Answer {
             status,
-            headers: vec![("content-type".to_owned(), kind.to_owned())],
+            headers: vec![
+                ("content-type".to_owned(), kind.to_owned()),
+                ("ratelimit-policy".to_owned(), "\"api\";q=600;w=60".to_owned()),
+            ],
             body: body.to_string().into_bytes(),
         }
     }
@@ -119,6 +130,9 @@ mod tests {
         assert!(told("GET", "/nowhere", &good).contains("not in the document"));
         let without = answer(200, "application/json", &json!({ "items": [] }));
         assert!(told("GET", "/servers", &without).contains("\"next\" is a required property"));
+        let mut silent = good.clone();
+        silent.headers.pop();
+        assert!(told("GET", "/servers", &silent).contains("no header RateLimit-Policy"));
         let plain = answer(200, "text/html", &page);
         assert!(told("GET", "/servers", &plain).contains("text/html"));
         let wrong = answer(404, "application/problem+json", &json!({ "code": "not_found" }));

@@ -1,5 +1,6 @@
 //! A small HTTP client: no redirects followed, every status is an answer.
 
+use crate::contract;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::time::Duration;
@@ -80,8 +81,22 @@ impl Client {
         Self(config.into())
     }
 
-    /// One request. Bodies of answers are read up to 64 MiB.
+    /// One request. Bodies of answers are read up to 64 MiB. What the JSON API answers has to be what its document says.
     pub fn send(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Result<Answer> {
+        let answer = self.exchange(method, url, headers, body)?;
+        if let Some(path) = api_path(url).filter(|_| method != "HEAD") {
+            contract::check(method, path, &answer)?;
+        }
+        Ok(answer)
+    }
+
+    fn exchange(
         &self,
         method: &str,
         url: &str,
@@ -125,5 +140,30 @@ impl Client {
     /// `GET` with headers.
     pub fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Answer> {
         self.send("GET", url, headers, None)
+    }
+}
+
+/// The path behind `/api/v1` of an address of the JSON API.
+fn api_path(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let path = &rest[rest.find('/')?..];
+    path.strip_prefix("/api/v1").filter(|path| path.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn api_path_is_that_of_the_api_alone() {
+        assert_eq!(api_path("http://127.0.0.1:1/api/v1/key?a=b"), Some("/key?a=b"));
+        for other in [
+            "http://127.0.0.1:1/",
+            "http://127.0.0.1:1/hooks/api/v1/x",
+            "http://127.0.0.1:1",
+            "/api/v1/key",
+        ] {
+            assert_eq!(api_path(other), None, "{other}");
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! The JSON API as a person's session uses it, without a browser.
 
-use crate::contract;
 use crate::http::{Answer, Client};
 use crate::plain::Plain;
 use anyhow::Result;
@@ -37,8 +36,6 @@ impl Session {
         ];
         let bytes = body.map(|body| body.to_string().into_bytes());
         let url = format!("{}/api/v1{path}", self.base);
-        let answer = Client::default().send(method, &url, &headers, bytes.as_deref())?;
-        contract::check(method, path, &answer)?;
-        Ok(answer)
+        Client::default().send(method, &url, &headers, bytes.as_deref())
     }
 }

@@ -2,9 +2,12 @@
 
 use anyhow::{Context, Result, ensure};
 use devflow_tests::api::{Api, text};
-use devflow_tests::edge::Edge;
+use devflow_tests::edge::{EMAIL, Edge};
+use devflow_tests::house::{House, PASSWORD};
 use devflow_tests::http::Answer;
 use devflow_tests::places::Scratch;
+use devflow_tests::session::Session;
+use devflow_tests::webhook::{Delivery, Hook};
 use serde_json::{Value, json};
 
 fn start() -> Result<(Scratch, Edge, Api)> {
@@ -130,5 +133,120 @@ fn change_of_what_somebody_else_changed_is_refused() -> Result<()> {
     assert_eq!(shown["values"], json!({"B": "x", "C": "z"}));
     change(&environment, "PUT", Some("*"), all("3"))?.expect(200)?;
     assert_eq!(api.get(&environment)?["names"], json!(["A"]));
+    Ok(())
+}
+
+#[test]
+fn every_edit_takes_the_version_that_it_is_made_on() -> Result<()> {
+    let house = House::build()?;
+    let api = &house.api;
+    let (_, jane) = house.add("jane@example.com", &json!({"role": "viewer"}))?;
+    let (server, _) = api.add_server("two")?;
+    let endpoint = api.post(
+        "/endpoints",
+        &json!({"kind": "webhook", "name": "CI", "url": "https://ci.example.com/hook"}),
+        201,
+    )?;
+    let members = format!("/projects/{}/people", house.flowers.id);
+    let edits = [
+        (
+            format!("/people/{jane}"),
+            json!({"role": "maintainer"}),
+            json!({"projects": {&house.blog.id: "admin"}}),
+        ),
+        (
+            members,
+            json!({"email": "jane@example.com", "role": "admin"}),
+            json!({"email": "jane@example.com", "role": null}),
+        ),
+        (
+            format!("/servers/{server}"),
+            json!({"name": "three"}),
+            json!({"draining": true}),
+        ),
+        (
+            format!("/endpoints/{}", text(&endpoint, "/endpoint/id")?),
+            json!({"name": "CD"}),
+            json!({"enabled": false}),
+        ),
+    ];
+    for (path, first, second) in edits {
+        let tag = |answer: &Answer| answer.header("etag").map(str::to_owned).context("no etag");
+        let change =
+            |tag: &str, body: &Value| api.call_with("PATCH", &path, &[("if-match", tag)], Some(body));
+        let before = tag(&api.call("GET", &path, None)?)?;
+        let changed = change(&before, &first)?;
+        changed.expect(200)?;
+        let after = tag(&changed)?;
+        ensure!(
+            after == tag(&api.call("GET", &path, None)?)? && after != before,
+            "{path}"
+        );
+        refused(&change(&before, &second)?, 412, "precondition_failed")?;
+        ensure!(
+            tag(&api.call("GET", &path, None)?)? == after,
+            "{path} was changed all the same"
+        );
+        change(&after, &second)?.expect(200)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn sessions_of_ones_own_are_listed_and_ended_in_a_session_alone() -> Result<()> {
+    let house = House::build()?;
+    let begin = || Session::sign_in(house.edge.url(), EMAIL, &house.password);
+    let (here, there, elsewhere) = (begin()?, begin()?, begin()?);
+    ensure!(
+        house.api.call("GET", "/sessions", None)?.status == 403,
+        "a key has no sessions"
+    );
+    let current = |session: &Session| -> Result<(String, usize)> {
+        let list = session.call("GET", "/sessions", None)?.expect(200)?;
+        let items = list["items"].as_array().context("no items")?;
+        let own: Vec<&Value> = items.iter().filter(|item| item["current"] == true).collect();
+        ensure!(own.len() == 1, "{list}");
+        Ok((text(own[0], "/id")?, items.len()))
+    };
+    let (id, all) = current(&there)?;
+    ensure!(all >= 3 && current(&here)?.0 != id);
+    let end = |path: &str| here.call("POST", path, Some(&json!({})));
+    ensure!(end(&format!("/sessions/{id}/revoke"))?.status == 204);
+    ensure!(there.call("GET", "/sessions", None)?.status == 401);
+    ensure!(end(&format!("/sessions/{id}/revoke"))?.status == 404);
+    ensure!(elsewhere.call("GET", "/sessions", None)?.status == 200);
+    ensure!(end("/sessions/revoke")?.status == 204);
+    ensure!(elsewhere.call("GET", "/sessions", None)?.status == 401);
+    ensure!(current(&here)?.1 == 1);
+    Ok(())
+}
+
+#[test]
+fn hook_gets_another_secret_and_is_tried_out() -> Result<()> {
+    let house = House::build()?;
+    let (api, path) = (&house.api, format!("/projects/{}/hook", house.flowers.id));
+    let ping = |hook: &Hook| Delivery::new("ping", &json!({"zen": "x"})).send(hook);
+    let old = &house.flowers.hook;
+    ensure!(ping(old)?.status < 300);
+    let made = api.post(&format!("{path}/secret"), &json!({}), 201)?;
+    let new = Hook {
+        url: text(&made, "/url")?,
+        secret: text(&made, "/secret")?,
+    };
+    ensure!(new.url == old.url && new.secret != old.secret, "{made}");
+    ensure!(ping(old)?.status == 401 && ping(&new)?.status < 300);
+    let tried = api.post(&format!("{path}/test"), &json!({}), 201)?;
+    let delivery = text(&tried, "/delivery")?;
+    api.get(&format!("/deliveries/{delivery}"))?;
+
+    // Who may change settings and not see secrets makes none.
+    house.add("jane@example.com", &json!({"role": "maintainer"}))?;
+    let jane = Session::sign_in(house.edge.url(), "jane@example.com", PASSWORD)?;
+    let refused = jane.call("POST", &format!("{path}/secret"), Some(&json!({})))?;
+    ensure!(
+        refused.status == 403 && ping(&new)?.status < 300,
+        "{:.400}",
+        refused.text()
+    );
     Ok(())
 }

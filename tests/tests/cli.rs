@@ -4,11 +4,12 @@ use anyhow::{Context, Result, ensure};
 use devflow_tests::browser::Browser;
 use devflow_tests::cli::Cli;
 use devflow_tests::edge::EMAIL;
-use devflow_tests::process::free_port;
+use devflow_tests::process::{free_port, output};
 use devflow_tests::server::{Installation, Parts};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -156,5 +157,27 @@ fn command_without_an_answer_ends_with_its_own_code_and_soon() -> Result<()> {
     );
     let plain = cli.run_with(&["login", "http://devflow.example.com"], "dfp_somekey\n")?;
     ensure!(plain.code == 2 && plain.err.contains("unencrypted"), "{plain:?}");
+    Ok(())
+}
+
+#[test]
+fn completions_of_each_shell_know_the_commands() -> Result<()> {
+    let scratch = devflow_tests::places::Scratch::new()?;
+    let cli = Cli::new(&scratch.path().join("home"), scratch.path());
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = cli.run(&["completions", shell])?.expect(0)?;
+        for word in ["devflow", "rollback", "--follow"] {
+            ensure!(script.contains(word), "{shell} does not know {word}");
+        }
+    }
+    let script = scratch.path().join("devflow.bash");
+    fs::write(&script, cli.run(&["completions", "bash"])?.expect(0)?)?;
+    let ask = "source \"$1\"; COMP_WORDS=(devflow ro); COMP_CWORD=1; _devflow devflow ro devflow; echo \"${COMPREPLY[@]}\"";
+    let told = output(
+        Command::new("bash")
+            .args(["--norc", "-c", ask, "bash"])
+            .arg(&script),
+    )?;
+    assert_eq!(told.trim(), "rollback");
     Ok(())
 }

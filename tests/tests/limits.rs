@@ -53,11 +53,15 @@ fn who_asks_too_often_is_refused_and_nobody_else() -> Result<()> {
 
     let known = api.call("GET", "/key", None)?;
     ensure!(known.header("ratelimit-policy") == Some("\"api\";q=600;w=60"));
+    let hidden = api.call("GET", "/projects/prj_01h2e8kqvbfwea724h75qc655w", None)?;
+    ensure!(hidden.status == 404 && hidden.header("ratelimit-policy") == known.header("ratelimit-policy"));
     let refused = until_refused(600, || api.call("GET", "/key", None))?;
     check(&refused, "\"api\";q=600;w=60")?;
 
     // Keys that are not taken count for their address, as sign-ins do.
     let stranger = api.with_key("dfp_nobody");
+    let unknown = stranger.call("GET", "/key", None)?;
+    ensure!(unknown.status == 401 && unknown.header("ratelimit-policy") == Some("\"door\";q=30;w=60"));
     let refused = until_refused(30, || stranger.call("GET", "/key", None))?;
     check(&refused, "\"door\";q=30;w=60")?;
     Ok(())

@@ -3,7 +3,6 @@
 use anyhow::{Context, Result, ensure};
 use devflow_tests::browser::Browser;
 use devflow_tests::cli::Cli;
-use devflow_tests::contract;
 use devflow_tests::edge::EMAIL;
 use devflow_tests::house::House;
 use devflow_tests::http::{Answer, Client};
@@ -19,9 +18,7 @@ fn ask(house: &House, path: &str, body: &Value) -> Result<Answer> {
     let url = format!("{}/api/v1{path}", house.edge.url());
     let bytes = body.to_string().into_bytes();
     let headers = [("content-type", "application/json")];
-    let answer = Client::default().send("POST", &url, &headers, Some(&bytes))?;
-    contract::check("POST", path, &answer)?;
-    Ok(answer)
+    Client::default().send("POST", &url, &headers, Some(&bytes))
 }
 
 fn text<'v>(value: &'v Value, name: &str) -> Result<&'v str> {

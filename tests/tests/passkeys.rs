@@ -80,6 +80,37 @@ fn passkey_signs_in_alone_and_after_the_password() -> Result<()> {
 }
 
 #[test]
+fn passkey_that_is_chosen_in_the_field_signs_in() -> Result<()> {
+    let house = House::build_named()?;
+    let browser = house.browse()?;
+    let lock = Authenticator::that_is_offered(&browser)?;
+    browser.add_first_passkey(house.edge.url(), "Laptop")?;
+    browser.click("main a.button.main")?;
+    lock.attend(false)?;
+    browser.sign_out()?;
+    // The offer waits, and takes nothing from who signs in otherwise.
+    browser.fill("#email", EMAIL)?;
+    browser.fill("#password", "not it at all")?;
+    browser.click("form[action='/sign-in'] button")?;
+    browser.shows("E-mail address or password are wrong", SOON)?;
+    lock.attend(true)?;
+    browser.shows("Projects", SOON)?;
+    browser.open(&format!("{}/activity", house.edge.url()))?;
+    browser.shows("Used a passkey of", SOON)?;
+
+    // The button ends the offer that waits.
+    lock.attend(false)?;
+    browser.sign_out()?;
+    browser.click("pass-key button")?;
+    lock.attend(true)?;
+    browser.shows("Projects", SOON)?;
+    let errors = browser.console()?;
+    let foreign: Vec<&String> = errors.iter().filter(|error| !error.contains("401")).collect();
+    ensure!(foreign.is_empty(), "the console has: {foreign:#?}");
+    Ok(())
+}
+
+#[test]
 fn key_that_is_only_touched_follows_the_password() -> Result<()> {
     let house = House::build_named()?;
     let browser = house.browse()?;

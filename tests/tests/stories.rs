@@ -14,6 +14,7 @@ mod dashboard;
 mod edge_alone;
 mod enrolment;
 mod faults;
+mod foreign_pages;
 mod hostile;
 mod keys;
 mod limits;

@@ -3,7 +3,7 @@
 use super::limits::Limit;
 use super::{Access, Needs, On, Route, refusals};
 use crate::app::AppState;
-use crate::auth::{Actor, Caller, SignedIn, address, check_csrf, header_token, not_signed_in};
+use crate::auth::{Actor, Caller, SignedIn, check_csrf, header_token, network, not_signed_in};
 use crate::error::ApiError;
 use crate::idempotency;
 use crate::store::access;
@@ -61,9 +61,13 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
     let Some(needs) = guard.needs(request.method(), &path) else {
         return guard.no_such_method(&path);
     };
+    let told = Limit::told(needs, request.method()).filter(|_| path.starts_with("/api/"));
     let (who, response) = pass(&guard.state, needs, &path, request, next).await;
     refusals::note(&guard.state, who.as_ref(), needs, &path, &response);
-    response
+    match told {
+        Some(limit) => limit.tell(response),
+        None => response,
+    }
 }
 
 /// The answer, with who asked as far as that is known.
@@ -85,8 +89,7 @@ async fn pass(
         Ok(known) => known,
         Err((_, ApiError::Unauthenticated(..))) if is_page(path) => return (None, not_signed_in(&request)),
         Err((who, error)) => {
-            let counted = SendFuture::new(count_unknown(state, &request, &error)).await;
-            return (who, counted.err().unwrap_or_else(|| error.into_response()));
+            return (who, SendFuture::new(unknown(state, &request, error)).await);
         }
     };
     let actor = caller.actor.clone();
@@ -102,29 +105,31 @@ async fn pass(
     }
     request.extensions_mut().insert(caller);
     let response = idempotency::run(state, &actor, request, next).await;
-    let response = if api { Limit::Api.tell(response) } else { response };
     (Some(actor), response)
 }
 
-/// Counts a request that needs nobody: deliveries by their hook, attempts to come in by their address.
+/// Counts a request that needs nobody: deliveries by their hook, attempts to come in by their network.
 async fn count_open(state: &AppState, needs: Needs, request: &Request) -> Result<(), Response> {
     match Limit::of(needs, request.method()) {
         Some(Limit::Hook) => {
             let hook = request.uri().path().rsplit('/').next().unwrap_or_default();
             Limit::Hook.count(state, hook).await
         }
-        Some(limit) => limit.count(state, &address(request.headers())).await,
+        Some(limit) => limit.count(state, &network(request.headers())).await,
         None => Ok(()),
     }
 }
 
-/// Counts a key that is not taken, so that nobody tries many.
-async fn count_unknown(state: &AppState, request: &Request, error: &ApiError) -> Result<(), Response> {
+/// The answer to somebody who is not known. A key that is not taken is counted, so that nobody tries many.
+async fn unknown(state: &AppState, request: &Request, error: ApiError) -> Response {
     let tried = request.headers().contains_key(header::AUTHORIZATION);
-    if tried && matches!(error, ApiError::Unauthenticated(..)) {
-        return Limit::Door.count(state, &address(request.headers())).await;
+    if !tried || !matches!(error, ApiError::Unauthenticated(..)) {
+        return error.into_response();
     }
-    Ok(())
+    match Limit::Door.count(state, &network(request.headers())).await {
+        Ok(()) => Limit::Door.tell(error.into_response()),
+        Err(refused) => refused,
+    }
 }
 
 /// Pages are for people with a session, and send others to sign in.

@@ -16,7 +16,7 @@ const STANDING: HeaderName = HeaderName::from_static("ratelimit");
 
 /// What is counted. `wrangler.toml` has the same numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Limit {
+pub(crate) enum Limit {
     /// Attempts to come in, by address: forms of sign-in, set-up and invitations, and keys that are not taken.
     Door,
     /// Deliveries, by hook.
@@ -34,6 +34,14 @@ impl Limit {
             Needs::Open(Door::Provider) => Some(Self::Hook),
             Needs::Open(Door::Anybody | Door::Token) if *method == Method::POST => Some(Self::Door),
             Needs::Open(_) | Needs::May(..) => None,
+        }
+    }
+
+    /// What answers of a route of the API tell: under what it is counted.
+    pub(crate) fn told(needs: Needs, method: &Method) -> Option<Self> {
+        match needs {
+            Needs::May(..) => Some(Self::Api),
+            Needs::Open(_) => Self::of(needs, method),
         }
     }
 
@@ -64,11 +72,11 @@ impl Limit {
         }
     }
 
-    /// Tells the limit with an answer, as the IETF's draft of `RateLimit` header fields has it.
+    /// Tells the limit with an answer that tells none yet, as the IETF's draft of `RateLimit` header fields has it.
     pub(super) fn tell(self, mut response: Response) -> Response {
         let policy = format!("\"{}\";q={};w={WINDOW_S}", self.name(), self.per_window());
         if let Ok(policy) = HeaderValue::from_str(&policy) {
-            response.headers_mut().insert(POLICY, policy);
+            response.headers_mut().entry(POLICY).or_insert(policy);
         }
         response
     }
@@ -110,6 +118,7 @@ pub(crate) async fn count_wrong_code(state: &AppState, user: &UserId) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use devflow_domain::access::Action;
 
     #[test]
     fn limits_are_those_of_the_configuration() {
@@ -135,6 +144,21 @@ mod tests {
         assert_eq!(of(Door::Anybody, Method::GET), None);
         assert_eq!(of(Door::Provider, Method::POST), Some(Limit::Hook));
         assert_eq!(of(Door::Runner, Method::POST), None);
+    }
+
+    #[test]
+    fn answers_of_the_api_tell_what_they_are_counted_under_once() {
+        let told = |needs, method| Limit::told(needs, &method);
+        assert_eq!(
+            told(Needs::may(Action::Enter), Method::GET),
+            Some(Limit::Api),
+            "also where it is refused"
+        );
+        assert_eq!(told(Needs::Open(Door::Token), Method::POST), Some(Limit::Door));
+        assert_eq!(told(Needs::Open(Door::Anybody), Method::GET), None);
+        let response = Limit::Api.tell(Limit::Door.tell(().into_response()));
+        let policies: Vec<_> = response.headers().get_all(POLICY).iter().collect();
+        assert_eq!(policies, [r#""door";q=30;w=60"#]);
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub(crate) mod refusals;
 mod tests;
 
 pub(crate) use grants::Access;
+#[cfg(test)]
+pub(crate) use limits::Limit;
 pub(crate) use limits::count_wrong_code;
 
 use crate::app::AppState;

@@ -51,7 +51,7 @@ pub(crate) fn note_wanted(state: &AppState, who: Option<&Actor>, wanted: &str, r
 mod tests {
     use super::*;
     use crate::access::Door;
-    use crate::error::ApiError;
+    use crate::error::{ApiError, PROOF_NEEDED};
     use axum::response::IntoResponse as _;
     use devflow_domain::access::Action;
 
@@ -77,6 +77,7 @@ mod tests {
             ApiError::ClockSkew(1),
             ApiError::invalid("name", "too long"),
             ApiError::Conflict("busy", text()),
+            ApiError::Forbidden(PROOF_NEEDED, text()),
         ] {
             assert_eq!(none.refusal(), None);
         }

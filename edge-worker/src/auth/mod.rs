@@ -15,7 +15,7 @@ pub(crate) mod second;
 pub(crate) use caller::{Actor, Caller, SignedIn, check_csrf, header_token, not_signed_in, request_cookie};
 pub(crate) use join::{invitation, join};
 pub(crate) use passkeys::Answer;
-pub(crate) use place::{address, device_name};
+pub(crate) use place::{device_name, network};
 
 use crate::app::AppState;
 use crate::crypt;
@@ -288,7 +288,10 @@ pub(crate) async fn prove(
                 other => other,
             })?;
         }
-        Proof::Code(code) => second::check(state, &signed_in.user, signed_in.user.as_str(), code).await?,
+        Proof::Code(code) => {
+            let user = &signed_in.user;
+            second::check(state, headers, user, user.as_str(), code).await?;
+        }
         Proof::Passkey(answer) => passkeys::prove(state, signed_in, answer).await?,
     }
     let (now, token) = (platform::now(), crypt::token(platform::entropy()));

@@ -33,9 +33,13 @@ pub(super) enum Ask {
         stored: Option<String>,
     },
     /// Counts an attempt at a second factor; it is forgotten when it succeeds.
-    TryCode { user: String },
+    TryCode {
+        user: String,
+        /// The mark of a device that the account knows.
+        device: Option<String>,
+    },
     /// The attempt succeeded.
-    CodeFitted { user: String },
+    CodeFitted { user: String, device: Option<String> },
     /// Counts a refusal.
     Refused { refusal: Refusal },
     /// Lets a login wait.
@@ -109,9 +113,13 @@ impl DurableObject for Auth {
                 let counters = attempts::of_password(&account, &address, device.as_deref());
                 self.verify(&counters, &password, stored.as_deref())
             }
-            Ask::TryCode { user } => self.try_code(&user).await?,
-            Ask::CodeFitted { user } => {
-                self.state.storage().delete(&CodeAttempts::key(&user)).await?;
+            Ask::TryCode { user, device } => {
+                self.try_code(&CodeAttempts::key(&user, device.as_deref()))
+                    .await?
+            }
+            Ask::CodeFitted { user, device } => {
+                let key = CodeAttempts::key(&user, device.as_deref());
+                self.state.storage().delete(&key).await?;
                 Reply::Done
             }
             Ask::Refused { refusal } => self.count_refusal(&refusal).await?,
@@ -266,11 +274,11 @@ impl Auth {
 
     /// Counts in the storage before the code is compared. Nobody comes between reading and writing: while an object
     /// waits for its storage, the runtime hands it no other request.
-    async fn try_code(&self, user: &str) -> Result<Reply> {
-        let (storage, key) = (self.state.storage(), CodeAttempts::key(user));
-        let before: CodeAttempts = storage.get(&key).await?.unwrap_or_default();
+    async fn try_code(&self, key: &str) -> Result<Reply> {
+        let storage = self.state.storage();
+        let before: CodeAttempts = storage.get(key).await?.unwrap_or_default();
         match before.tried(platform::now()) {
-            Ok(after) => storage.put(&key, after).await.map(|()| Reply::Done),
+            Ok(after) => storage.put(key, after).await.map(|()| Reply::Done),
             Err(seconds) => Ok(Reply::Wait { seconds }),
         }
     }

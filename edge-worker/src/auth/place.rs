@@ -2,16 +2,23 @@
 
 use crate::store::users::Place;
 use axum::http::HeaderMap;
+use devflow_domain::attempts;
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// Where a request comes from, as Cloudflare says it.
-pub(crate) fn address(headers: &HeaderMap) -> String {
+pub(super) fn address(headers: &HeaderMap) -> String {
     header(headers, "cf-connecting-ip")
         .unwrap_or("unknown")
         .to_owned()
+}
+
+/// The network that a request comes from: what is counted by its address is counted so, for whoever has an IPv6 address has
+/// very many.
+pub(crate) fn network(headers: &HeaderMap) -> String {
+    attempts::network(&address(headers))
 }
 
 /// Browser, system, address and country of a request.
@@ -71,6 +78,20 @@ fn device(agent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn network_is_one_address_or_the_64_bits_that_somebody_has() {
+        let from = |address: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("cf-connecting-ip", HeaderValue::from_static(address));
+            network(&headers)
+        };
+        assert_eq!(from("192.0.2.7"), "192.0.2.7");
+        assert_eq!(from("2001:db8:0:7::1"), from("2001:db8:0:7:ffff:ffff:ffff:ffff"));
+        assert_ne!(from("2001:db8:0:7::1"), from("2001:db8:0:8::1"));
+        assert_eq!(network(&HeaderMap::new()), "unknown");
+    }
 
     #[test]
     fn device_names_browser_and_system() {

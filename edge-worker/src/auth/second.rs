@@ -3,7 +3,7 @@
 
 use super::account::end_others;
 use super::object::{Ask, Reply};
-use super::{Caller, SignedIn, ask, cookie, passkeys, start_session};
+use super::{Caller, SignedIn, ask, cookie, device, passkeys, start_session};
 use crate::app::AppState;
 use crate::crypt;
 use crate::error::ApiError;
@@ -110,7 +110,7 @@ pub(crate) async fn finish(
     code: &str,
 ) -> Result<Vec<String>, ApiError> {
     let user = open_step(state, step).await?;
-    check(state, &user.id, activity::STRANGER, code).await?;
+    check(state, headers, &user.id, activity::STRANGER, code).await?;
     start_session(state, headers, &user.id).await
 }
 
@@ -123,10 +123,18 @@ fn wrong() -> ApiError {
 
 /// Checks a code of the app or a recovery code, and spends it. A wrong one goes on record as done by `actor`: before it
 /// fits, nobody knows who signs in.
-pub(super) async fn check(state: &AppState, user: &UserId, actor: &str, code: &str) -> Result<(), ApiError> {
+pub(super) async fn check(
+    state: &AppState,
+    headers: &HeaderMap,
+    user: &UserId,
+    actor: &str,
+    code: &str,
+) -> Result<(), ApiError> {
     let typed = Typed::read(code).ok_or_else(wrong)?;
+    let device = device::known(state, headers, user);
     let attempt = Ask::TryCode {
         user: user.to_string(),
+        device: device.clone(),
     };
     if let Reply::Wait { seconds } = ask(state, &attempt).await? {
         return Err(ApiError::RateLimited(seconds));
@@ -148,6 +156,7 @@ pub(super) async fn check(state: &AppState, user: &UserId, actor: &str, code: &s
     }
     let fitted = Ask::CodeFitted {
         user: user.to_string(),
+        device,
     };
     ask(state, &fitted).await.map(drop)
 }

@@ -2,7 +2,7 @@
 
 use super::components::{differing, rename};
 use super::describe::Operation;
-use crate::access::{Needs, Route};
+use crate::access::{Limit, Needs, Route};
 use axum::http::Method;
 use devflow_domain::access::{Role, Scope};
 use devflow_protocol::runner_api::Problem;
@@ -39,6 +39,11 @@ fn operation(route: &Route, found: &Operation) -> Value {
         parameters.push(json!({ "$ref": "#/components/parameters/IdempotencyKey" }));
     }
     let mut answers = found.answers.clone();
+    if Limit::told(route.needs, &route.method).is_some() {
+        for answer in answers.values_mut() {
+            answer["headers"]["RateLimit-Policy"] = json!({ "$ref": "#/components/headers/RateLimitPolicy" });
+        }
+    }
     answers.insert(
         "default".to_owned(),
         json!({ "$ref": "#/components/responses/Problem" }),
@@ -100,11 +105,23 @@ fn frame() -> Value {
                 },
             },
             "headers": {
-                "ETag": { "description": "Names this version, for `If-Match`.", "schema": { "type": "string" } },
+                "ETag": {
+                    "description": "Names this version, for `If-Match`.", "required": true,
+                    "schema": { "type": "string" },
+                },
+                "RateLimitPolicy": {
+                    "description": "What the request is counted under, how many there may be (`q`) in how many seconds (`w`).",
+                    "required": true, "schema": { "type": "string" },
+                },
+                "RetryAfter": {
+                    "description": "Seconds until it makes sense again, where there were too many requests (429).",
+                    "schema": { "type": "integer" },
+                },
             },
             "responses": {
                 "Problem": {
                     "description": "What is wrong and what to do.",
+                    "headers": { "Retry-After": { "$ref": "#/components/headers/RetryAfter" } },
                     "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
                 },
             },
@@ -197,6 +214,52 @@ fn document_has_every_route_of_the_api_and_no_other() {
         told, there,
         "a route of the API is added by `Routes::api`, then docs/openapi.json is made again with UPDATE_DOCS=1"
     );
+}
+
+/// Places of objects in a schema that would take fields which nobody named.
+fn open_objects(schema: &Value, all: &Value, seen: &mut BTreeSet<String>, open: &mut Vec<String>) {
+    match schema {
+        Value::Object(fields) => {
+            if let Some(place) = fields.get("$ref").and_then(Value::as_str) {
+                let named = place.strip_prefix('#').and_then(|pointer| all.pointer(pointer));
+                if seen.insert(place.to_owned()) {
+                    open_objects(named.unwrap_or(&Value::Null), all, seen, open);
+                }
+            }
+            let names = fields.get("properties").and_then(Value::as_object);
+            if names.is_some() && fields.get("additionalProperties") != Some(&json!(false)) {
+                open.push(
+                    names
+                        .map(|names| names.keys().cloned().collect::<Vec<_>>().join(", "))
+                        .unwrap_or_default(),
+                );
+            }
+            fields
+                .values()
+                .for_each(|value| open_objects(value, all, seen, open));
+        }
+        Value::Array(items) => items.iter().for_each(|item| open_objects(item, all, seen, open)),
+        _ => {}
+    }
+}
+
+#[test]
+fn bodies_of_requests_take_no_field_that_nobody_named() {
+    let kept: Value = serde_json::from_str(super::TEXT).unwrap();
+    let paths = kept["paths"].as_object().unwrap();
+    let mut bodies = 0;
+    for (path, verbs) in paths {
+        for (verb, operation) in verbs.as_object().unwrap() {
+            let Some(body) = operation.get("requestBody") else {
+                continue;
+            };
+            bodies += 1;
+            let (mut seen, mut open) = (BTreeSet::new(), vec![]);
+            open_objects(body, &kept, &mut seen, &mut open);
+            assert_eq!(open, Vec::<String>::new(), "{verb} {path}");
+        }
+    }
+    assert!(bodies > 20, "{bodies}");
 }
 
 #[test]

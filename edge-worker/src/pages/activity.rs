@@ -9,6 +9,7 @@ use crate::error::ApiError;
 use crate::extract::Query;
 use crate::platform;
 use crate::service::FLEET;
+use crate::store::archives::{self, ProblemRow};
 use crate::store::dashboard::{self, FEED_LOOKED_THROUGH, FeedEnd, FeedFilter, FeedRow};
 use crate::store::{InBatch as _, Page, activity};
 use askama::Template;
@@ -33,6 +34,8 @@ pub(crate) struct Row {
 #[template(path = "activity.html")]
 pub(crate) struct ActivityPage {
     pub(crate) shell: Shell,
+    /// What is wrong with the trail itself.
+    pub(crate) problem: Option<String>,
     pub(crate) rows: Vec<Row>,
     pub(crate) next: Option<String>,
     pub(crate) what: String,
@@ -139,6 +142,7 @@ fn sentence(action: &str) -> String {
         "server.remove" => "Removed the server",
         "server.inspect" => "Had a repository looked at by",
         "server.ping" => "Tested the connection of",
+        "audit.broken" => "Found the audit trail to be another one than was sealed:",
         "audit.export" => "Exported the audit trail",
         "keys.job_key" => "Signs jobs with a new key",
         "key.create" => "Made an API key",
@@ -149,7 +153,6 @@ fn sentence(action: &str) -> String {
         "key.log_out" => "Logged a device out, whose API key has ended",
         "refusal.not_allowed" => "Was refused what their role or key does not cover:",
         "refusal.not_found" => "Was refused what they may not see:",
-        "refusal.proof_needed" => "Had to say again who they are for:",
         "refusal.second_factor_needed" => "Had to set up a second factor first for:",
         "refusal.csrf" => "Was refused for a form that is not theirs, or out of date:",
         "refusal.foreign_origin" => "Was refused for a request from a page of another site",
@@ -288,11 +291,12 @@ pub(crate) async fn list(
             .unwrap_or_default(),
         who: look.who.trim(),
     };
-    let mut batch = vec![dashboard::feed(before, &filter)];
+    let mut batch = vec![dashboard::feed(before, &filter), archives::problem()];
     batch.extend((!filter.is_empty()).then(|| dashboard::feed_end(before)));
     let answers = state.db.batch(batch).await?;
     let rows: Vec<FeedRow> = answers.first().rows()?;
-    let end: Option<FeedEnd> = answers.get(1).first_row()?;
+    let problem: Option<ProblemRow> = answers.get(1).first_row()?;
+    let end: Option<FeedEnd> = answers.get(2).first_row()?;
     let page = Page::of(dashboard::FEED_ROWS, rows, |row| row.id.to_string());
     let next = next(&page, end.as_ref());
     let next = next.map(|next| {
@@ -306,6 +310,7 @@ pub(crate) async fn list(
     let now = platform::now();
     visitor.page(&ActivityPage {
         shell: visitor.shell("Activity", Section::Activity, Some(FLEET.to_owned())),
+        problem: problem.map(|row| row.problem),
         rows: page.items.iter().map(|row| list_row(row, now)).collect(),
         next,
         what: look.what,

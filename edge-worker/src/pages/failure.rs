@@ -3,6 +3,7 @@
 use super::assets;
 use super::shell::Theme;
 use super::web;
+use crate::error::PROOF_NEEDED;
 use askama::Template;
 use axum::body::to_bytes;
 use axum::extract::Request;
@@ -76,7 +77,7 @@ pub(crate) async fn as_pages(request: Request, next: Next) -> Response {
         .ok()
         .and_then(|bytes| serde_json::from_slice::<Problem>(&bytes).ok());
     match problem.as_ref().map(|problem| problem.code.as_str()) {
-        Some("proof_needed") => return web::go(&web::query("/prove", &[("next", &back)])),
+        Some(PROOF_NEEDED) => return web::go(&web::query("/prove", &[("next", &back)])),
         Some("second_factor_needed") => return web::go("/account/second-factor"),
         _ => {}
     }
@@ -108,7 +109,7 @@ mod tests {
     }
 
     async fn secret() -> ApiError {
-        ApiError::Forbidden("proof_needed", "Say again who you are.".to_owned())
+        ApiError::Forbidden(PROOF_NEEDED, "Say again who you are.".to_owned())
     }
 
     async fn fine() -> &'static str {

@@ -1,5 +1,6 @@
 //! Old segments of the audit trail, on their way to the bucket and back into an export.
 
+use crate::platform;
 use crate::store::archives::{self, ArchiveRow, BeginRow, NewArchive};
 use crate::store::audit::{self, JobKeyRow, SegmentRow, TrailRow, lines};
 use crate::store::{Db, StoreError};
@@ -16,8 +17,10 @@ use worker::Bucket;
 const ROWS: usize = 500;
 /// Segments that are looked at for one archive.
 const SEGMENTS: usize = 100;
-/// Between two archives: so a long past is moved bit by bit, some 12,000 rows a day.
+/// Between two archives: so a long past is moved bit by bit, some 12,000 rows a day. Also between two looks at a trail that is
+/// not as it was sealed.
 const PAUSE_MS: i64 = 3_600_000;
+const MINUTE_MS: i64 = 60_000;
 
 /// Segments and their rows, all old enough and as they were sealed.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,8 +55,13 @@ fn choose(
                 }
                 let last = rows.last().map(|row| row.id);
                 let after = end.as_ref().map(|(number, head)| (*number, head.as_str()));
-                let proven = prove(envelope, &std::mem::take(&mut rows), keys, after)
-                    .map_err(|problem| format!("the audit trail behind row {last:?}: {problem}"))?;
+                let proven =
+                    prove(envelope, &std::mem::take(&mut rows), keys, after).map_err(
+                        |problem| match last {
+                            Some(last) => format!("up to row {last}: {problem}"),
+                            None => format!("a segment without rows: {problem}"),
+                        },
+                    )?;
                 let mut whole = chosen.map_or_else(Vec::new, |chosen| chosen.lines);
                 whole.append(&mut open);
                 whole.push(line);
@@ -105,8 +113,24 @@ async fn read(bucket: &Bucket, object: &str) -> Result<Vec<u8>, StoreError> {
     body.bytes().await.map_err(failed)
 }
 
-/// Moves the oldest segments to the bucket whose rows are all from before `before`; false where there are none, or where
-/// some were moved a moment ago.
+/// Whether a trail that was not as it was sealed is looked at again in this minute.
+fn looks_again(now: UnixMillis) -> bool {
+    now.0.rem_euclid(PAUSE_MS) < MINUTE_MS
+}
+
+/// Says once that the trail is not as it was sealed: what is told each minute is read by nobody.
+async fn tell(db: &Db, problem: &str, now: UnixMillis) -> Result<(), StoreError> {
+    let answers = db.batch(archives::note_problem(problem, now).into()).await?;
+    if answers.first().is_some_and(|answer| answer.changes() > 0) {
+        platform::log_error(&format!(
+            "the audit trail is not as it was sealed ({problem}), so nothing more of it moves to the bucket"
+        ));
+    }
+    Ok(())
+}
+
+/// Moves the oldest segments to the bucket whose rows are all from before `before`; false where there are none, where some
+/// were moved a moment ago, or where they are not as they were sealed.
 pub(crate) async fn archive_more(
     db: &Db,
     bucket: &Bucket,
@@ -114,7 +138,9 @@ pub(crate) async fn archive_more(
     now: UnixMillis,
 ) -> Result<bool, StoreError> {
     let begin: Option<BeginRow> = db.first(archives::due(before, now.plus(-PAUSE_MS))).await?;
-    let Some(begin) = begin else { return Ok(false) };
+    let Some(begin) = begin.filter(|begin| begin.problem.is_none() || looks_again(now)) else {
+        return Ok(false);
+    };
     let mut segments: Vec<SegmentRow> = db
         .all(audit::segments_after(begin.last.unwrap_or(0), SEGMENTS))
         .await?;
@@ -125,8 +151,14 @@ pub(crate) async fn archive_more(
     let lines = lines(rows, segments)?;
     let keys: Vec<JobKeyRow> = db.all(audit::job_keys()).await?;
     let keys: Vec<VerifyingKey> = keys.iter().filter_map(JobKeyRow::key).collect();
-    let chosen = choose(lines, begin.number.zip(begin.head), &keys, before).map_err(failed)?;
+    let chosen = match choose(lines, begin.number.zip(begin.head), &keys, before) {
+        Ok(chosen) => chosen,
+        Err(problem) => return tell(db, &problem, now).await.map(|()| false),
+    };
     let Some(chosen) = chosen else { return Ok(false) };
+    if begin.problem.is_some() {
+        db.run(archives::forget_problem()).await?;
+    }
     let object = format!("audit/{:010}-{}.jsonl.gz", chosen.number, &chosen.head[..16]);
     let packed = pack(&chosen.lines).map_err(failed)?;
     bucket
@@ -242,16 +274,22 @@ mod tests {
         if let Line::Row { row, .. } = &mut lines[1] {
             row.actor = "usr_2".to_owned();
         }
+        let problem = chosen(lines, 9_999).unwrap_err();
         assert!(
-            chosen(lines, 9_999)
-                .unwrap_err()
-                .contains("the rows are not those")
+            problem.starts_with("up to row 2: the rows are not those"),
+            "{problem}"
         );
         let later = trail(&[1, 1]).split_off(2);
         assert!(
             chosen(later, 9_999).is_err(),
             "what is behind nothing follows something"
         );
+    }
+
+    #[test]
+    fn trail_that_is_not_as_it_was_sealed_is_looked_at_once_an_hour() {
+        let minutes = (0..3 * 60).filter(|minute| looks_again(UnixMillis(minute * MINUTE_MS + 1_500)));
+        assert_eq!(minutes.collect::<Vec<_>>(), [0, 60, 120]);
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub(crate) struct Seal<'a> {
     pub(crate) lease: &'a str,
     pub(crate) now: UnixMillis,
     pub(crate) expires_at: UnixMillis,
+    /// The runner reads segments of the audit trail in jobs.
+    pub(crate) with_segment: bool,
     /// Fresh for each call.
     pub(crate) entropy: [u8; 32],
 }
@@ -63,6 +65,7 @@ pub(crate) fn build(materials: &Materials, seal: &Seal<'_>) -> Result<Envelope, 
         // A runner whose clock is a little behind may start at once.
         not_before: seal.now.plus(-60_000),
         expires_at: seal.expires_at,
+        segment: segment(materials).filter(|_| seal.with_segment),
         work: work(materials, seal)?,
     };
     let envelope = job
@@ -72,6 +75,11 @@ pub(crate) fn build(materials: &Materials, seal: &Seal<'_>) -> Result<Envelope, 
         return Err(BuildError::TooLarge);
     }
     Ok(envelope)
+}
+
+/// What the runner is to witness. One that cannot be read keeps no job from its server: the export of the trail tells.
+fn segment(materials: &Materials) -> Option<Envelope> {
+    serde_json::from_str(materials.segment.as_deref()?).ok()
 }
 
 fn work(materials: &Materials, seal: &Seal<'_>) -> Result<Work, BuildError> {
@@ -224,10 +232,15 @@ mod tests {
             environment_version: Some(3),
             sealing_key: Some(STANDARD.encode(seal::public_key(&[7; 32]).unwrap())),
             position: None,
+            segment: None,
         }
     }
 
     fn built(materials: &Materials) -> Result<Job, BuildError> {
+        built_for(materials, true)
+    }
+
+    fn built_for(materials: &Materials, with_segment: bool) -> Result<Job, BuildError> {
         let (job_key, data_key) = (SigningKey::from_bytes(&[9; 32]), DataKey::new([5; 32]));
         let envelope = build(
             materials,
@@ -238,6 +251,7 @@ mod tests {
                 lease: "lease",
                 now: UnixMillis(1_000_000),
                 expires_at: UnixMillis(1_300_000),
+                with_segment,
                 entropy: [8; 32],
             },
         )?;
@@ -264,6 +278,24 @@ mod tests {
             ("shop", Trigger::Push)
         );
         assert_eq!(job.expires_at, UnixMillis(1_300_000));
+    }
+
+    #[test]
+    fn build_signs_the_newest_segment_into_the_job_where_the_runner_reads_it() {
+        let segment = Envelope::sign(
+            devflow_protocol::audit::SEGMENT_TYPE,
+            b"{}",
+            &SigningKey::from_bytes(&[9; 32]),
+        );
+        let with = |text: &str| Materials {
+            segment: Some(text.to_owned()),
+            ..materials("ping")
+        };
+        let stored = with(&serde_json::to_string(&segment).unwrap());
+        assert_eq!(built(&stored).unwrap().segment, Some(segment));
+        assert_eq!(built_for(&stored, false).unwrap().segment, None);
+        assert_eq!(built(&with("no JSON")).unwrap().segment, None);
+        assert_eq!(built(&materials("ping")).unwrap().segment, None);
     }
 
     #[test]

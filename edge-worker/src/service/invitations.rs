@@ -1,6 +1,6 @@
 //! Invitations: a link that makes one person, once.
 
-use super::people::check_project_role;
+use super::people::{check_project_count, check_project_role};
 use crate::app::AppState;
 use crate::auth::Caller;
 use crate::crypt;
@@ -100,6 +100,7 @@ async fn check(state: &AppState, caller: &Caller, wanted: &Wanted) -> Result<Ema
         .first(people::invitation_to(email.as_str(), platform::now()))
         .await?;
     check_role(caller.access.0.fleet, older.as_ref(), wanted.role)?;
+    check_project_count(&wanted.projects)?;
     for (project, role) in &wanted.projects {
         check_project_role(*role)?;
         let found: Option<ChoiceRow> = state.db.first(people::project_called(project.as_str())).await?;

@@ -8,7 +8,7 @@ use crate::crypt;
 use crate::error::ApiError;
 use crate::platform;
 use crate::store::keys::{self, KeyRow, SlugRow};
-use crate::store::{activity, users};
+use crate::store::{StoreError, activity, users};
 use devflow_domain::access::{Action, Scope};
 use devflow_domain::api_key::{KEYS_EACH, ends_at, old_ends_at};
 use devflow_protocol::{ApiKeyId, ProjectId};
@@ -132,7 +132,6 @@ pub(crate) async fn create_as(
     let now = platform::now();
     let end = ends_at(now, wanted.days).map_err(|error| ApiError::invalid("days", error.to_string()))?;
     let projects = check_projects(state, owner, wanted.projects.as_deref()).await?;
-    check_count(state, owner).await?;
     let (id, token) = (platform::new_id(ApiKeyId::new), new_key());
     let insert = users::insert_key(&users::NewKey {
         token_hash: &crypt::token_hash(&token),
@@ -145,19 +144,19 @@ pub(crate) async fn create_as(
         now,
     });
     let told = activity::record(now, &owner.actor().0, action, id.as_str(), name);
-    state.db.batch(vec![insert, told]).await?;
+    state.db.batch(vec![insert, told]).await.map_err(refused)?;
     let row = get(state, owner, &id).await?;
     Ok(Made { row, token })
 }
 
-async fn check_count(state: &AppState, owner: &SignedIn) -> Result<(), ApiError> {
-    if list(state, owner).await?.len() < KEYS_EACH {
-        return Ok(());
+fn refused(error: StoreError) -> ApiError {
+    if error.is_null("api_keys.name") {
+        return ApiError::Conflict(
+            "too_many_keys",
+            format!("You have {KEYS_EACH} keys; revoke one that is not needed any more."),
+        );
     }
-    Err(ApiError::Conflict(
-        "too_many_keys",
-        format!("You have {KEYS_EACH} keys; revoke one that is not needed any more."),
-    ))
+    error.into()
 }
 
 /// Makes a key with the name, scope and projects of another, which ends `overlap_hours` later: time to bring the new
@@ -174,7 +173,6 @@ pub(crate) async fn rotate(
     let end = ends_at(now, days).map_err(|error| ApiError::invalid("days", error.to_string()))?;
     let old_end = old_ends_at(now, overlap_hours, old.expires_at)
         .map_err(|error| ApiError::invalid("overlap_hours", error.to_string()))?;
-    check_count(state, owner).await?;
     let (new, token) = (platform::new_id(ApiKeyId::new), new_key());
     let insert = users::insert_key(&users::NewKey {
         token_hash: &crypt::token_hash(&token),
@@ -187,7 +185,8 @@ pub(crate) async fn rotate(
         now,
     });
     let told = activity::record(now, &owner.actor().0, "key.rotate", new.as_str(), id.as_str());
-    state.db.batch(vec![insert, keys::end(id, old_end), told]).await?;
+    let batch = vec![insert, keys::end(id, old_end), told];
+    state.db.batch(batch).await.map_err(refused)?;
     let row = get(state, owner, &new).await?;
     Ok(Made { row, token })
 }

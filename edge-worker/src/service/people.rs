@@ -35,6 +35,18 @@ fn check(caller: &Caller, person: &PersonRow, change: Change) -> Result<(), ApiE
     decide(actor, person, change).map_err(|refusal| ApiError::Forbidden("not_allowed", refusal.to_string()))
 }
 
+/// Projects that one edit or invitation gives roles of: each is looked up.
+const PROJECTS_AT_ONCE: usize = 50;
+
+/// Refuses more roles of projects than are looked up at once.
+pub(super) fn check_project_count<T>(roles: &BTreeMap<ProjectId, T>) -> Result<(), ApiError> {
+    if roles.len() <= PROJECTS_AT_ONCE {
+        return Ok(());
+    }
+    let most = format!("at most {PROJECTS_AT_ONCE} at once; send the others after them");
+    Err(ApiError::invalid("projects", most))
+}
+
 /// Refuses a role that no project has.
 pub(super) fn check_project_role(role: Role) -> Result<(), ApiError> {
     if PROJECT_ROLES.contains(&role) {
@@ -47,7 +59,8 @@ fn refused(error: StoreError) -> ApiError {
     if error.is_null("users.created_at") {
         return ApiError::Conflict(
             "changed_meanwhile",
-            "Somebody else gave them another role just now; load it again and decide by what they are now."
+            "Somebody else changed their roles, or shut them out or let them in, just now; load it again and decide by \
+             what they are now."
                 .to_owned(),
         );
     }
@@ -56,6 +69,9 @@ fn refused(error: StoreError) -> ApiError {
             "last_owner",
             "They are the last owner, and somebody has to decide: make another owner first.".to_owned(),
         );
+    }
+    if error.is_referenced() {
+        return ApiError::no_such("person");
     }
     error.into()
 }
@@ -78,9 +94,8 @@ pub(crate) struct Edit {
 }
 
 /// What one edit comes to.
-#[derive(Default)]
 struct Work {
-    /// The first says what has to be as it was seen, where that matters.
+    /// The first says what has to be as it was seen.
     statements: Vec<Statement>,
     /// Action and detail of each record.
     records: Vec<(&'static str, String)>,
@@ -90,8 +105,8 @@ impl Work {
     /// Work that was allowed by what the person is.
     fn on(person: &PersonRow) -> Self {
         Self {
-            statements: vec![people::still(&person.id, person.role)],
-            ..Self::default()
+            statements: vec![people::still(person)],
+            records: vec![],
         }
     }
 
@@ -120,14 +135,16 @@ impl Work {
     }
 }
 
-/// Changes somebody: all of the edit, or nothing.
+/// Changes somebody as `seen` accepts them: all of the edit, or nothing.
 pub(crate) async fn edit(
     state: &AppState,
     caller: &Caller,
     id: &UserId,
+    seen: impl FnOnce(&PersonRow) -> Result<(), ApiError>,
     edit: &Edit,
 ) -> Result<(), ApiError> {
     let person = get(state, id).await?;
+    seen(&person)?;
     let mut work = Work::on(&person);
     if let Some(role) = edit
         .role
@@ -187,6 +204,7 @@ async fn add_project_roles(
     roles: &BTreeMap<ProjectId, Option<Role>>,
     work: &mut Work,
 ) -> Result<(), ApiError> {
+    check_project_count(roles)?;
     for (project, role) in roles {
         let found: Option<ChoiceRow> = state.db.first(people::project_called(project.as_str())).await?;
         let slug = found.ok_or_else(|| ApiError::no_such("project"))?.slug;
@@ -220,7 +238,7 @@ pub(crate) async fn set_member(
     if user == caller.user {
         return Err(ApiError::Forbidden("not_allowed", Refusal::Yourself.to_string()));
     }
-    let mut work = Work::default();
+    let mut work = Work::on(&get(state, &user).await?);
     add_project_roles(state, &user, &[(project.clone(), role)].into(), &mut work).await?;
     work.run(state, caller, &user).await
 }
@@ -232,4 +250,25 @@ pub(crate) async fn delete(state: &AppState, caller: &Caller, id: &UserId) -> Re
     let mut work = Work::on(&person);
     work.add([people::delete(id)], "user.delete", String::new());
     work.run(state, caller, id).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use devflow_protocol::UnixMillis;
+
+    #[test]
+    fn check_project_count_bounds_what_is_looked_up() {
+        let roles = |count: usize| -> BTreeMap<ProjectId, Role> {
+            let ids = (0..count).map(|number| UnixMillis(i64::try_from(number).unwrap()));
+            ids.map(|at| (ProjectId::new(at, [0; 10]), Role::Viewer))
+                .collect()
+        };
+        assert!(check_project_count(&roles(PROJECTS_AT_ONCE)).is_ok());
+        let refused = check_project_count(&roles(PROJECTS_AT_ONCE + 1)).unwrap_err();
+        assert_eq!(
+            refused.detail(),
+            "projects: at most 50 at once; send the others after them"
+        );
+    }
 }

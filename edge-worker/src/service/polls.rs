@@ -210,27 +210,44 @@ async fn lease(
     let leased: Option<Materials> = answers.get(lease::LEASED).first_row()?;
     match leased {
         None => Ok(None),
-        Some(materials) => seal(state, server, &token, now, &materials).await,
+        Some(materials) => {
+            let leased = Leased {
+                server,
+                token: &token,
+                now,
+                with_segment: request.job_segments,
+            };
+            seal(state, &leased, &materials).await
+        }
     }
+}
+
+/// A lease that was taken.
+struct Leased<'a> {
+    server: &'a ServerId,
+    token: &'a str,
+    now: UnixMillis,
+    /// See [`PollRequest::job_segments`].
+    with_segment: bool,
 }
 
 /// Signs a leased job and keeps the envelope. A job that cannot be signed ends as failed, with the reason.
 async fn seal(
     state: &AppState,
-    server: &ServerId,
-    token: &str,
-    now: UnixMillis,
+    leased: &Leased<'_>,
     materials: &Materials,
 ) -> Result<Option<Envelope>, ApiError> {
+    let (token, now) = (leased.token, leased.now);
     let built = envelope::build(
         materials,
         &Seal {
             job_key: &state.config.job_key(),
             data_key: &state.config.data_key,
-            server,
+            server: leased.server,
             lease: token,
             now,
             expires_at: now.plus(queue::JOB_LIFE_MS),
+            with_segment: leased.with_segment,
             entropy: platform::entropy(),
         },
     );

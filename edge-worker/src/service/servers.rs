@@ -80,8 +80,8 @@ pub(crate) async fn rename(
         return Ok(());
     }
     let batch = vec![
-        servers::rename(id, name),
-        activity::record(
+        servers::rename(id, &before, name),
+        activity::record_if_changed(
             platform::now(),
             &actor.0,
             "server.rename",
@@ -90,7 +90,13 @@ pub(crate) async fn rename(
         ),
     ];
     match state.db.batch(batch).await {
-        Ok(_) => {}
+        Ok(answers) if answers.first().is_some_and(|answer| answer.changes() > 0) => {}
+        Ok(_) => {
+            return Err(ApiError::Conflict(
+                "changed_meanwhile",
+                "Somebody else renamed the server just now; load it again and repeat the change.".to_owned(),
+            ));
+        }
         Err(error) if error.is_duplicate("servers.name") => return Err(name_taken(name)),
         Err(error) => return Err(error.into()),
     }
@@ -114,7 +120,7 @@ pub(crate) async fn drain(
         .db
         .batch(vec![
             servers::set_draining(id, wanted.then_some(now)),
-            activity::record(now, &actor.0, action, id.as_str(), ""),
+            activity::record_if_changed(now, &actor.0, action, id.as_str(), ""),
         ])
         .await?;
     state.signal(None, vec![FLEET.to_owned()]);

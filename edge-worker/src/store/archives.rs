@@ -1,6 +1,6 @@
 //! `audit_archives`: what of the audit trail has left the database for the bucket.
 
-use super::{Statement, statement};
+use super::{Statement, activity, statement};
 use devflow_protocol::UnixMillis;
 use serde::Deserialize;
 
@@ -11,6 +11,8 @@ pub(crate) struct BeginRow {
     pub(crate) last: Option<i64>,
     pub(crate) number: Option<u64>,
     pub(crate) head: Option<String>,
+    /// Why nothing more was moved when that was tried last, see [`note_problem`].
+    pub(crate) problem: Option<String>,
 }
 
 /// The beginning, where all of its oldest segment is from before `before` and the last archive was made before `pause`; else
@@ -18,13 +20,43 @@ pub(crate) struct BeginRow {
 pub(crate) fn due(before: UnixMillis, pause: UnixMillis) -> Statement {
     statement!(
         "-- audit_archives_due
-        SELECT a.last, a.number, a.head FROM activity_logs l
+        SELECT a.last, a.number, a.head, (SELECT value FROM settings WHERE name = 'audit_problem') AS problem
+        FROM activity_logs l
         LEFT JOIN audit_archives a ON a.last = (SELECT max(last) FROM audit_archives)
         WHERE l.id = (SELECT min(last) FROM audit_segments) AND l.id < (SELECT max(last) FROM audit_segments)
           AND l.at < ?1 AND coalesce(a.archived_at, 0) < ?2",
         before,
         pause
     )
+}
+
+/// Notes that the trail is not as it was sealed, and records that. Changes rows where this was not known.
+pub(crate) fn note_problem(problem: &str, now: UnixMillis) -> [Statement; 2] {
+    [
+        statement!(
+            "-- audit_problem_note
+            INSERT INTO settings (name, value) VALUES ('audit_problem', ?1)
+            ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+            problem
+        ),
+        activity::record_if_changed(now, activity::EDGE, "audit.broken", "", problem),
+    ]
+}
+
+/// The trail is as it was sealed.
+pub(crate) fn forget_problem() -> Statement {
+    statement!("-- audit_problem_forget\nDELETE FROM settings WHERE name = 'audit_problem'")
+}
+
+/// What is wrong with the trail.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ProblemRow {
+    pub(crate) problem: String,
+}
+
+/// What was found to be wrong with the trail, if anything.
+pub(crate) fn problem() -> Statement {
+    statement!("-- audit_problem\nSELECT value AS problem FROM settings WHERE name = 'audit_problem'")
 }
 
 /// An archive.

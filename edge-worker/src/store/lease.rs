@@ -146,6 +146,8 @@ pub(crate) struct Materials {
     pub(crate) sealing_key: Option<String>,
     /// Which of several servers of its deployment it is; 0 is the first.
     pub(crate) position: Option<u32>,
+    /// The newest signed segment of the audit trail, JSON of the envelope.
+    pub(crate) segment: Option<String>,
 }
 
 fn materials(server: &ServerId, lease: &str) -> Statement {
@@ -154,7 +156,8 @@ fn materials(server: &ServerId, lease: &str) -> Statement {
         SELECT j.id, j.project, j.verb, j.arguments, j.attempt, j.sequence, j.deployment, d.trigger_kind,
           d.ref_name, d.commit_sha, d.target, d.force, p.slug, p.settings, p.environment_version,
           e.sealed AS environment, s.sealing_key, (SELECT q.position FROM deployment_parts q
-            WHERE q.deployment = j.deployment AND q.server = j.server) AS position
+            WHERE q.deployment = j.deployment AND q.server = j.server) AS position,
+          (SELECT a.envelope FROM audit_segments a WHERE a.last = (SELECT max(last) FROM audit_segments)) AS segment
         FROM jobs j JOIN servers s ON s.id = j.server
         LEFT JOIN deployments d ON d.id = j.deployment
         LEFT JOIN projects p ON p.id = j.project

@@ -2,6 +2,7 @@
 //! [`super::users`].
 
 use super::{Statement, StoreError, statement};
+use crate::crypt;
 use devflow_domain::access::Role;
 use devflow_protocol::{InvitationId, ProjectId, UnixMillis, UserId};
 use serde::Deserialize;
@@ -36,6 +37,13 @@ impl PersonRow {
     /// Roles of single projects.
     pub(crate) fn projects(&self) -> Result<BTreeMap<ProjectId, Role>, StoreError> {
         read_roles(&self.projects)
+    }
+
+    /// Changes with what [`still`] compares.
+    pub(crate) fn version(&self) -> String {
+        let role = self.role.map_or("", Role::as_str);
+        let disabled_at = self.disabled_at.map_or(0, |at| at.0);
+        crypt::hash(format!("{role} {disabled_at} {}", self.projects).as_bytes())
     }
 }
 
@@ -132,14 +140,18 @@ pub(crate) fn project_called(text: &str) -> Statement {
     )
 }
 
-/// Fails where the person has another role for the fleet than `seen` by now, and the whole batch with it: what is allowed was
-/// decided by that role, and another decision came first.
-pub(crate) fn still(id: &UserId, seen: Option<Role>) -> Statement {
+/// Fails where the person has other roles than `seen` by now, or was shut out or let in, and the whole batch with it: what is
+/// allowed and wanted was decided by that, and another decision came first.
+pub(crate) fn still(seen: &PersonRow) -> Statement {
     statement!(
         "-- people_still
-        UPDATE users SET created_at = iif(role IS ?2, created_at, NULL) WHERE id = ?1",
-        id,
-        seen.map(Role::as_str)
+        UPDATE users SET created_at = iif(role IS ?2 AND disabled_at IS ?3 AND ?4 = (
+          SELECT json_group_object(r.project, r.role) FROM project_roles r WHERE r.user = ?1), created_at, NULL)
+        WHERE id = ?1",
+        &seen.id,
+        seen.role.map(Role::as_str),
+        seen.disabled_at,
+        seen.projects.as_str()
     )
 }
 

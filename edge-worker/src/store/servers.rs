@@ -1,6 +1,7 @@
 //! `servers` and `enrolments`.
 
 use super::{Statement, statement};
+use crate::crypt;
 use devflow_protocol::{DeploymentId, ProjectId, RunnerSessionId, ServerId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,14 @@ pub(crate) struct ServerRow {
     pub(crate) job_key: Option<String>,
     /// JSON list of the folders of projects on it that are not known here.
     pub(crate) unknown_projects: Option<String>,
+}
+
+impl ServerRow {
+    /// Changes with what a person decides about it.
+    pub(crate) fn version(&self) -> String {
+        let draining_since = self.draining_since.map_or(0, |at| at.0);
+        crypt::hash(format!("{draining_since} {}", self.name).as_bytes())
+    }
 }
 
 /// What a runner's request is checked against.
@@ -104,11 +113,12 @@ pub(crate) fn insert(id: &ServerId, name: &str, now: UnixMillis) -> Statement {
     )
 }
 
-/// Gives a server another name.
-pub(crate) fn rename(id: &ServerId, name: &str) -> Statement {
+/// Gives a server that is called `seen` another name; changes one row exactly where it still is.
+pub(crate) fn rename(id: &ServerId, seen: &str, name: &str) -> Statement {
     statement!(
-        "-- servers_rename\nUPDATE servers SET name = ?2 WHERE id = ?1",
+        "-- servers_rename\nUPDATE servers SET name = ?3 WHERE id = ?1 AND name = ?2",
         id,
+        seen,
         name
     )
 }

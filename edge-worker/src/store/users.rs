@@ -2,7 +2,7 @@
 
 use super::{Statement, StoreError, statement};
 use devflow_domain::access::{Grants, KeyLimits, Role, Scope, Through};
-use devflow_domain::api_key::{Standing, standing};
+use devflow_domain::api_key::{KEYS_EACH, Standing, standing};
 use devflow_protocol::{ApiKeyId, LoginId, UnixMillis, UserId};
 use serde::Deserialize;
 
@@ -340,12 +340,12 @@ pub(crate) struct NewKey<'a> {
     pub(crate) now: UnixMillis,
 }
 
-/// Adds an API key.
+/// Adds an API key. Refused (a NULL for `api_keys.name`) where its person has [`KEYS_EACH`], and the whole batch with it.
 pub(crate) fn insert_key(key: &NewKey<'_>) -> Statement {
     statement!(
         "-- api_keys_insert
         INSERT INTO api_keys (token_hash, id, user, name, scope, projects, expires_at, created_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        VALUES (?1, ?2, ?3, iif((SELECT count(*) FROM api_keys WHERE user = ?3) < ?9, ?4, NULL), ?5, ?6, ?7, ?8)",
         key.token_hash,
         key.id,
         key.user,
@@ -353,7 +353,8 @@ pub(crate) fn insert_key(key: &NewKey<'_>) -> Statement {
         key.scope.as_str(),
         key.projects.clone(),
         key.expires_at,
-        key.now
+        key.now,
+        KEYS_EACH
     )
 }
 

@@ -1,10 +1,11 @@
 // <pass-key options="/path"> around a form: when it is sent, the browser is asked for a passkey first, as the options
 // of that path say, and the answer goes along in the fields `state` and `credential`. Without this script, or in a
-// browser without passkeys, the element is not defined and its style hides it: the other factors are there.
+// browser without passkeys, the element is not defined and its style hides it: the other factors are there. With the
+// attribute `autofill` the browser also offers passkeys where it fills in a field with `autocomplete="… webauthn"`.
 
 interface Asked {
   state: string;
-  publicKey: Record<string, unknown> & { challenge: string; user?: { id: string } };
+  publicKey: Record<string, unknown> & { challenge: string; timeout: number; user?: { id: string } };
 }
 
 interface Named {
@@ -25,8 +26,11 @@ function named(list: unknown): unknown {
   return (list as Named[] | undefined)?.map((item) => ({ ...item, id: bytes(item.id) }));
 }
 
+/** A challenge that waits in the field is asked for anew before it is over, in parts of its time. */
+const RENEWED_AFTER = 0.8;
+
 /** Asks the browser, and gives its answer as the specification writes it in JSON. */
-async function answer(asked: Asked["publicKey"]): Promise<object> {
+async function answer(asked: Asked["publicKey"], how: CredentialRequestOptions = {}): Promise<object> {
   const options = {
     ...asked,
     challenge: bytes(asked.challenge),
@@ -36,7 +40,7 @@ async function answer(asked: Asked["publicKey"]): Promise<object> {
   } as unknown;
   const credential = asked.user
     ? await navigator.credentials.create({ publicKey: options as PublicKeyCredentialCreationOptions })
-    : await navigator.credentials.get({ publicKey: options as PublicKeyCredentialRequestOptions });
+    : await navigator.credentials.get({ ...how, publicKey: options as PublicKeyCredentialRequestOptions });
   if (!(credential instanceof PublicKeyCredential)) throw new Error("the browser gave no passkey");
   const { response } = credential;
   const given: Record<string, unknown> = { clientDataJSON: text(response.clientDataJSON) };
@@ -67,12 +71,17 @@ function why(error: unknown): string {
 }
 
 class PassKey extends HTMLElement {
+  /** Ends what waits in the field. */
+  #offered: AbortController | undefined;
+
   connectedCallback(): void {
     this.addEventListener("submit", this.#submit);
+    void this.#offer();
   }
 
   disconnectedCallback(): void {
     this.removeEventListener("submit", this.#submit);
+    this.#offered?.abort();
   }
 
   #submit = (event: SubmitEvent): void => {
@@ -86,21 +95,52 @@ class PassKey extends HTMLElement {
     if (form.ariaBusy === "true") return;
     form.ariaBusy = "true";
     this.#say("");
+    // A browser asks one thing at a time.
+    this.#offered?.abort();
     try {
       const asked = await this.#options(form);
       if (!asked) return;
-      this.#set(form, "state", asked.state);
-      this.#set(form, "credential", JSON.stringify(await answer(asked.publicKey)));
-      form.submit();
+      this.#give(form, asked, await answer(asked.publicKey));
     } catch (error) {
       this.#say(why(error));
+      void this.#offer();
     } finally {
       form.ariaBusy = null;
     }
   }
 
-  /** What to ask the browser; nothing where the page leads elsewhere or says why not. */
-  async #options(form: HTMLFormElement): Promise<Asked | undefined> {
+  /** Has the browser offer passkeys in the field, where it can, until one is chosen or the button is pressed. */
+  async #offer(): Promise<void> {
+    const form = this.querySelector("form");
+    if (!form || !this.hasAttribute("autofill")) return;
+    if (!(await PublicKeyCredential.isConditionalMediationAvailable?.())) return;
+    const offered = new AbortController();
+    this.#offered = offered;
+    while (!offered.signal.aborted) {
+      const asked = await this.#options(form, true);
+      if (!asked || offered.signal.aborted) return;
+      const renewed = AbortSignal.timeout(asked.publicKey.timeout * RENEWED_AFTER);
+      const signal = AbortSignal.any([offered.signal, renewed]);
+      try {
+        this.#give(form, asked, await answer(asked.publicKey, { mediation: "conditional", signal }));
+        return;
+      } catch (error) {
+        if (!signal.aborted) {
+          this.#say(why(error));
+          return;
+        }
+      }
+    }
+  }
+
+  #give(form: HTMLFormElement, asked: Asked, credential: object): void {
+    this.#set(form, "state", asked.state);
+    this.#set(form, "credential", JSON.stringify(credential));
+    form.submit();
+  }
+
+  /** What to ask the browser; nothing where the page leads elsewhere or says why not. Of what nobody asked for nothing is said. */
+  async #options(form: HTMLFormElement, unasked = false): Promise<Asked | undefined> {
     const body = new URLSearchParams();
     for (const [name, value] of new FormData(form)) {
       if (typeof value === "string" && name !== "credential") body.append(name, value);
@@ -110,7 +150,7 @@ class PassKey extends HTMLElement {
     try {
       reply = await fetch(path, { method: "POST", body, headers: { accept: "application/json" } });
     } catch {
-      this.#say("DevFlow could not be reached. Check your connection and try again.");
+      if (!unasked) this.#say("DevFlow could not be reached. Check your connection and try again.");
       return undefined;
     }
     // The session is over.
@@ -120,6 +160,7 @@ class PassKey extends HTMLElement {
     }
     const told = (await reply.json()) as Partial<Asked> & { code?: string; detail?: string };
     if (reply.ok) return told as Asked;
+    if (unasked) return undefined;
     if (told.code === "proof_needed") location.assign(`/prove?next=${encodeURIComponent(location.pathname)}`);
     else this.#say(told.detail ?? "That did not work; try again.");
     return undefined;

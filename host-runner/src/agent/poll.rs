@@ -11,6 +11,7 @@ use crate::journal::{Acceptance, Entry, Finished, JournalError, Ticket};
 use devflow_protocol::dsse::Envelope;
 use devflow_protocol::job::Job;
 use devflow_protocol::runner_api::{PollRequest, ServerFacts};
+use ed25519_dalek::VerifyingKey;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -95,6 +96,7 @@ async fn ask(
         load: facts::load(&agent.host.config.projects_dir),
         paused: false,
         witnessed: Some(agent.journal.last_seen()?.map_or(0, |seen| seen.number)),
+        job_segments: true,
         keys: Some(agent.identity().pins.known()),
         // Without what it is the digest of the edge would ask again at once.
         standing: standing.filter(|_| projects.is_some() || !tell_projects),
@@ -109,7 +111,7 @@ async fn ask(
         witness::witness(agent, segment, &before)?;
     }
     if let Some(envelope) = answer.job {
-        take(agent, &envelope)?;
+        take(agent, &envelope, &before)?;
     }
     Ok((
         Duration::from_millis(u64::from(answer.wait_ms)),
@@ -117,8 +119,9 @@ async fn ask(
     ))
 }
 
-/// Takes one envelope in. Only the journal can fail here; the edge then sends the envelope again.
-fn take(agent: &Rc<Agent>, envelope: &Envelope) -> Result<(), JournalError> {
+/// Takes one envelope in. Only the journal can fail here; the edge then sends the envelope again. `before` is the job key that
+/// was pinned when it was asked for.
+fn take(agent: &Rc<Agent>, envelope: &Envelope, before: &VerifyingKey) -> Result<(), JournalError> {
     match intake::open(envelope, &agent.identity()) {
         Intake::Drop(reason) => {
             tracing::error!(reason, "a job was dropped");
@@ -132,7 +135,12 @@ fn take(agent: &Rc<Agent>, envelope: &Envelope) -> Result<(), JournalError> {
             }
             Ok(())
         }
-        Intake::Offer(job) => offer(agent, *job),
+        Intake::Offer(mut job) => {
+            if let Some(segment) = job.segment.take() {
+                witness::witness_of_job(agent, &segment, before)?;
+            }
+            offer(agent, *job)
+        }
     }
 }
 

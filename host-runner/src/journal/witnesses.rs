@@ -79,6 +79,19 @@ impl Journal {
         Ok(())
     }
 
+    /// Those with that number, the one before it or the one after it.
+    pub(crate) fn seen_near(&self, number: u64) -> Result<Vec<Seen>, JournalError> {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        let connection = self.spool();
+        let mut statement = connection.prepare(&format!(
+            "SELECT {COLUMNS} FROM witnesses WHERE number BETWEEN ?1 - 1 AND ?1 + 1 ORDER BY id"
+        ))?;
+        let rows = statement
+            .query_map([number], columns)?
+            .collect::<Result<Vec<_>, _>>()?;
+        rows.into_iter().map(seen).collect()
+    }
+
     /// All that is kept, oldest first.
     pub(crate) fn witnesses(&self) -> Result<Vec<Seen>, JournalError> {
         let connection = self.spool();

@@ -152,6 +152,7 @@ impl Edge {
             lease: format!("lease-{number}"),
             not_before: UnixMillis(0),
             expires_at: self.now().plus(3_600_000),
+            segment: None,
             work,
         }
     }

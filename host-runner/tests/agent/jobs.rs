@@ -1,8 +1,10 @@
-use crate::edge::{Edge, TOKEN, Told};
+use crate::edge::{AUDIENCE, Edge, TOKEN, Told};
 use crate::runner::{Server, started};
+use devflow_protocol::audit::{Row, seal};
 use devflow_protocol::dsse::Envelope;
 use devflow_protocol::job::{Cancel, Job, PAYLOAD_TYPE, ProjectOnly, RemoveProject, Work};
 use devflow_protocol::outcome::Outcome;
+use devflow_protocol::witness::Witness;
 use devflow_protocol::{JobId, ServerId, UnixMillis};
 use ed25519_dalek::SigningKey;
 
@@ -14,6 +16,47 @@ fn refusal(edge: &Edge, job: &Job) -> Option<String> {
             Outcome::Refused { reason } => reason,
             other => panic!("{} must be refused, ended as {other:?}", job.id),
         })
+}
+
+/// The first segment of the trail, over one row of that actor.
+fn segment(edge: &Edge, actor: &str) -> Envelope {
+    let row = Row {
+        id: 1,
+        at: UnixMillis(1),
+        actor: actor.into(),
+        action: "server.create".into(),
+        subject: String::new(),
+        detail: String::new(),
+        personal: None,
+    };
+    let sealed = seal(AUDIENCE, None, &[row], edge.key(), UnixMillis(2)).expect("a row");
+    sealed.envelope
+}
+
+#[tokio::test]
+async fn segment_that_is_signed_into_a_job_is_witnessed_though_no_poll_brings_one() {
+    let edge = Edge::start().await;
+    let mut job = edge.ping(1);
+    job.segment = Some(segment(&edge, "usr_1"));
+    edge.offer(&job);
+    let (server, runner) = started(&edge).await;
+    edge.until("a completion", |edge| edge.completions().len() == 1)
+        .await;
+    assert!(edge.polls()[0].job_segments, "the edge signs none in otherwise");
+    let kept = server.call(&["status", "--audit"], "").await.stdout;
+    let kept: Witness = serde_json::from_slice(&kept).expect("one line");
+    assert_eq!(Some(&kept.envelope), job.segment.as_ref());
+
+    // Whoever has the job key and hands out work with a trail that was made again is noticed by that very job.
+    let mut job = edge.ping(2);
+    job.segment = Some(segment(&edge, "usr_2"));
+    edge.offer(&job);
+    edge.until("another completion", |edge| edge.completions().len() == 2)
+        .await;
+    let status = server.call(&["status"], "").await.stdout;
+    let status = String::from_utf8_lossy(&status);
+    assert!(status.contains("ANOTHER TRAIL WAS SHOWN"), "{status}");
+    runner.kill().await;
 }
 
 #[tokio::test]

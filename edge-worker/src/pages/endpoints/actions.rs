@@ -48,7 +48,7 @@ pub(crate) async fn save(
         events: Some(filled.events()).filter(|_| filled.chooses()),
         enabled: None,
     };
-    let saved = endpoints::update(&state, &form.signed_in.actor(), &id, changes).await;
+    let saved = endpoints::update(&state, &form.signed_in.actor(), &id, |_| Ok(()), changes).await;
     web::done(saved, &path(&id), |_| "Saved.".to_owned())
 }
 
@@ -107,7 +107,7 @@ async fn turn(
         enabled: Some(enabled),
         ..Changes::default()
     };
-    let turned = endpoints::update(state, &form.signed_in.actor(), id, changes).await;
+    let turned = endpoints::update(state, &form.signed_in.actor(), id, |_| Ok(()), changes).await;
     web::done(turned, &path(id), |_| {
         let text = if enabled {
             "It is told what happens from now on."

@@ -1,11 +1,11 @@
 //! Endpoints: who outside is told what happens, and the log of what they were told.
 
 use crate::access::{Needs, Routes};
-use crate::answer::{Created, Done};
+use crate::answer::{Created, Done, Versioned};
 use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::extract::{Id, Json as Body};
+use crate::extract::{Id, IfMatch, Json as Body};
 use crate::service::endpoints::{self, Changes, New};
 use crate::store::endpoints::EndpointRow;
 use crate::store::outbox::{MessageRow, MessageState};
@@ -262,8 +262,12 @@ async fn show(
     State(state): State<AppState>,
     _caller: Caller,
     Id(id): Id<EndpointId>,
-) -> Result<Json<Endpoint>, ApiError> {
-    Ok(Json(endpoints::get(&state, &id).await?.try_into()?))
+) -> Result<Versioned<Endpoint>, ApiError> {
+    versioned(endpoints::get(&state, &id).await?)
+}
+
+fn versioned(row: EndpointRow) -> Result<Versioned<Endpoint>, ApiError> {
+    Ok(Versioned::new(row.updated_at.0, row.try_into()?))
 }
 
 #[worker::send]
@@ -271,10 +275,11 @@ async fn update(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<EndpointId>,
+    condition: IfMatch,
     Body(changes): Body<Changes>,
-) -> Result<Json<Endpoint>, ApiError> {
-    let row = endpoints::update(&state, &caller.actor, &id, changes).await?;
-    Ok(Json(row.try_into()?))
+) -> Result<Versioned<Endpoint>, ApiError> {
+    let seen = |at: UnixMillis| condition.check("endpoint", at.0);
+    versioned(endpoints::update(&state, &caller.actor, &id, seen, changes).await?)
 }
 
 #[worker::send]

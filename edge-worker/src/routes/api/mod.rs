@@ -5,6 +5,7 @@ mod deliveries;
 mod deployed;
 mod deployments;
 mod endpoints;
+mod hooks;
 mod keys;
 mod logins;
 mod passkeys;
@@ -13,6 +14,7 @@ mod pipeline;
 mod projects;
 mod security;
 mod servers;
+mod sessions;
 mod set_up;
 mod stored;
 mod view;
@@ -24,6 +26,7 @@ pub(super) fn router() -> Routes {
         .merge(set_up::router())
         .merge(servers::router())
         .merge(projects::router())
+        .merge(hooks::router())
         .merge(deployments::router())
         .merge(deliveries::router())
         .merge(keys::router())
@@ -31,6 +34,7 @@ pub(super) fn router() -> Routes {
         .merge(audit::router())
         .merge(people::router())
         .merge(passkeys::router())
+        .merge(sessions::router())
         .merge(security::router())
         .merge(endpoints::router())
 }

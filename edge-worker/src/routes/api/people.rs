@@ -1,11 +1,12 @@
 //! People and invitations.
 
 use crate::access::{Needs, Routes};
-use crate::answer::{Created, Done};
+use crate::answer::{Created, Done, Versioned};
 use crate::app::AppState;
 use crate::auth::Caller;
+use crate::crypt;
 use crate::error::ApiError;
-use crate::extract::{Id, Json as Body, Paging, Query};
+use crate::extract::{Id, IfMatch, Json as Body, Paging, Query};
 use crate::platform;
 use crate::service::{invitations, people};
 use crate::store::deployments::FROM_NEWEST;
@@ -195,8 +196,13 @@ async fn show(
     State(state): State<AppState>,
     _caller: Caller,
     Id(id): Id<UserId>,
-) -> Result<Json<Person>, ApiError> {
-    Ok(Json(people::get(&state, &id).await?.try_into()?))
+) -> Result<Versioned<Person>, ApiError> {
+    as_they_are(&state, &id).await
+}
+
+async fn as_they_are(state: &AppState, id: &UserId) -> Result<Versioned<Person>, ApiError> {
+    let row = people::get(state, id).await?;
+    Ok(Versioned::new(row.version(), row.try_into()?))
 }
 
 /// A field whose null is not the same as its absence.
@@ -225,16 +231,18 @@ async fn edit(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<UserId>,
+    condition: IfMatch,
     Body(edit): Body<Edit>,
-) -> Result<Json<Person>, ApiError> {
+) -> Result<Versioned<Person>, ApiError> {
     let edit = people::Edit {
         role: edit.role,
         projects: edit.projects,
         disabled: edit.disabled,
         drop_factor: edit.drop_second_factor,
     };
-    people::edit(&state, &caller, &id, &edit).await?;
-    Ok(Json(people::get(&state, &id).await?.try_into()?))
+    let seen = |person: &PersonRow| condition.check("person", person.version());
+    people::edit(&state, &caller, &id, seen, &edit).await?;
+    as_they_are(&state, &id).await
 }
 
 #[worker::send]
@@ -293,16 +301,24 @@ async fn revoke(
     Ok(Done)
 }
 
-async fn members(state: &AppState, project: &ProjectId) -> Result<Json<Members>, ApiError> {
+async fn members(state: &AppState, project: &ProjectId) -> Result<Versioned<Members>, ApiError> {
     let rows: Vec<MemberRow> = state.db.all(store::members(project)).await?;
+    let version = version_of(&rows);
     let items = rows.into_iter().map(|row| Member {
         user: row.user,
         email: row.email,
         role: row.role,
     });
-    Ok(Json(Members {
-        items: items.collect(),
-    }))
+    let items = items.collect();
+    Ok(Versioned::new(version, Members { items }))
+}
+
+/// Changes with who is in the list, and with their roles.
+fn version_of(rows: &[MemberRow]) -> String {
+    let texts = rows
+        .iter()
+        .map(|row| format!("{} {}", row.user, row.role.as_str()));
+    crypt::hash(texts.collect::<Vec<_>>().join("\n").as_bytes())
 }
 
 #[worker::send]
@@ -310,7 +326,7 @@ async fn list_members(
     State(state): State<AppState>,
     _caller: Caller,
     Id(id): Id<ProjectId>,
-) -> Result<Json<Members>, ApiError> {
+) -> Result<Versioned<Members>, ApiError> {
     members(&state, &id).await
 }
 
@@ -330,8 +346,13 @@ async fn edit_member(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<ProjectId>,
+    condition: IfMatch,
     Body(new): Body<NewMember>,
-) -> Result<Json<Members>, ApiError> {
+) -> Result<Versioned<Members>, ApiError> {
+    if !condition.is_missing() {
+        let rows: Vec<MemberRow> = state.db.all(store::members(&id)).await?;
+        condition.check("list of people", version_of(&rows))?;
+    }
     people::set_member(&state, &caller, &id, new.email.trim(), new.role).await?;
     members(&state, &id).await
 }

@@ -2,11 +2,11 @@
 
 use super::view::{EnrolmentMade, Job, JobAsked, Server, ServerMade};
 use crate::access::{Needs, On, Routes};
-use crate::answer::{Accepted, Created, Done};
+use crate::answer::{Accepted, Created, Done, Versioned};
 use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::extract::{Id, Json as Body, Paging, Query};
+use crate::extract::{Id, IfMatch, Json as Body, Paging, Query};
 use crate::service::{inspections, servers};
 use crate::store::jobs::{self, JobRow};
 use crate::store::servers as store;
@@ -131,14 +131,16 @@ async fn show(
     State(state): State<AppState>,
     _caller: Caller,
     Id(id): Id<ServerId>,
-) -> Result<Json<Server>, ApiError> {
+) -> Result<Versioned<Server>, ApiError> {
     as_it_is(&state, &id).await
 }
 
-async fn as_it_is(state: &AppState, id: &ServerId) -> Result<Json<Server>, ApiError> {
+async fn as_it_is(state: &AppState, id: &ServerId) -> Result<Versioned<Server>, ApiError> {
     let row = servers::get(state, id).await?;
     let contacts = state.hub().contacts(&[id]).await;
-    Ok(Json(Server::from(row).heard(contacts.get(id.as_str()))))
+    let version = row.version();
+    let shown = Server::from(row).heard(contacts.get(id.as_str()));
+    Ok(Versioned::new(version, shown))
 }
 
 /// What changes; what is left out stays.
@@ -156,8 +158,12 @@ async fn change(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<ServerId>,
+    condition: IfMatch,
     Body(change): Body<Change>,
-) -> Result<Json<Server>, ApiError> {
+) -> Result<Versioned<Server>, ApiError> {
+    if !condition.is_missing() {
+        condition.check("server", servers::get(&state, &id).await?.version())?;
+    }
     if let Some(name) = &change.name {
         servers::rename(&state, &caller.actor, &id, name).await?;
     }

@@ -19,7 +19,7 @@ use devflow_domain::outgoing::Kind;
 use devflow_domain::outgoing::status::api_root;
 use devflow_domain::repository::place;
 use devflow_domain::webhook::Provider;
-use devflow_protocol::{EndpointId, MessageId, ProjectId};
+use devflow_protocol::{EndpointId, MessageId, ProjectId, UnixMillis};
 use input::{check_address, check_token, endpoint_name, events_of, shown};
 use sealed::Previous;
 
@@ -162,14 +162,16 @@ async fn save(
     Ok(row)
 }
 
-/// Changes what is given. Turned off, it is told nothing, and what waited for it is given up.
+/// Changes what is given of the version that `seen` accepts. Turned off, it is told nothing, and what waited for it is given up.
 pub(crate) async fn update(
     state: &AppState,
     actor: &Actor,
     id: &EndpointId,
+    seen: impl FnOnce(UnixMillis) -> Result<(), ApiError>,
     changes: Changes,
 ) -> Result<EndpointRow, ApiError> {
     let mut row = get(state, id).await?;
+    seen(row.updated_at)?;
     if let Some(name) = changes.name {
         row.name = endpoint_name(&name)?;
     }

@@ -189,6 +189,7 @@ mod schema {
         fn json_schema(generator: &mut SchemaGenerator) -> Schema {
             let mut schema = Fields::json_schema(generator);
             schema.insert("description".to_owned(), "A project to make.".into());
+            schema.insert("additionalProperties".to_owned(), false.into());
             schema
         }
     }
@@ -202,6 +203,7 @@ mod schema {
             let mut schema = Fields::json_schema(generator);
             let told = "Fields to change; those inside of `limits` and the like one by one.";
             schema.insert("description".to_owned(), told.into());
+            schema.insert("additionalProperties".to_owned(), false.into());
             schema.remove("required");
             let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
             let fields = fields.expect("a project has fields");

@@ -89,6 +89,24 @@ fn segment_that_is_old_leaves_with_its_rows_and_personal_parts_and_the_trail_goe
 }
 
 #[test]
+fn problem_is_told_once_until_it_is_another_one_or_gone() {
+    let (db, _) = trail();
+    let noted = |problem: &str| db.batch(archives::note_problem(problem, UnixMillis(OLD)))[0];
+    let told = || db.text("SELECT group_concat(detail) FROM activity_logs WHERE action = 'audit.broken'");
+    let found = || due(&db, OLD + 2, OLD).unwrap().problem;
+    assert_eq!(found(), None);
+    assert_eq!((noted("row 2"), noted("row 2"), noted("row 2")), (1, 0, 0));
+    assert_eq!((told(), found()), ("row 2".to_owned(), Some("row 2".to_owned())));
+    let row: archives::ProblemRow = db.first(archives::problem()).unwrap();
+    assert_eq!(row.problem, "row 2");
+    assert_eq!((noted("row 1"), noted("row 1")), (1, 0));
+    db.run(archives::forget_problem());
+    assert_eq!(found(), None);
+    assert_eq!(noted("row 1"), 1);
+    assert_eq!(told(), "row 2,row 1,row 1");
+}
+
+#[test]
 fn newest_segment_never_leaves_however_old_it_is() {
     let (db, [first, second, third]) = trail();
     db.batch(archive(&first));

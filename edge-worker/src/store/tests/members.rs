@@ -154,18 +154,40 @@ fn pages_of_invitations_have_each_once_newest_first() {
 }
 
 #[test]
-fn decision_that_was_made_on_another_role_changes_nothing() {
+fn decision_that_was_made_on_somebody_else_than_they_are_now_changes_nothing() {
     let db = with_owner();
     add(&db, 2, Some(Role::Viewer));
-    let decide = |seen, role| db.try_batch([people::still(&user(2), seen), people::set_role(&user(2), role)]);
-    assert_eq!(decide(Some(Role::Viewer), Some(Role::Admin)).unwrap(), [1, 1]);
-    for seen in [Some(Role::Viewer), None] {
-        let refused = decide(seen, Some(Role::Maintainer)).unwrap_err().to_string();
-        assert_eq!(refused, "NOT NULL constraint failed: users.created_at");
+    db.add_project(2, "blog");
+    let (shop, blog) = (project(), id!(ProjectId, 2));
+    let now = || -> PersonRow { db.first(people::by_id(&user(2))).unwrap() };
+    let viewer = now();
+    let decisions = || {
+        [
+            people::set_role(&user(2), Some(Role::Admin)),
+            people::set_project_role(&user(2), &blog, Some(Role::Viewer)),
+            people::set_project_role(&user(2), &shop, Some(Role::Maintainer)),
+            people::set_project_role(&user(2), &shop, None),
+            people::set_disabled(&user(2), Some(NOW)),
+            people::set_disabled(&user(2), None),
+        ]
+    };
+    for decision in decisions() {
+        let seen = now();
+        assert_eq!(db.batch([people::still(&seen), decision.clone()]), [1, 1]);
+        assert_ne!(now().version(), seen.version(), "{decision:?}");
+        for late in decisions() {
+            let refused = db.try_batch([people::still(&seen), late]).unwrap_err();
+            assert_eq!(
+                refused.to_string(),
+                "NOT NULL constraint failed: users.created_at",
+                "after {decision:?}"
+            );
+        }
     }
-    assert_eq!(decide(Some(Role::Admin), None).unwrap(), [1, 1]);
-    assert_eq!(decide(None, Some(Role::Viewer)).unwrap(), [1, 1]);
-    assert_eq!(db.text("SELECT role FROM users WHERE email LIKE '%2%'"), "viewer");
+    db.run(people::set_role(&user(2), Some(Role::Viewer)));
+    db.run(people::set_project_role(&user(2), &blog, None));
+    assert_eq!(now().version(), viewer.version());
+    assert_eq!(db.batch([people::still(&viewer)]), [1]);
 }
 
 #[test]

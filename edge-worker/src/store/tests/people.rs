@@ -2,8 +2,10 @@
 
 use crate::store::retention::{self, PrunedRow};
 use crate::store::testing::{TestDb, id};
-use crate::store::users::{self, CallerRow, NewOwner, NewSession, SessionRow};
-use crate::store::{Page, activity, statement};
+use crate::store::users::{self, CallerRow, NewKey, NewOwner, NewSession, SessionRow};
+use crate::store::{Page, activity, keys, statement};
+use devflow_domain::access::Scope;
+use devflow_domain::api_key::KEYS_EACH;
 use devflow_protocol::UnixMillis;
 use devflow_protocol::job::Trigger;
 
@@ -39,6 +41,35 @@ fn second_owner_is_refused_by_the_database() {
     let db = TestDb::core();
     db.run(owner(1, "a@shop.test"));
     assert!(db.try_batch([owner(2, "b@shop.test")]).is_err());
+}
+
+#[test]
+fn keys_beyond_the_most_are_refused_with_all_that_comes_along() {
+    let db = TestDb::core();
+    db.run(owner(1, "a@shop.test"));
+    let add = |number: i64| {
+        users::insert_key(&NewKey {
+            token_hash: &format!("key {number}"),
+            id: &id!(ApiKeyId, number),
+            user: &id!(UserId, 1),
+            name: "CI",
+            scope: Scope::Read,
+            projects: None,
+            expires_at: None,
+            now: UnixMillis(1),
+        })
+    };
+    let most = i64::try_from(KEYS_EACH).unwrap();
+    for number in 0..most {
+        db.run(add(number));
+    }
+    // As where a key is rotated: the old one goes on.
+    let rotated = [add(most), keys::end(&id!(ApiKeyId, 0), UnixMillis(2))];
+    let refused = db.try_batch(rotated).unwrap_err().to_string();
+    assert_eq!(refused, "NOT NULL constraint failed: api_keys.name");
+    assert_eq!(db.text("SELECT max(expires_at) || '' FROM api_keys"), "");
+    db.run(users::delete_key(&id!(ApiKeyId, 0), &id!(UserId, 1)));
+    assert_eq!(db.run(add(most)), 1);
 }
 
 #[test]

@@ -47,6 +47,7 @@ pub(in crate::pages::tests) fn activity(theme: Theme, subject: &str) -> String {
             row("Changed the environment of", 4_000),
         ],
         next: None,
+        problem: Some("up to row 7: the rows are not those of segment 2".to_owned()),
         what: "project".to_owned(),
         who: subject.to_owned(),
     };
