@@ -96,7 +96,7 @@ impl<'a> Authenticator<'a> {
         self.browser.command("POST", &path, Some(&kept.0)).map(drop)
     }
 
-    /// Whether its person is there, who takes what it offers.
+    /// Whether its person is there, who takes what it offers from then on; what waits already stays waiting.
     pub fn attend(&self, there: bool) -> Result<()> {
         let parameters = json!({ "authenticatorId": self.id, "enabled": there });
         self.browser

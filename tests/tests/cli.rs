@@ -166,7 +166,7 @@ fn completions_of_each_shell_know_the_commands() -> Result<()> {
     let cli = Cli::new(&scratch.path().join("home"), scratch.path());
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = cli.run(&["completions", shell])?.expect(0)?;
-        for word in ["devflow", "rollback", "--follow"] {
+        for word in ["devflow", "rollback", "follow"] {
             ensure!(script.contains(word), "{shell} does not know {word}");
         }
     }
