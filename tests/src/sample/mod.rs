@@ -2,6 +2,7 @@
 //! people, notifications. Made by the API as far as the API can; what a runner would have reported is written into the
 //! databases while the edge is away. For pictures, and for looking at every page in a browser.
 
+mod output;
 mod pages;
 mod rows;
 
