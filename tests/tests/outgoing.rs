@@ -40,8 +40,9 @@ fn webhook_tells_of_deployments_and_is_tried_again_until_it_is_taken() -> Result
     let path = format!("/projects/{}/endpoints", site.project.id);
     let (endpoint, secret) = add(&here.api, &path, &recorder.url("/hooks?key=1"), &events)?;
 
-    // The first is refused once, the others are taken at once.
-    recorder.reply([Reply::Status(503, vec![], "busy".into())]);
+    // The first is refused once, for longer than the deployment takes; the others are taken at once.
+    let later = vec![("retry-after", "20".to_owned())];
+    recorder.reply([Reply::Status(503, later, "busy".into())]);
     let (push, live) = site.push_live("First version")?;
     let id = text(&live, "/id")?;
     let first = recorder.wait(3, SOON)?;
@@ -83,7 +84,7 @@ fn webhook_tells_of_deployments_and_is_tried_again_until_it_is_taken() -> Result
     );
 
     // After its wait, the cron trigger sends it again under the same id.
-    let fourth = wait_for("the next attempt", Duration::from_secs(30), || {
+    let fourth = wait_for("the next attempt", Duration::from_secs(40), || {
         here.edge.cron()?;
         Ok(recorder.requests().get(3).cloned())
     })?;
