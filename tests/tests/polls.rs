@@ -1,8 +1,10 @@
-//! Polls of one runner that overlap, or whose answer is lost, at the real edge.
+//! Polls of one runner that overlap, or whose answer is lost, and those of many, at the real edge.
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use devflow_protocol::enrol::{EnrolClaims, EnrolRequest, EnrolToken};
+use devflow_protocol::job::Job;
+use devflow_protocol::keys::read_key;
 use devflow_protocol::request::{HEADER, RequestClaims, body_sha256};
 use devflow_protocol::runner_api::{ENROL, EnrolAnswer, POLL, PollAnswer, ServerFacts, code};
 use devflow_protocol::{RunnerSessionId, UnixMillis};
@@ -13,6 +15,7 @@ use devflow_tests::places::Scratch;
 use devflow_tests::process::wait_for;
 use ed25519_dalek::SigningKey;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -31,11 +34,11 @@ struct Polling {
 }
 
 impl Polling {
-    fn enrol(edge: &Edge, api: &Api) -> Result<Self> {
-        let (_, enrolment) = api.add_server("web-1")?;
+    fn enrol(edge: &Edge, api: &Api, number: u8) -> Result<Self> {
+        let (_, enrolment) = api.add_server(&format!("web-{number}"))?;
         let part = |name: &str| enrolment[name].as_str().context("a part is missing");
         let token: EnrolToken = part("token")?.parse()?;
-        let key = SigningKey::from_bytes(&[5; 32]);
+        let key = SigningKey::from_bytes(&[number; 32]);
         let claims = EnrolClaims {
             audience: part("fingerprint")?.to_owned(),
             signing_key: BASE64_STANDARD.encode(key.verifying_key().as_bytes()),
@@ -73,19 +76,27 @@ impl Polling {
         client.send("POST", &format!("{}{POLL}", self.base), &headers, Some(&body))
     }
 
+    fn begin(&self) -> JoinHandle<Result<Answer>> {
+        let runner = self.clone();
+        thread::spawn(move || runner.poll())
+    }
+
     /// Polls that are held by the time this returns.
     fn hold<const N: usize>(&self) -> Result<[JoinHandle<Result<Answer>>; N]> {
-        let held = std::array::from_fn(|_| {
-            let runner = self.clone();
-            thread::spawn(move || runner.poll())
-        });
-        thread::sleep(Duration::from_secs(2));
-        ensure!(
-            held.iter().all(|poll| !poll.is_finished()),
-            "the polls are not held"
-        );
+        let held = std::array::from_fn(|_| self.begin());
+        are_held(&held)?;
         Ok(held)
     }
+}
+
+/// Waits for as long as an edge takes that answers at once.
+fn are_held(polls: &[JoinHandle<Result<Answer>>]) -> Result<()> {
+    thread::sleep(Duration::from_secs(2));
+    ensure!(
+        !polls.iter().any(JoinHandle::is_finished),
+        "the polls are not held"
+    );
+    Ok(())
 }
 
 fn ended(poll: JoinHandle<Result<Answer>>) -> Result<Answer> {
@@ -96,6 +107,13 @@ fn ended(poll: JoinHandle<Result<Answer>>) -> Result<Answer> {
 fn envelope(answer: &Answer) -> Result<Option<String>> {
     let answer: PollAnswer = serde_json::from_value(answer.expect(200)?)?;
     Ok(answer.job.map(|job| serde_json::to_string(&job)).transpose()?)
+}
+
+/// The job of an answer, as the runner reads it.
+fn job(runner: &Polling, answer: &Answer) -> Result<Job> {
+    let answer: PollAnswer = serde_json::from_value(answer.expect(200)?)?;
+    let key = read_key(&runner.enrolled.job_key).context("the edge's key cannot be read")?;
+    Ok(Job::open(&answer.job.context("no job came")?, [&key])?)
 }
 
 fn ping(api: &Api, runner: &Polling) -> Result<()> {
@@ -111,7 +129,7 @@ fn overlapping_polls_of_one_runner_get_one_lease_of_one_job() -> Result<()> {
     // Shorter than a lease: a poll that comes while the envelope is being stored is held to the end of it.
     let edge = Edge::start_with(scratch.path(), &json!({"POLL_HOLD_MS": "8000"}))?;
     let (api, _) = edge.set_up()?;
-    let runner = Polling::enrol(&edge, &api)?;
+    let runner = Polling::enrol(&edge, &api, 1)?;
     let held = runner.hold::<3>()?;
     ping(&api, &runner)?;
     wait_for("an answer", Duration::from_secs(20), || {
@@ -136,7 +154,7 @@ fn newer_run_with_the_same_keys_takes_over_and_the_older_one_is_told() -> Result
     let scratch = Scratch::new()?;
     let edge = Edge::start(scratch.path())?;
     let (api, _) = edge.set_up()?;
-    let older = Polling::enrol(&edge, &api)?;
+    let older = Polling::enrol(&edge, &api, 1)?;
     let newer = Polling {
         session: RunnerSessionId::new(now()?.plus(1_000), [7; 10]),
         ..older.clone()
@@ -151,5 +169,38 @@ fn newer_run_with_the_same_keys_takes_over_and_the_older_one_is_told() -> Result
     ping(&api, &newer)?;
     ensure!(envelope(&ended(held)?)?.is_some(), "the newer one got no job");
     assert_eq!(older.poll()?.expect(409)?["code"], code::SESSION_SUPERSEDED);
+    Ok(())
+}
+
+/// How many servers the fleet of a large team has.
+const FLEET: u8 = 20;
+
+#[test]
+fn fleet_that_waits_gets_each_its_own_job_at_once() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let edge = Edge::start(scratch.path())?;
+    let (api, _) = edge.set_up()?;
+    let fleet: Vec<Polling> = (1..=FLEET)
+        .map(|number| Polling::enrol(&edge, &api, number))
+        .collect::<Result<_>>()?;
+    let held: Vec<_> = fleet.iter().map(Polling::begin).collect();
+    are_held(&held)?;
+    // The last one first: nobody's place in a queue decides.
+    for runner in fleet.iter().rev() {
+        ping(&api, runner)?;
+    }
+    wait_for("all jobs", Duration::from_secs(20), || {
+        Ok(held.iter().all(JoinHandle::is_finished).then_some(()))
+    })?;
+    let mut jobs = BTreeSet::new();
+    for (runner, poll) in fleet.iter().zip(held) {
+        let job = job(runner, &ended(poll)?)?;
+        ensure!(
+            job.server == runner.enrolled.server,
+            "a job for another server: {job:?}"
+        );
+        jobs.insert(job.id);
+    }
+    ensure!(jobs.len() == fleet.len(), "{} jobs came", jobs.len());
     Ok(())
 }
