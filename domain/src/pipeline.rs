@@ -36,6 +36,7 @@ pub fn defaults(framework: Framework) -> Defaults {
         Framework::MultiTenant => multi_tenant::defaults(),
         Framework::Php => plain_php(),
         Framework::Shopware => shopware::defaults(),
+        Framework::Dockerfile => dockerfile(),
     }
 }
 
@@ -119,6 +120,19 @@ fn plain_php() -> Defaults {
         processes: vec![],
         public_dir: Some(rel("public")),
         scripts: true,
+        health_path: "/",
+    }
+}
+
+/// All that is built is in the Dockerfile; commands and processes are what a person adds.
+fn dockerfile() -> Defaults {
+    Defaults {
+        steps: vec![],
+        shared: vec![],
+        carry_over: vec![],
+        processes: vec![],
+        public_dir: None,
+        scripts: false,
         health_path: "/",
     }
 }
@@ -233,11 +247,12 @@ mod tests {
 
     use crate::packages::describe;
 
-    const ALL: [Framework; 4] = [
+    const ALL: [Framework; 5] = [
         Framework::Laravel,
         Framework::MultiTenant,
         Framework::Php,
         Framework::Shopware,
+        Framework::Dockerfile,
     ];
 
     #[test]

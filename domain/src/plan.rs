@@ -29,10 +29,11 @@ pub struct Planned<'s> {
 }
 
 /// Names of steps that every deployment has, and of what its journal notes beside them: no command may be called so.
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 16] = [
     "schema",
     "fetch",
     "checkout",
+    "image",
     "link",
     "start",
     "pretend",
@@ -69,6 +70,13 @@ pub fn plan(spec: &ProjectSpec) -> Vec<Planned<'_>> {
         own("fetch", S::Preparing, "Gets the commit from the repository."),
         own("checkout", S::Preparing, "Writes its files into a new release."),
     ];
+    if spec.container.is_some() {
+        planned.push(own(
+            "image",
+            S::Building,
+            "Builds the image from the repository's Dockerfile.",
+        ));
+    }
     planned.extend(commands(spec, Phase::Dependencies, S::Building));
     planned.extend(commands(spec, Phase::Build, S::Building));
     planned.push(own(
@@ -190,7 +198,9 @@ mod tests {
 
     #[test]
     fn every_step_of_the_deployment_itself_is_reserved() {
-        for step in plan(&spec("")) {
+        let mut image = spec("");
+        image.container = Some(devflow_protocol::project::ContainerSpec::default());
+        for step in plan(&spec("")).into_iter().chain(plan(&image)) {
             let name = step.name.parse().expect("a name");
             assert_eq!(is_reserved(&name), matches!(step.what, What::Own(_)), "{name}");
         }

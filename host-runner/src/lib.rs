@@ -21,6 +21,7 @@ mod job;
 mod journal;
 mod mask;
 mod policy;
+mod relay;
 #[cfg(test)]
 mod samples;
 mod table;

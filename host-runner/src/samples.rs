@@ -87,6 +87,7 @@ pub(crate) fn spec(slug: &str) -> ProjectSpec {
         carry_over: Vec::new(),
         limits: Limits::default(),
         services: Services::default(),
+        container: None,
         release: ReleasePolicy::default(),
         follower: false,
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// Paths whose being there tells what a repository is.
 pub const FILES: [&str; 13] = [
     ENV_EXAMPLE,
-    "Dockerfile",
+    DOCKERFILE,
     "artisan",
     "bin/console",
     "compose.yaml",
@@ -26,8 +26,10 @@ pub const COMPOSER: &str = "composer.json";
 pub const PACKAGE: &str = "package.json";
 /// Read for the names in it.
 pub const ENV_EXAMPLE: &str = ".env.example";
+/// Read for the port that it exposes.
+pub const DOCKERFILE: &str = "Dockerfile";
 /// The files that are read.
-pub const READ: [&str; 3] = [COMPOSER, PACKAGE, ENV_EXAMPLE];
+pub const READ: [&str; 4] = [COMPOSER, PACKAGE, ENV_EXAMPLE, DOCKERFILE];
 /// Most of a file that is read, in bytes; one that is larger is as if it could not be read.
 pub const FILE_BYTES: usize = 256 * 1024;
 /// Most names of variables, and most required packages.
@@ -46,6 +48,9 @@ pub struct Inspection {
     pub requires: BTreeMap<String, String>,
     /// True where `package.json` has a script `build`.
     pub builds_assets: bool,
+    /// The port that its Dockerfile exposes, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
     /// The names in `.env.example`, in its order.
     pub env_names: Vec<EnvName>,
     /// One sentence for each file that could not be read.

@@ -184,7 +184,7 @@ pub struct Restart {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "part", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Part {
-    /// PHP-FPM.
+    /// What answers visitors: PHP-FPM, or the containers of a Dockerfile.
     Web,
     /// The processes of a worker.
     Worker {

@@ -20,6 +20,8 @@ pub enum Framework {
     Php,
     /// Shopware 6.
     Shopware,
+    /// Whatever the repository's Dockerfile makes, reached by HTTP.
+    Dockerfile,
 }
 
 impl Framework {
@@ -41,7 +43,8 @@ pub struct ProjectSpec {
     pub repository: RepositoryUrl,
     /// PHP's version, as the image has it.
     pub php: PhpVersion,
-    /// The runtime image, which is also the build image.
+    /// The runtime image, which is also the build image. Where an image is built from the repository, it is what passes
+    /// requests on to that.
     pub image: ImageRef,
     /// The vhost.
     pub web: Web,
@@ -57,11 +60,37 @@ pub struct ProjectSpec {
     pub limits: Limits,
     /// What is made for it on the server.
     pub services: Services,
+    /// How its image is made and reached; None where it is served by PHP-FPM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerSpec>,
     /// How a release is released.
     pub release: ReleasePolicy,
     /// True on a server of several that is not the first: that one looks for pushes that nobody told of.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub follower: bool,
+}
+
+/// An image that is built from the repository, and the containers that are made of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct ContainerSpec {
+    /// The Dockerfile inside the repository; the whole repository is what it builds from.
+    pub dockerfile: RelPath,
+    /// The port on which the application speaks HTTP inside its container.
+    pub port: u16,
+    /// How many containers share the requests.
+    pub replicas: u8,
+}
+
+impl Default for ContainerSpec {
+    fn default() -> Self {
+        Self {
+            dockerfile: "Dockerfile".parse().expect("it is a relative path"),
+            port: 8080,
+            replicas: 1,
+        }
+    }
 }
 
 /// The vhost of a project.

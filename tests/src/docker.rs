@@ -100,7 +100,7 @@ impl Docker {
         Ok(names.lines().map(str::to_owned).collect())
     }
 
-    /// Removes containers and networks whose name contains `part`, running or not.
+    /// Removes containers, networks and images whose name contains `part`, running or not.
     pub fn remove_all(&self, part: &str) -> Result<()> {
         for name in self.all(part)? {
             self.run(&["rm", "-f", &name])?;
@@ -115,6 +115,18 @@ impl Docker {
         ])?;
         for name in networks.lines() {
             self.run(&["network", "rm", name])?;
+        }
+        let reference = format!("reference=*{part}*");
+        let images = self.run(&[
+            "image",
+            "ls",
+            "--filter",
+            &reference,
+            "--format",
+            "{{.Repository}}:{{.Tag}}",
+        ])?;
+        for name in images.lines() {
+            self.run(&["image", "rm", "-f", name])?;
         }
         Ok(())
     }

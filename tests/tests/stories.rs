@@ -11,6 +11,7 @@ mod bad_release;
 mod cli;
 mod commit_status;
 mod dashboard;
+mod dockerfile;
 mod edge_alone;
 mod enrolment;
 mod faults;

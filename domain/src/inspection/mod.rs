@@ -8,7 +8,7 @@ pub use read::read;
 
 use crate::pipeline::multi_tenant;
 use crate::webhook::Provider;
-use devflow_protocol::inspection::{ENV_EXAMPLE, Inspection};
+use devflow_protocol::inspection::{DOCKERFILE, ENV_EXAMPLE, Inspection};
 use devflow_protocol::project::Framework;
 use devflow_protocol::text::{EnvName, PhpVersion};
 
@@ -22,6 +22,8 @@ pub struct Proposal {
     pub framework: Framework,
     /// The preferred PHP version that `composer.json` allows.
     pub php: PhpVersion,
+    /// The port that a Dockerfile exposes, where it is deployed by that.
+    pub port: Option<u16>,
     /// A database is made.
     pub mariadb: bool,
     /// Redis is given.
@@ -36,11 +38,20 @@ pub struct Proposal {
 pub fn propose(found: &Inspection) -> Proposal {
     let mut reasons = Vec::new();
     let framework = framework(found, &mut reasons);
-    let php = php(found, &mut reasons);
+    let container = framework == Framework::Dockerfile;
+    let php = if container {
+        preferred()
+    } else {
+        php(found, &mut reasons)
+    };
+    let port = found.port.filter(|_| container);
+    if let Some(port) = port {
+        reasons.push(format!("It exposes port {port}."));
+    }
     let mariadb = match framework {
         Framework::Laravel | Framework::MultiTenant => names(found, "DB_DATABASE"),
         Framework::Shopware => names(found, "DATABASE_URL"),
-        Framework::Php => false,
+        Framework::Php | Framework::Dockerfile => false,
     };
     if mariadb {
         reasons.push("Its .env.example names a database, so one is made for it.".to_owned());
@@ -51,13 +62,14 @@ pub fn propose(found: &Inspection) -> Proposal {
     if let Some(package) = redis {
         reasons.push(format!("It requires {package}, so it is given Redis."));
     }
-    if found.builds_assets {
+    if found.builds_assets && !container {
         reasons.push("Its package.json has a build script, which each deployment runs.".to_owned());
     }
     reasons.extend(found.unreadable.iter().cloned());
     Proposal {
         framework,
         php,
+        port,
         mariadb,
         redis: redis.is_some(),
         env_names: wanted(found, framework, mariadb, redis.is_some()),
@@ -93,6 +105,14 @@ fn framework(found: &Inspection, reasons: &mut Vec<String>) -> Framework {
         ));
         return Framework::Shopware;
     }
+    if found.has(DOCKERFILE) {
+        reasons.push(
+            "It has a Dockerfile and no framework that is known here: its image is built and run; say on which port it \
+             speaks HTTP."
+                .to_owned(),
+        );
+        return Framework::Dockerfile;
+    }
     reasons.push(match console("symfony/framework-bundle") {
         Some(_) => "It requires symfony/framework-bundle: a Symfony application. There is no pipeline for that, so plain PHP is \
              proposed; add its commands as hooks."
@@ -104,8 +124,11 @@ fn framework(found: &Inspection, reasons: &mut Vec<String>) -> Framework {
     Framework::Php
 }
 
+fn preferred() -> PhpVersion {
+    PHP_VERSIONS[0].parse().expect("a version")
+}
+
 fn php(found: &Inspection, reasons: &mut Vec<String>) -> PhpVersion {
-    let preferred = || PHP_VERSIONS[0].parse().expect("a version");
     let Some(constraint) = found.requires.get("php") else {
         return preferred();
     };
@@ -125,7 +148,7 @@ fn wanted(found: &Inspection, framework: Framework, mariadb: bool, redis: bool) 
     let own: &[&str] = match framework {
         Framework::Laravel | Framework::MultiTenant => &["APP_KEY", "APP_ENV", "APP_DEBUG", "APP_URL"],
         Framework::Shopware => &["APP_SECRET", "APP_ENV"],
-        Framework::Php => &[],
+        Framework::Php | Framework::Dockerfile => &[],
     };
     let set = |name: &str| {
         own.contains(&name)

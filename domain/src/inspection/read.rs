@@ -1,7 +1,8 @@
 //! What the files of a repository say. They are a stranger's: whatever is in them, this gives facts of bounded size.
 
+use crate::dockerfile;
 use devflow_protocol::inspection::{
-    COMPOSER, ENV_EXAMPLE, FILE_BYTES, FILES, Inspection, LIST_ITEMS, PACKAGE,
+    COMPOSER, DOCKERFILE, ENV_EXAMPLE, FILE_BYTES, FILES, Inspection, LIST_ITEMS, PACKAGE,
 };
 use devflow_protocol::text::{EnvName, GitSha};
 use serde_json::Value;
@@ -37,7 +38,7 @@ pub fn read(
         }
         read
     };
-    let [composer, package, env] = [COMPOSER, PACKAGE, ENV_EXAMPLE].map(&mut text);
+    let [composer, package, env, docker] = [COMPOSER, PACKAGE, ENV_EXAMPLE, DOCKERFILE].map(&mut text);
     let mut json = |path: &str, text: Option<String>| -> Value {
         let Some(text) = text else {
             return Value::Null;
@@ -53,6 +54,8 @@ pub fn read(
         files,
         requires: requires(&composer),
         builds_assets: package["scripts"]["build"].is_string(),
+        // One that is not built as it is says so when it is deployed.
+        port: docker.and_then(|text| dockerfile::read(&text).ok()?.port),
         env_names: env.as_deref().map(env_names).unwrap_or_default(),
         unreadable,
     }

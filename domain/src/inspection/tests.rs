@@ -55,6 +55,30 @@ fn laravel_is_proposed_with_its_services_and_the_variables_that_want_a_value() {
 }
 
 #[test]
+fn dockerfile_is_proposed_where_no_framework_is_known() {
+    let docker = ("Dockerfile", "FROM node:22\nEXPOSE 3000\n");
+    let proposal = propose(&found(&[
+        docker,
+        ("package.json", r#"{"scripts": {"build": "x"}}"#),
+    ]));
+    assert_eq!(
+        (proposal.framework, proposal.port),
+        (Framework::Dockerfile, Some(3000))
+    );
+    assert_eq!(
+        proposal.reasons,
+        [
+            "It has a Dockerfile and no framework that is known here: its image is built and run; say on which port it \
+             speaks HTTP.",
+            "It exposes port 3000."
+        ]
+    );
+    let laravel = r#"{"require": {"laravel/framework": "^11.0"}}"#;
+    let proposal = propose(&found(&[docker, ("artisan", ""), ("composer.json", laravel)]));
+    assert_eq!((proposal.framework, proposal.port), (Framework::Laravel, None));
+}
+
+#[test]
 fn other_repositories_are_plain_php_with_a_reason() {
     let proposed = |files: &[(&str, &str)]| {
         let proposal = propose(&found(files));

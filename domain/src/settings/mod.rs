@@ -7,7 +7,7 @@ mod scale;
 use crate::hooks::{self, Hook};
 use crate::pipeline;
 use devflow_protocol::project::{
-    BasicAuth, Framework, Limits, Process, ProjectSpec, ReleasePolicy, Services, Step, Web,
+    BasicAuth, ContainerSpec, Framework, Limits, Process, ProjectSpec, ReleasePolicy, Services, Step, Web,
 };
 use devflow_protocol::text::{Fqdn, ImageRef, PhpVersion, RelPath, RepositoryUrl, Slug, UrlPath};
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,9 @@ pub struct ProjectSettings {
     /// What the server makes for the project.
     #[serde(default)]
     pub services: Services,
+    /// How the image of a Dockerfile is made and reached; other kinds have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerSpec>,
     /// How a release is switched, watched and kept.
     #[serde(default)]
     pub release: ReleasePolicy,
@@ -89,7 +92,9 @@ impl ProjectSettings {
     /// The settings with the framework's defaults filled in, as a runner gets them. [`Self::problems`] must be empty.
     pub fn to_spec(&self, slug: Slug) -> ProjectSpec {
         let defaults = pipeline::defaults(self.framework);
+        let container = self.container();
         let public_dir = match self.public_dir.as_deref() {
+            _ if container.is_some() => None,
             None => defaults.public_dir,
             Some(text) => text.parse::<RelPath>().ok(),
         };
@@ -119,9 +124,17 @@ impl ProjectSettings {
             carry_over: defaults.carry_over,
             limits: self.limits.clone(),
             services: self.services,
+            container,
             release: self.release,
             follower: false,
         }
+    }
+}
+
+impl ProjectSettings {
+    /// How the image is made and reached, where the project is a Dockerfile's.
+    pub fn container(&self) -> Option<ContainerSpec> {
+        (self.framework == Framework::Dockerfile).then(|| self.container.clone().unwrap_or_default())
     }
 }
 
@@ -197,6 +210,30 @@ mod tests {
                 "processes.count",
             ]
         );
+    }
+
+    #[test]
+    fn dockerfile_has_its_container_and_others_have_none() {
+        let mut settings = settings(r#","public_dir":"web","container":{"port":3000}"#);
+        let slug = || "shop".parse().expect("a slug");
+        assert_eq!(settings.to_spec(slug()).container, None);
+        settings.framework = Framework::Dockerfile;
+        assert_eq!(settings.problems(), vec![]);
+        let spec = settings.to_spec(slug());
+        let container = spec.container.expect("a container");
+        assert_eq!(
+            (container.dockerfile.as_str(), container.port, container.replicas),
+            ("Dockerfile", 3000, 1)
+        );
+        assert_eq!((spec.web.public_dir, spec.web.health_path.as_str()), (None, "/"));
+        settings.container = Some(ContainerSpec {
+            port: 0,
+            replicas: 17,
+            ..ContainerSpec::default()
+        });
+        settings.steps = Some(pipeline::defaults(Framework::Laravel).steps);
+        let fields: Vec<&str> = settings.problems().iter().map(|problem| problem.field).collect();
+        assert_eq!(fields, ["steps.cache", "container.port", "container.replicas"]);
     }
 
     #[test]

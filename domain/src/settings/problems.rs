@@ -3,18 +3,19 @@
 use super::{Problem, ProjectSettings};
 use crate::hooks::{self, Hook};
 use crate::plan;
-use devflow_protocol::project::{Limits, Process, ProcessKind, ReleasePolicy, Step};
+use devflow_protocol::project::{Process, ProcessKind, ReleasePolicy, Step};
 use devflow_protocol::text::RelPath;
 
 /// All problems of `settings`, field by field.
 pub(super) fn of(settings: &ProjectSettings) -> Vec<Problem> {
     let mut found = Problems(Vec::new());
     found.web(settings);
-    found.limits(&settings.limits);
+    found.limits(settings);
     found.release(settings.release);
     found.steps(settings.steps.as_deref().unwrap_or_default());
     found.hooks(&settings.hooks);
     found.processes(settings.processes.as_deref().unwrap_or_default());
+    found.container(settings);
     found.0
 }
 
@@ -90,7 +91,26 @@ impl Problems {
         self.check(globs_ok, "path_filter", "each glob has 1 to 200 characters");
     }
 
-    fn limits(&mut self, limits: &Limits) {
+    fn container(&mut self, settings: &ProjectSettings) {
+        let Some(container) = settings.container() else {
+            return;
+        };
+        let steps = settings.steps.iter().flatten();
+        self.check(
+            steps.clone().all(|step| step.cache.is_none()),
+            "steps.cache",
+            "the files of a Dockerfile project are in its image, so a step has none to keep",
+        );
+        self.check(container.port > 0, "container.port", "1 to 65535");
+        self.check(
+            (1..=16).contains(&container.replicas),
+            "container.replicas",
+            "1 to 16 containers",
+        );
+    }
+
+    fn limits(&mut self, settings: &ProjectSettings) {
+        let limits = &settings.limits;
         self.check(
             (64..=1_048_576).contains(&limits.memory_mib),
             "limits.memory_mib",
@@ -102,7 +122,8 @@ impl Problems {
             "50 to 256000 thousandths of a core",
         );
         self.check(
-            (16..=limits.memory_mib).contains(&limits.php_memory_mib),
+            // What is no PHP of ours has no use for it.
+            settings.container().is_some() || (16..=limits.memory_mib).contains(&limits.php_memory_mib),
             "limits.php_memory_mib",
             "16 MiB up to limits.memory_mib",
         );

@@ -3,6 +3,7 @@
 mod doctor;
 mod enrol;
 mod policy;
+mod relay;
 mod run;
 mod status;
 
@@ -48,6 +49,9 @@ enum Command {
     /// Show or change what this server allows
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Pass requests on to the containers of a project
+    #[command(hide = true)]
+    Relay(relay::Relay),
 }
 
 /// Reads the command line, does what it asks for and gives the exit code: 0, 1 for a failure, 2 for a wrong
@@ -65,6 +69,10 @@ pub fn main() -> ExitCode {
 }
 
 fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if let Command::Relay(relay) = &arguments.command {
+        // In its container there is no configuration.
+        return relay.execute();
+    }
     let config = read_config(&arguments.config)?;
     match &arguments.command {
         Command::Enrol(enrol) => enrol.execute(&config),
@@ -72,6 +80,7 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Status(status) => status.execute(&config),
         Command::Doctor(doctor) => doctor.execute(&config),
         Command::Policy(command) => command.execute(&config),
+        Command::Relay(relay) => relay.execute(),
     }
 }
 

@@ -35,6 +35,9 @@ impl Run<'_> {
     /// # Errors
     /// A folder cannot be read or written.
     pub(crate) async fn share_bytecode(&self, image: &str) -> Result<()> {
+        if self.spec.container.is_some() {
+            return Ok(());
+        }
         let mut hash = Sha256::new();
         hash.update(format!("{image}\0"));
         let (app, cache, uid) = (self.release.app(), self.layout.cache(), self.uid);

@@ -4,6 +4,7 @@ use super::bytecode::CLI_CONF;
 use super::environment::{build_only, for_containers, runtime};
 use super::layout::{Layout, ReleaseDir};
 use super::render::fpm_argv;
+use super::replicas::SHARED;
 use crate::host::docker::{Bind, Container, Role};
 use crate::host::{Host, Result};
 use devflow_protocol::project::{Environment, Process, ProjectSpec};
@@ -31,6 +32,15 @@ impl Blueprint<'_> {
         let cache = self.layout.cache();
         let at = |name: &str| cache.join(name).to_string_lossy().into_owned();
         let mut container = self.base(Role::Build, "build", vec!["sleep".into(), "infinity".into()]);
+        container.memory_mib = self.spec.limits.memory_mib.max(BUILD_MEMORY_MIB);
+        // A build must not starve what serves.
+        container.cpu_shares = 256;
+        container.stop_signal = Some("SIGKILL");
+        container.stop_wait_s = 0;
+        container.keeps_running = false;
+        if self.spec.container.is_some() {
+            return container;
+        }
         container.env.retain(|set| {
             !["HOME=", "PHP_INI_SCAN_DIR="]
                 .iter()
@@ -50,12 +60,6 @@ impl Blueprint<'_> {
         ]);
         container.env.extend(build_only(self.environment));
         container.binds.push(bind(&cache, &cache, false));
-        container.memory_mib = self.spec.limits.memory_mib.max(BUILD_MEMORY_MIB);
-        // A build must not starve what serves.
-        container.cpu_shares = 256;
-        container.stop_signal = "SIGKILL";
-        container.stop_wait_s = 0;
-        container.keeps_running = false;
         container
     }
 
@@ -65,7 +69,7 @@ impl Blueprint<'_> {
         container
             .binds
             .push(bind(&self.release.run(), Path::new("/run/devflow"), false));
-        container.stop_signal = "SIGQUIT";
+        container.stop_signal = Some("SIGQUIT");
         container.stop_wait_s = self.drain_s();
         container
     }
@@ -107,14 +111,20 @@ impl Blueprint<'_> {
         Ok(())
     }
 
-    fn base(&self, role: Role, name: &str, argv: Vec<String>) -> Container {
+    pub(super) fn base(&self, role: Role, name: &str, argv: Vec<String>) -> Container {
         let slug = self.layout.slug().to_string();
         let shared = self.layout.shared();
-        let mut binds = vec![
-            bind(&self.release.app(), &self.layout.app(), false),
-            bind(&shared, &shared, false),
-            bind(&self.release.conf(), Path::new("/etc/devflow"), true),
-        ];
+        // An image that was built from the repository has its files in it.
+        let own_files = self.spec.container.is_some();
+        let mut binds = if own_files {
+            vec![bind(&shared, Path::new(SHARED), false)]
+        } else {
+            vec![
+                bind(&self.release.app(), &self.layout.app(), false),
+                bind(&shared, &shared, false),
+                bind(&self.release.conf(), Path::new("/etc/devflow"), true),
+            ]
+        };
         binds.extend(
             self.service_folders()
                 .iter()
@@ -122,21 +132,22 @@ impl Blueprint<'_> {
         );
         Container {
             name: format!("devflow-{slug}-{}-{name}", self.release.short()),
-            image: self.spec.image.to_string(),
+            image: self.image(),
             project: slug,
             release: self.release.id.to_string(),
             role,
             argv,
             env: for_containers(self.spec, self.release, &runtime(self.environment)),
             uid: self.uid,
-            workdir: self.layout.app(),
+            workdir: (!own_files).then(|| self.layout.app()),
             binds,
             network: self.layout.network().to_owned(),
             memory_mib: self.spec.limits.memory_mib.max(64),
             cpu_milli: self.spec.limits.cpu_milli.max(50),
             cpu_shares: 1024,
-            stop_signal: "SIGTERM",
+            stop_signal: Some("SIGTERM"),
             stop_wait_s: 10,
+            init: own_files,
             keeps_running: true,
         }
     }
@@ -168,7 +179,7 @@ impl Blueprint<'_> {
     }
 }
 
-fn bind(source: &Path, target: &Path, read_only: bool) -> Bind {
+pub(super) fn bind(source: &Path, target: &Path, read_only: bool) -> Bind {
     Bind {
         source: source.to_owned(),
         target: target.to_owned(),

@@ -77,8 +77,12 @@ async fn restart_project(host: &Host, slug: &Slug) -> Result<()> {
     apply_vhost(host, &layout, &live.record.spec, false).await
 }
 
-/// PHP-FPM takes its configuration and its code up anew and keeps its socket: no request is lost.
+/// PHP-FPM takes its configuration and its code up anew and keeps its socket: no request is lost. Containers that speak HTTP
+/// are restarted one after the other.
 pub(super) async fn reload_web(live: &Old<'_>) -> Result<()> {
+    if live.record.spec.container.is_some() {
+        return super::replicas::restart(live).await;
+    }
     let found = super::live::containers_of(live.host, live.layout, &live.release.id).await?;
     for web in found.iter().filter(|it| it.role == Role::Web && it.running) {
         live.host.docker.signal(&web.id, "SIGUSR2").await?;
@@ -104,6 +108,7 @@ async fn remove_project(host: &Host, slug: &Slug, purge: bool) -> Result<()> {
     for found in host.docker.list(Some(slug.as_str())).await? {
         host.docker.remove(&found.id).await?;
     }
+    super::image::remove_images(host, slug).await?;
     host.docker.remove_network(layout.network()).await?;
     layout.unswitch()?;
     for folder in [layout.releases(), layout.trash(), layout.mirror(), layout.cache()] {

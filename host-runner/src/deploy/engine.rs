@@ -35,6 +35,7 @@ const ALL: [Phase; 7] = [
 /// What a release that is ready was made of.
 #[derive(Debug)]
 pub(crate) struct Made {
+    /// The container that commands run in. An image of the project's own has it only where there are commands.
     pub(crate) build: String,
     pub(crate) image: String,
 }
@@ -128,9 +129,7 @@ impl Run<'_> {
     /// Everything before the switch. What it leaves behind on failure, [`Self::unwind`] takes away.
     async fn to_ready(&self, work: &Deploy) -> Result<(Made, Fetched, SemaphorePermit<'_>), Failure> {
         self.state(DeploymentState::Preparing);
-        let (source, container) = tokio::join!(self.source(work), self.start_build(&ALL));
-        // The fetch first: a push that is overtaken is no failure, whatever else went wrong.
-        let (fetched, made) = (source?, container?);
+        let (fetched, made) = self.begun(work).await?;
         let record = ReleaseRecord {
             spec: self.spec.clone(),
             ref_name: work.ref_name.clone(),
@@ -140,20 +139,23 @@ impl Run<'_> {
             image_digest: made.image.clone(),
         };
         record.save(&self.release)?;
-        self.state(DeploymentState::Building);
+        if self.spec.container.is_none() {
+            self.state(DeploymentState::Building);
+        }
         self.share_bytecode(&made.image).await?;
         self.phase(Phase::Dependencies, &made.build, &made.image).await?;
         self.phase(Phase::Build, &made.build, &made.image).await?;
         self.step("link", self.link()).await?;
         let slot = self.slot().await?;
-        // PHP-FPM starts beside the preparation: it reads no code before the first request.
+        // It starts beside the preparation: PHP-FPM reads no code before the first request.
         let (prepared, web) = tokio::join!(
             self.phase(Phase::Prepare, &made.build, &made.image),
             self.start_web()
         );
         prepared?;
         self.state(DeploymentState::Starting);
-        self.step("start", async { self.await_fpm(&web?).await }).await?;
+        self.step("start", async { Box::pin(self.await_web(&web?)).await })
+            .await?;
         let (booted, foreseen) = tokio::join!(
             self.phase(Phase::Boot, &made.build, &made.image),
             self.foresee(&made.build)
@@ -166,6 +168,19 @@ impl Run<'_> {
         Ok((made, fetched, slot))
     }
 
+    /// The commit's files, the image, and the container that the commands run in.
+    async fn begun(&self, work: &Deploy) -> Result<(Fetched, Made), Failure> {
+        if let Some(container) = &self.spec.container {
+            let fetched = self.source(work).await?;
+            self.state(DeploymentState::Building);
+            self.step("image", Box::pin(self.build_image(container))).await?;
+            return Ok((fetched, self.start_build(&ALL).await?));
+        }
+        let (source, container) = tokio::join!(self.source(work), self.start_build(&ALL));
+        // The fetch first: a push that is overtaken is no failure, whatever else went wrong.
+        Ok((source?, container?))
+    }
+
     async fn source(&self, work: &Deploy) -> Result<Fetched, Failure> {
         let fetched = self.step("fetch", self.fetch(work)).await?;
         self.step("checkout", self.checkout(&fetched.commit)).await?;
@@ -175,16 +190,28 @@ impl Run<'_> {
     /// Starts the container that the deployment's commands run in, those of `phases` ahead of their time.
     pub(crate) async fn start_build(&self, phases: &[Phase]) -> Result<Made> {
         let docker = &self.host().docker;
-        let image = docker.image_id(self.spec.image.as_str()).await?;
+        let image = docker.image_id(&self.blueprint().image()).await?;
         docker.ensure_network(self.layout.network()).await?;
-        let build = docker.start_new(&self.blueprint().build()).await?;
+        let container = self.blueprint().build();
+        if self.spec.container.is_some() && self.spec.steps.is_empty() {
+            // An image of a project's own may have nothing in it that a container without a task could run.
+            return Ok(Made {
+                build: container.name,
+                image,
+            });
+        }
+        let build = docker.start_new(&container).await?;
         self.arm(&build, phases);
         Ok(Made { build, image })
     }
 
-    /// Starts PHP-FPM of the release; nothing reaches it before the switch.
-    pub(crate) async fn start_web(&self) -> Result<String> {
-        self.host().docker.start_new(&self.blueprint().web()).await
+    /// Starts what answers visitors in the release; nothing reaches it before the switch.
+    pub(crate) async fn start_web(&self) -> Result<Vec<String>> {
+        let mut started = Vec::new();
+        for container in self.blueprint().serving() {
+            started.push(self.host().docker.start_new(&container).await?);
+        }
+        Ok(started)
     }
 
     /// Waits until no other deployment of this server is between its start and the end of the old release.

@@ -2,6 +2,7 @@
 //! it from.
 
 use super::layout::{Layout, ReleaseDir};
+use super::replicas::SHARED;
 use crate::host::{HostError, Result};
 use devflow_protocol::project::{Environment, Framework, ProjectSpec};
 use devflow_protocol::text::EnvName;
@@ -117,9 +118,24 @@ fn refuse_lost_database(spec: &ProjectSpec, layout: &Layout, all: &Environment) 
     Ok(())
 }
 
-/// The variables of the project's containers. Plain PHP and Shopware read the whole environment there, byte for byte; Laravel has
+/// The variables of the project's containers. A Dockerfile's image has them all, and the port that it has to listen on; they
+/// are never in the image itself. Plain PHP and Shopware read the whole environment there, byte for byte; Laravel has
 /// its `.env` and must not find the values twice, because a cached configuration would then differ from what it says.
 pub(crate) fn for_containers(spec: &ProjectSpec, release: &ReleaseDir, all: &Environment) -> Vec<String> {
+    let set = |name: &str| all.0.keys().any(|known| known.as_str() == name);
+    if let Some(container) = &spec.container {
+        let usual = [
+            ("PORT", container.port.to_string()),
+            ("DEVFLOW_SHARED", SHARED.to_owned()),
+            ("HOME", "/tmp".to_owned()),
+        ];
+        let usual = usual.into_iter().filter(|(name, _)| !set(name));
+        let own = all.0.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        return usual
+            .chain(own)
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+    }
     let mut list = vec![
         "PHP_INI_SCAN_DIR=:/etc/devflow/php.d".to_owned(),
         format!("DEVFLOW_RELEASE={}", release.id),

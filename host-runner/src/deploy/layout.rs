@@ -157,25 +157,19 @@ impl ReleaseDir {
         self.dir.join("conf")
     }
 
-    /// PHP-FPM's socket. Below `releases/` its path may be too long for a socket address: the runner connects through
-    /// [`Self::socket_address`].
-    fn socket(&self) -> PathBuf {
-        self.run().join("fpm.sock")
-    }
-
-    /// A path to the socket that fits into a socket address (107 bytes), by way of an open folder handle where the
+    /// A path to a socket of the release that fits into a socket address (107 bytes), by way of an open folder handle where the
     /// plain path is too long. The handle has to be kept until the connection is made.
     ///
     /// # Errors
     /// The folder is not there.
-    pub(crate) fn socket_address(&self) -> Result<(PathBuf, Option<File>)> {
-        let plain = self.socket();
+    pub(crate) fn socket_address(&self, name: &str) -> Result<(PathBuf, Option<File>)> {
+        let plain = self.run().join(name);
         if plain.as_os_str().len() <= 107 {
             return Ok((plain, None));
         }
         let folder = File::open(self.run()).doing(|| format!("open {}", self.run().display()))?;
         let path = format!(
-            "/proc/self/fd/{}/fpm.sock",
+            "/proc/self/fd/{}/{name}",
             std::os::fd::AsRawFd::as_raw_fd(&folder)
         );
         Ok((path.into(), Some(folder)))

@@ -1,9 +1,11 @@
 //! The moment of the switch and what follows: vhost, `current`, workers, draining the old release, and the way back.
 
 use super::containers::Blueprint;
+use super::image::image_name;
 use super::layout::{Layout, ReleaseDir};
 use super::ready::ping;
 use super::record::{Project, ReleaseRecord, load_environment};
+use super::replicas::GRACE_S;
 use super::run::Run;
 use super::trash::discard;
 use crate::host::docker::{Container, Found, Role};
@@ -208,21 +210,30 @@ impl<'a> Old<'a> {
         processes.find(|process| process.name.as_str().replace(':', ".") == name)
     }
 
-    /// Lets PHP-FPM answer all that it has accepted, then removes the release's containers. Its files stay.
+    /// Lets what has been accepted be answered, then removes the release's containers. Its files stay.
     ///
     /// # Errors
     /// The engine does not answer.
     pub(crate) async fn retire(&self) -> Result<()> {
         let wait = u32::from(self.record.spec.release.drain_s.max(1)) + 5;
+        // It ends with the last answer, so that what is behind it has nothing more to do.
+        let relays = self.of_role(Role::Relay).await?;
+        if relays.iter().any(|found| found.running) {
+            sleep(SETTLE).await;
+        }
+        for relay in &relays {
+            self.host.docker.stop(&relay.id, wait).await?;
+        }
         let web = self.of_role(Role::Web).await?;
-        if web.iter().any(|found| found.running) {
+        if relays.is_empty() && web.iter().any(|found| found.running) {
             sleep(SETTLE).await;
             // The queue is first in, first out: with this answer all requests before it have been taken up. An error
             // means that the pool is gone already.
             let flushed = ping(&self.release, Duration::from_secs(u64::from(wait))).await;
             tracing::debug!(release = %self.release.id, ?flushed, "the old release has taken up its queue");
         }
-        join_all(web.iter().map(|found| self.host.docker.stop(&found.id, wait)))
+        let grace = if relays.is_empty() { wait } else { GRACE_S };
+        join_all(web.iter().map(|found| self.host.docker.stop(&found.id, grace)))
             .await
             .into_iter()
             .collect::<Result<()>>()?;
@@ -253,7 +264,7 @@ impl<'a> Old<'a> {
             environment,
             uid: self.uid,
         };
-        let mut wanted = vec![blueprint.web()];
+        let mut wanted = blueprint.serving();
         for process in self
             .record
             .spec
@@ -314,12 +325,13 @@ impl<'a> Old<'a> {
     }
 }
 
-/// Takes away everything of a release that is not live: its containers and its folder.
+/// Takes away everything of a release that is not live: its containers, its image and its folder.
 ///
 /// # Errors
 /// The engine or the file system refuses; calling it again goes on.
 pub(crate) async fn abandon(host: &Host, layout: &Layout, release: &ReleaseDir) -> Result<()> {
     remove_containers(host, layout, release).await?;
+    host.docker.remove_image(&image_name(layout, &release.id)).await?;
     discard(layout, release).await
 }
 

@@ -5,9 +5,10 @@
 //! | step | does | undone by |
 //! | --- | --- | --- |
 //! | fetch, checkout | the commit's files in `releases/<id>/app` | removing the release's folder |
+//! | image | builds a Dockerfile's image, named after the release | removing that name |
 //! | the project's commands | run in one container of the release | removing the container |
 //! | link | shared paths, environment | removing the release's folder |
-//! | start, boot, migrate, ready | PHP-FPM of the release, asked whether it is well | removing the container |
+//! | start, boot, migrate, ready | PHP-FPM or the containers of the release, asked whether they are well | removing them |
 //! | vhost | the web server's configuration, tested | the vhost before |
 //! | switch | one `rename(2)` of `current` | the same, back |
 //! | workers, observe | workers of the release; watching it through Nginx | the old workers, the old release |
@@ -25,6 +26,7 @@ mod control;
 mod engine;
 mod environment;
 mod gates;
+mod image;
 mod layout;
 mod live;
 mod migrations;
@@ -36,6 +38,7 @@ mod reconcile;
 mod record;
 mod recover;
 mod render;
+mod replicas;
 mod rollback;
 mod run;
 mod scale;

@@ -177,7 +177,7 @@ impl Run<'_> {
             Framework::Laravel | Framework::MultiTenant => {
                 Some(render_dotenv(&environment).map_err(|error| HostError::new(error.to_string()))?)
             }
-            Framework::Php | Framework::Shopware => None,
+            Framework::Php | Framework::Shopware | Framework::Dockerfile => None,
         };
         let sqlite = uses_shared_sqlite(&self.layout, &self.environment);
         let (layout, app, uid, shared) = (
@@ -216,11 +216,14 @@ impl Run<'_> {
     }
 }
 
-/// Writes what PHP reads of the project's limits.
+/// Writes what PHP reads of the project's limits; an image of the project's own reads nothing of ours.
 ///
 /// # Errors
 /// A file cannot be written, or a setting cannot be in one.
 pub(crate) fn write_limits(release: &ReleaseDir, uid: u32, spec: &ProjectSpec) -> Result<()> {
+    if spec.container.is_some() {
+        return Ok(());
+    }
     let ini = render::php_ini(spec)?;
     write_conf(release, uid, "fpm.conf", &render::pool(spec))?;
     write_conf(release, uid, "php.d/devflow.ini", &ini)

@@ -1,4 +1,4 @@
-//! Asks a release whether it is well: its pool, its health path by `FastCGI`, and, once it serves, through Nginx.
+//! Asks a release whether it is well: its pool, its health path by `FastCGI` or in each of its containers, and, once it serves, through Nginx.
 
 use super::layout::ReleaseDir;
 use super::run::Run;
@@ -8,23 +8,32 @@ use devflow_protocol::project::ProcessKind;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
+/// PHP-FPM's socket in a release.
+const FPM_SOCKET: &str = "fpm.sock";
 /// Between two questions.
 const INTERVAL: Duration = Duration::from_millis(200);
 /// Longest single answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-/// Until PHP-FPM listens.
-const START_LIMIT: Duration = Duration::from_secs(15);
+/// Until PHP-FPM or a replica listens.
+pub(super) const START_LIMIT: Duration = Duration::from_secs(15);
 /// Bad answers in a row that make a live release unhealthy: one may be a reload of the host's Nginx.
 const BAD_IN_A_ROW: u32 = 3;
 /// Restarts during the observation that make a worker unhealthy; a worker may end itself now and then.
 const CRASHES: i64 = 3;
 
 impl Run<'_> {
-    /// Waits until the release's PHP-FPM answers.
+    /// Waits until what was started to answer visitors listens.
     ///
     /// # Errors
     /// Its container ended, with its last words, or it never listened.
-    pub(crate) async fn await_fpm(&self, container: &str) -> Result<()> {
+    pub(crate) async fn await_web(&self, started: &[String]) -> Result<()> {
+        match &self.spec.container {
+            Some(container) => Box::pin(self.await_replicas(container, started)).await,
+            None => self.await_fpm(&started[0]).await,
+        }
+    }
+
+    async fn await_fpm(&self, container: &str) -> Result<()> {
         let docker = &self.host().docker;
         let begun = Instant::now();
         loop {
@@ -71,13 +80,16 @@ impl Run<'_> {
     }
 
     async fn ask_release(&self) -> Result<()> {
+        if let Some(container) = &self.spec.container {
+            return Box::pin(self.ask_replicas(container, ANSWER_LIMIT)).await;
+        }
         let web = &self.spec.web;
         let root = match &web.public_dir {
             Some(public) => self.layout.app().join(public.as_str()),
             None => self.layout.app(),
         };
         let host = web.domains.first().map_or("localhost", |domain| domain.as_str());
-        let (socket, _folder) = self.release.socket_address()?;
+        let (socket, _folder) = self.release.socket_address(FPM_SOCKET)?;
         let path = web.health_path.as_str();
         let answer = fastcgi::get(&socket, &root.to_string_lossy(), host, path, ANSWER_LIMIT).await?;
         if (200..400).contains(&answer.status) {
@@ -149,12 +161,12 @@ impl Run<'_> {
             .await?
             .into_iter()
             .filter(|it| it.release == self.release.id.as_str());
-        for found in mine.filter(|it| matches!(it.role, Role::Web | Role::Worker)) {
+        for found in mine.filter(|it| matches!(it.role, Role::Web | Role::Relay | Role::Worker)) {
             let Some(condition) = docker.condition(&found.id).await? else {
                 continue;
             };
             let crashed = match found.role {
-                Role::Web => condition.restarts > 0,
+                Role::Web | Role::Relay => condition.restarts > 0,
                 _ => condition.restarts >= CRASHES,
             };
             if crashed {
@@ -184,6 +196,6 @@ impl Run<'_> {
 
 /// Asks a release's pool, which answers in the order of its queue.
 pub(crate) async fn ping(release: &ReleaseDir, limit: Duration) -> Result<()> {
-    let (socket, _folder) = release.socket_address()?;
+    let (socket, _folder) = release.socket_address(FPM_SOCKET)?;
     fastcgi::ping(&socket, limit).await
 }

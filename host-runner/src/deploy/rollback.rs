@@ -3,6 +3,7 @@
 //! The release's own folder, environment and configuration are used as they are. Migrations are never run down; where
 //! one that may have destroyed something lies between, it takes a person's word.
 
+use super::image::judge;
 use super::layout::Layout;
 use super::live::Old;
 use super::prepare::check_room;
@@ -34,7 +35,10 @@ async fn back(job: &JobContext, work: &Rollback, layout: &Layout) -> Result<Outc
     let project = Project::load(layout)?
         .ok_or_else(|| HostError::new("the project is not on this server; deploy it first"))?;
     let target = Old::of(host, layout, &work.release, project.uid)?;
-    if let Err(reason) = job.policy.judge_kept(&target.record.spec) {
+    let judged = job.policy.judge_kept(&target.record.spec);
+    if let Err(reason) =
+        judged.and_then(|()| judge(&job.policy, &target.record.spec, &target.release, project.uid))
+    {
         return Ok(Outcome::Refused {
             reason: format!(
                 "the release {} cannot serve again as it was deployed, deploy instead: {reason}",
@@ -94,7 +98,7 @@ impl Run<'_> {
                 .await?;
             self.share_bytecode(&made.image).await?;
             let web = self.start_web().await?;
-            self.step("start", self.await_fpm(&web)).await?;
+            self.step("start", self.await_web(&web)).await?;
             self.phase(Phase::Boot, &made.build, &made.image).await?;
             self.ready(&made).await?;
             Ok::<_, Failure>((made, slot))

@@ -51,7 +51,10 @@ async fn apply(host: &Host, layout: &Layout, spec: ProjectSpec) -> Result<()> {
     }
     live.end_surplus().await?;
     if before.limits != spec.limits {
-        reload_web(&live).await?;
+        // Their limits hold already for containers that know nothing of PHP.
+        if spec.container.is_none() {
+            reload_web(&live).await?;
+        }
         apply_vhost(host, layout, &spec, false).await?;
     }
     if before.limits.php_ini != spec.limits.php_ini {

@@ -7,6 +7,7 @@ pub(crate) mod docker;
 pub(crate) mod error;
 pub(crate) mod fastcgi;
 pub(crate) mod git;
+pub(crate) mod http;
 pub(crate) mod nginx;
 pub(crate) mod process;
 mod redis;
@@ -36,6 +37,8 @@ pub(crate) struct Host {
     /// One deployment at a time between its start and the retirement of the old release: two releases of one
     /// project are in memory then.
     pub(crate) release_slot: Semaphore,
+    /// The runner's own program, which also passes requests on in containers.
+    pub(crate) program: PathBuf,
 }
 
 impl Host {
@@ -51,6 +54,8 @@ impl Host {
             nginx: Nginx::new(config.nginx.clone(), &config.state_dir)?,
             git: Git::new(&config.state_dir, config.repository_mib)?,
             release_slot: Semaphore::new(1),
+            // Asked now: after an update the link would lead to a file that is gone.
+            program: std::env::current_exe().doing(|| "find the runner's own program")?,
             config,
         };
         let acme = host.acme_dir();

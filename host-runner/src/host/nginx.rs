@@ -2,6 +2,7 @@
 //! requests through it.
 
 use super::error::{Doing, HostError, Result};
+use super::http;
 use super::process::run;
 use super::vhost::default_vhost;
 use crate::config::NginxConfig;
@@ -10,7 +11,6 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::sync::Mutex;
@@ -229,18 +229,7 @@ impl Nginx {
 }
 
 async fn get(address: &str, host: &str, path: &str) -> std::io::Result<u16> {
-    let mut stream = TcpStream::connect(address).await?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: DevFlow-Health\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await?;
-    // "HTTP/1.1 200" is all that is needed; the rest is left unread.
-    let mut status = [0_u8; 12];
-    stream.read_exact(&mut status).await?;
-    std::str::from_utf8(&status[9..])
-        .ok()
-        .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| std::io::Error::other("the answer is not HTTP"))
+    http::status(TcpStream::connect(address).await?, host, path).await
 }
 
 fn group_id(name: &str) -> Result<u32> {

@@ -3,6 +3,8 @@
 //! Everything that is resolved at the moment of a request goes through `current`, and only there; see
 //! `docs/ARCHITECTURE.md` on the switch for why `$realpath_root` and FPM keep-alive must not appear here.
 
+mod proxy;
+
 use super::error::{HostError, Result};
 use devflow_protocol::project::{ProjectSpec, Web};
 use devflow_protocol::text::{Fqdn, RelPath};
@@ -58,24 +60,19 @@ impl Vhost<'_> {
                 "the project has no domain; add one to its settings",
             ));
         }
+        if self.spec.container.is_some() {
+            return self.render_proxy();
+        }
         let app = quoted(&self.project_dir.join("current/app"))?;
         let root = match &web.public_dir {
             Some(public) => quoted(&self.project_dir.join("current/app").join(public.as_str()))?,
             None => app.clone(),
         };
-        let names: Vec<&str> = web.domains.iter().map(Fqdn::as_str).collect();
         let mut text = header();
-        text.push_str("server {\n");
-        for address in self.listen {
-            let _ = writeln!(text, "    listen {address};");
-        }
-        let _ = write!(
-            text,
-            "    server_name {names};\n    server_tokens off;\n    root {root};\n    disable_symlinks if_not_owner from={app};\n    \
-             index index.php index.html;\n    charset utf-8;\n    client_max_body_size {body}m;\n",
-            names = names.join(" "),
-            body = web.body_mib.max(1),
+        let files = format!(
+            "    root {root};\n    disable_symlinks if_not_owner from={app};\n    index index.php index.html;\n    charset utf-8;\n"
         );
+        self.open_server(&mut text, &files);
         text.push_str(&security_headers("    "));
         self.write_auth(&mut text)?;
         self.write_acme(&mut text)?;
@@ -88,6 +85,21 @@ impl Vhost<'_> {
         self.write_php(&mut text)?;
         text.push_str("}\n");
         Ok(text)
+    }
+
+    fn open_server(&self, text: &mut String, files: &str) {
+        let web = &self.spec.web;
+        let names: Vec<&str> = web.domains.iter().map(Fqdn::as_str).collect();
+        text.push_str("server {\n");
+        for address in self.listen {
+            let _ = writeln!(text, "    listen {address};");
+        }
+        let _ = write!(
+            text,
+            "    server_name {names};\n    server_tokens off;\n{files}    client_max_body_size {body}m;\n",
+            names = names.join(" "),
+            body = web.body_mib.max(1),
+        );
     }
 
     fn write_auth(&self, text: &mut String) -> Result<()> {
@@ -271,7 +283,7 @@ pub(crate) fn htpasswd_line(user: &str, hash: &str) -> Result<String> {
 mod tests {
     use super::*;
     use crate::samples;
-    use devflow_protocol::project::BasicAuth;
+    use devflow_protocol::project::{BasicAuth, ContainerSpec};
 
     fn render(spec: &ProjectSpec, away: bool) -> Result<String> {
         Vhost {
@@ -309,6 +321,18 @@ mod tests {
             password_hash: "$2y$05$x".into(),
         });
         insta::assert_snapshot!(render(&spec, false).expect("renders"));
+    }
+
+    #[test]
+    fn vhost_of_a_dockerfile_reads_as_documented() {
+        let mut spec = samples::spec("my-shop");
+        spec.container = Some(ContainerSpec::default());
+        insta::assert_snapshot!(render(&spec, false).expect("renders"));
+        let away = render(&spec, true).expect("renders");
+        assert!(
+            away.contains("return 503 ") && !away.contains("proxy_pass"),
+            "{away}"
+        );
     }
 
     #[test]

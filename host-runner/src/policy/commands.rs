@@ -65,6 +65,7 @@ mod tests {
             Framework::MultiTenant,
             Framework::Php,
             Framework::Shopware,
+            Framework::Dockerfile,
         ] {
             assert_eq!(judged(CLOSED, built_in(framework)), Ok(()));
         }

@@ -9,6 +9,7 @@ pub(crate) mod glob;
 
 use crate::table::{Problems, Reader};
 use caps::Caps;
+use devflow_domain::dockerfile::Dockerfile;
 use devflow_protocol::job::Work;
 use devflow_protocol::project::ProjectSpec;
 use devflow_protocol::text::Slug;
@@ -180,6 +181,22 @@ impl Policy {
         }
     }
 
+    /// Whether a project's image may be made of what its Dockerfile names.
+    ///
+    /// # Errors
+    /// One sentence: what is forbidden and where it is set.
+    pub(crate) fn judge_images(&self, slug: &Slug, dockerfile: &Dockerfile) -> Result<(), String> {
+        let rules = self.of(Some(slug.as_str()));
+        let mut images = dockerfile.images.iter();
+        match images.find(|(_, image)| !fits_image(rules, image.as_str())) {
+            None => Ok(()),
+            Some((line, image)) => Err(format!(
+                "line {line} of the Dockerfile takes the image {image}, which this server's policy does not allow; see \
+                 `images` in its policy.toml"
+            )),
+        }
+    }
+
     /// Whether a kept release may serve again. `spec` is what it was deployed with: its image, commands and limits are
     /// those that run, whatever the project's settings say by now. Where its code came from does not matter any more.
     ///
@@ -234,13 +251,30 @@ fn fits_repository(rules: &Rules, repository: &str) -> bool {
 
 fn judge_image(rules: &Rules, spec: &ProjectSpec) -> Result<(), String> {
     let image = spec.image.as_str();
-    if rules.images.iter().any(|pattern| glob::fits(pattern, image)) {
+    if fits_image(rules, image) {
         Ok(())
     } else {
         Err(format!(
             "this server's policy does not allow the image {image}; see `images` in its policy.toml"
         ))
     }
+}
+
+/// By its name as it is written, or as Docker's own registry has it: without the registry, with the tag.
+fn fits_image(rules: &Rules, image: &str) -> bool {
+    let short = image.strip_prefix("docker.io/").unwrap_or(image);
+    let short = short.strip_prefix("library/").unwrap_or(short);
+    let tagged = image
+        .rsplit('/')
+        .next()
+        .is_some_and(|last| last.contains([':', '@']));
+    let whole = if tagged {
+        short.to_owned()
+    } else {
+        format!("{short}:latest")
+    };
+    let mut patterns = rules.images.iter();
+    patterns.any(|pattern| glob::fits(pattern, image) || glob::fits(pattern, &whole))
 }
 
 fn rules(table: Table, path: &str, inherited: &Rules, problems: &mut Vec<String>) -> Rules {

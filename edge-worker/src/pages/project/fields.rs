@@ -5,8 +5,8 @@ use crate::store::projects::ProjectRow;
 use devflow_domain::dotenv;
 use devflow_domain::inspection::Proposal;
 use devflow_domain::settings::ProjectSettings;
-use devflow_protocol::project::{Environment, Framework, Limits, ReleasePolicy};
-use devflow_protocol::text::{Fqdn, PhpVersion, RefName, RepositoryUrl, Slug, UrlPath};
+use devflow_protocol::project::{ContainerSpec, Environment, Framework, Limits, ReleasePolicy};
+use devflow_protocol::text::{Fqdn, PhpVersion, RefName, RelPath, RepositoryUrl, Slug, UrlPath};
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::str::FromStr;
@@ -61,11 +61,15 @@ impl ProjectForm {
     /// An empty form with the defaults filled in.
     pub(crate) fn new() -> Self {
         let (limits, release) = (Limits::default(), ReleasePolicy::default());
+        let container = ContainerSpec::default();
         Self {
             branch: "main".to_owned(),
             framework: "laravel".to_owned(),
             provider: "github".to_owned(),
             php: "8.4".to_owned(),
+            dockerfile: container.dockerfile.to_string(),
+            port: container.port.to_string(),
+            replicas: container.replicas.to_string(),
             body_mib: "64".to_owned(),
             ..Self::default()
         }
@@ -76,6 +80,7 @@ impl ProjectForm {
     pub(crate) fn of(row: &ProjectRow, settings: &ProjectSettings) -> Self {
         let text = |names: &[Fqdn]| names.iter().map(Fqdn::as_str).collect::<Vec<_>>().join("\n");
         let ref_name = row.ref_name.as_str();
+        let container = settings.container.clone().unwrap_or_default();
         Self {
             name: row.name.clone(),
             slug: row.slug.to_string(),
@@ -95,6 +100,9 @@ impl ProjectForm {
                 .unwrap_or_default(),
             mariadb: settings.services.mariadb,
             redis: settings.services.redis,
+            dockerfile: container.dockerfile.to_string(),
+            port: container.port.to_string(),
+            replicas: container.replicas.to_string(),
             body_mib: settings.body_mib.to_string(),
             ..Self::default()
         }
@@ -119,6 +127,7 @@ impl ProjectForm {
         Self {
             framework: value_of(proposal.framework).to_owned(),
             php: proposal.php.to_string(),
+            port: proposal.port.map_or(self.port, |port| port.to_string()),
             mariadb: proposal.mariadb,
             redis: proposal.redis,
             variables: names.collect(),
@@ -181,6 +190,7 @@ impl ProjectForm {
             "services",
             json!({ "mariadb": self.mariadb, "redis": self.redis }),
         );
+        self.container(&mut fields);
         let limits = Limits {
             memory_mib: fields.number("limits.memory_mib", &self.memory_mib),
             cpu_milli: fields.number("limits.cpu_milli", &self.cpu_milli),
@@ -198,6 +208,23 @@ impl ProjectForm {
         fields.put("release", json!(release));
         fields.put("body_mib", json!(body_mib));
         fields
+    }
+
+    /// A Dockerfile's own; for other kinds it is taken away again.
+    fn container(&self, fields: &mut Fields) {
+        if self.framework != value_of(Framework::Dockerfile) {
+            return fields.put("container", Value::Null);
+        }
+        let path = self.dockerfile.trim();
+        if let Err(error) = path.parse::<RelPath>() {
+            fields.wrong("container.dockerfile", error.to_string());
+        }
+        let port: u16 = fields.number("container.port", &self.port);
+        let replicas: u8 = fields.number("container.replicas", &self.replicas);
+        fields.put(
+            "container",
+            json!({ "dockerfile": path, "port": port, "replicas": replicas }),
+        );
     }
 
     fn branch(&self, fields: &mut Fields) {
@@ -221,6 +248,7 @@ fn value_of(framework: Framework) -> &'static str {
         Framework::MultiTenant => "multi_tenant",
         Framework::Php => "php",
         Framework::Shopware => "shopware",
+        Framework::Dockerfile => "dockerfile",
     }
 }
 

@@ -21,6 +21,9 @@ pub(crate) struct ProjectForm {
     pub(crate) branch: String,
     pub(crate) framework: String,
     pub(crate) php: String,
+    pub(crate) dockerfile: String,
+    pub(crate) port: String,
+    pub(crate) replicas: String,
     pub(crate) path_filter: String,
     pub(crate) domains: String,
     pub(crate) health_path: String,
@@ -71,13 +74,16 @@ impl fmt::Display for FieldProblem<'_> {
 
 impl HtmlSafe for FieldProblem<'_> {}
 
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 22] = [
     "name",
     "slug",
     "server",
     "repository",
     "branch",
     "php",
+    "container.dockerfile",
+    "container.port",
+    "container.replicas",
     "path_filter",
     "domains",
     "health_path",

@@ -178,12 +178,17 @@ pub(crate) fn framework(framework: Framework) -> &'static str {
         Framework::MultiTenant => "Multi-tenant Laravel",
         Framework::Php => "Plain PHP",
         Framework::Shopware => "Shopware",
+        Framework::Dockerfile => "Dockerfile",
     }
 }
 
-/// Framework and PHP version, as people name them.
+/// Framework and PHP version, as people name them; what a Dockerfile has in it is not known.
 pub(crate) fn kind(settings: &ProjectSettings) -> String {
-    format!("{}, PHP {}", framework(settings.framework), settings.php)
+    let name = framework(settings.framework);
+    match settings.framework {
+        Framework::Dockerfile => name.to_owned(),
+        _ => format!("{name}, PHP {}", settings.php),
+    }
 }
 
 /// The state of a project as it is shown.

@@ -43,7 +43,7 @@ pub(super) fn router() -> Routes {
         )
 }
 
-/// A process beside PHP-FPM.
+/// A process beside what answers visitors.
 pub(crate) struct ProcessRow {
     pub(crate) name: String,
     pub(crate) command: String,
@@ -70,6 +70,10 @@ pub(crate) struct ProcessesPage {
     pub(crate) project: Head,
     /// When the settings that the form shows became what they are.
     pub(crate) version: i64,
+    /// On which the containers of a Dockerfile listen; None of PHP-FPM.
+    pub(crate) port: Option<u16>,
+    /// How many containers answer visitors.
+    pub(crate) replicas: u8,
     pub(crate) processes: Vec<ProcessRow>,
     pub(crate) limits: Vec<LimitField>,
     pub(crate) live: bool,
@@ -82,6 +86,9 @@ type Typed = BTreeMap<String, String>;
 
 /// Before the name of a worker in the name of its field.
 const WORKER: &str = "worker.";
+
+/// Limits that mean nothing to an image of the project's own.
+const PHP_ONLY: [&str; 2] = ["max_children", "php_memory_mib"];
 
 fn limit_fields(limits: &Limits, typed: &Typed) -> Vec<LimitField> {
     let field = |name, label, hint, (least, most), set: u32| LimitField {
@@ -155,6 +162,9 @@ async fn view(
     let settings = card.project.settings()?;
     let project = Head::new(&card, Some(Tab::Processes), &visitor.signed_in.access)?;
     let title = format!("Processes of {}", project.name);
+    let container = settings.container();
+    let mut limits = limit_fields(&settings.limits, typed);
+    limits.retain(|field| container.is_none() || !PHP_ONLY.contains(&field.name));
     Ok(ProcessesPage {
         shell: visitor.shell(title, Section::Projects, Some(super::topic(id))),
         version: version(&card.project),
@@ -163,7 +173,9 @@ async fn view(
             .iter()
             .map(|process| process_row(process, typed))
             .collect(),
-        limits: limit_fields(&settings.limits, typed),
+        limits,
+        port: container.as_ref().map(|container| container.port),
+        replicas: container.map_or(1, |container| container.replicas),
         live: card.project.live_deployment.is_some(),
         may_change: visitor.signed_in.access.may(Action::ChangeSettings, Some(id)),
         project,
@@ -249,7 +261,7 @@ pub(crate) async fn scale(
     }
 }
 
-/// What is started anew: a worker by its name, or PHP-FPM where none is named.
+/// What is started anew: a worker by its name, or what answers visitors where none is named.
 #[derive(serde::Deserialize)]
 pub(crate) struct Which {
     worker: Option<StepName>,
@@ -266,7 +278,7 @@ pub(crate) async fn restart(
         .form
         .worker
         .as_ref()
-        .map_or("PHP-FPM", StepName::as_str)
+        .map_or("web", StepName::as_str)
         .to_owned();
     let part = form.form.worker.map_or(Part::Web, |name| Part::Worker { name });
     let asked = scale::restart_part(&state, &form.signed_in.actor(), &id, part).await;

@@ -206,7 +206,7 @@ struct Removal {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct RestartOf {
-    /// PHP-FPM, which loses no request by it.
+    /// What answers visitors; no request is lost by it.
     #[serde(default)]
     web: bool,
     /// The processes of the worker of this name.

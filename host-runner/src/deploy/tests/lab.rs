@@ -11,7 +11,7 @@ use devflow_domain::pipeline::defaults;
 use devflow_protocol::event::{Event, Happening, StepOutcome};
 use devflow_protocol::job::{Deploy, Job, Work};
 use devflow_protocol::outcome::{Manifest, Outcome};
-use devflow_protocol::project::{Environment, Framework, ProjectSpec};
+use devflow_protocol::project::{ContainerSpec, Environment, Framework, ProjectSpec};
 use devflow_protocol::{DeploymentId, JobId};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -64,7 +64,9 @@ impl Lab {
         );
         let config = Config::parse(&text).expect("a configuration");
         fs::create_dir_all(dir.path().join("nginx/vhosts")).expect("a folder");
-        let host = Arc::new(Host::new(config).expect("a host"));
+        let mut host = Host::new(config).expect("a host");
+        host.program = super::containers::runner();
+        let host = Arc::new(host);
         let nginx = start_nginx(dir.path());
         let journal = Journal::open(&dir.path().join("state")).expect("a journal");
         Self {
@@ -119,6 +121,7 @@ impl Lab {
         spec.processes = defaults.processes;
         spec.shared = defaults.shared;
         spec.carry_over = defaults.carry_over;
+        spec.container = (framework == Framework::Dockerfile).then(ContainerSpec::default);
         spec.release.observe_s = 1;
         spec.release.ready_s = 5;
         spec
@@ -305,7 +308,8 @@ impl Drop for Lab {
         let socket = self.host.config.docker.socket.display();
         let script = format!(
             "export DOCKER_HOST=unix://{socket}; F=label=devflow.root={}; docker ps -aq --filter $F | xargs -r docker rm -f; \
-             docker network ls -q --filter $F | xargs -r docker network rm; kill -QUIT {}",
+             docker network ls -q --filter $F | xargs -r docker network rm; \
+             docker image ls --format '{{{{.Repository}}}}:{{{{.Tag}}}}' --filter $F | xargs -r docker rmi -f; kill -QUIT {}",
             root.display(),
             self.nginx.id()
         );

@@ -6,20 +6,32 @@ use devflow_protocol::project::{Framework, ProjectSpec};
 use std::path::Path;
 use tokio::process::Command;
 
-async fn under_load(
+/// Visitors for some seconds, and what `wrk` says of them.
+pub(super) async fn visitors(
+    lab: &Lab,
+    spec: &ProjectSpec,
+    path: &str,
+    options: &[&str],
+    seconds: u32,
+) -> String {
+    let mut load = Command::new("wrk");
+    load.args(["-t1", &format!("-d{seconds}s"), "--timeout", "20s"])
+        .args(options);
+    load.args([
+        "-H",
+        &format!("Host: {}.test", spec.slug),
+        &format!("http://127.0.0.1:{}{path}", lab.port),
+    ]);
+    String::from_utf8(load.output().await.expect("wrk").stdout).expect("text")
+}
+
+pub(super) async fn under_load(
     lab: &Lab,
     spec: &ProjectSpec,
     work: &Path,
     path: &str,
     options: &[&str],
 ) -> (u64, String) {
-    let mut load = Command::new("wrk");
-    load.args(["-t1", "-d25s", "--timeout", "20s"]).args(options);
-    load.args([
-        "-H",
-        &format!("Host: {}.test", spec.slug),
-        &format!("http://127.0.0.1:{}{path}", lab.port),
-    ]);
     let deployments = async {
         for n in 2..6 {
             version(work, &n.to_string());
@@ -27,15 +39,14 @@ async fn under_load(
             assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
         }
     };
-    let (report, ()) = tokio::join!(load.output(), deployments);
-    let report = String::from_utf8(report.expect("wrk").stdout).expect("text");
+    let (report, ()) = tokio::join!(visitors(lab, spec, path, options, 25), deployments);
     let requests = report
         .lines()
         .find_map(|line| line.trim().split_once(" requests in")?.0.parse().ok());
     (requests.expect("wrk's count"), report)
 }
 
-fn assert_none_failed(report: &str) {
+pub(super) fn assert_none_failed(report: &str) {
     assert!(
         !report.contains("Non-2xx") && !report.contains("Socket errors"),
         "{report}"

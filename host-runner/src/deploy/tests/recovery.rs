@@ -9,7 +9,7 @@ use devflow_protocol::project::Framework;
 use std::time::Duration;
 
 /// Runs a deployment until a step begins, and drops it there: nothing of it goes on in this process.
-async fn die_at(lab: &Lab, context: &crate::job::JobContext, step: &str) {
+pub(super) async fn die_at(lab: &Lab, context: &crate::job::JobContext, step: &str) {
     let begun = async {
         loop {
             let started =

@@ -21,8 +21,10 @@ pub(super) const ROLE: &str = "devflow.role";
 pub(crate) enum Role {
     /// Build steps and artisan commands of one deployment.
     Build,
-    /// PHP-FPM of a release.
+    /// PHP-FPM of a release, or one of its containers that speak HTTP.
     Web,
+    /// What passes requests on to those.
+    Relay,
     /// A queue worker or daemon of a release.
     Worker,
     /// One run of the scheduler.
@@ -34,13 +36,14 @@ impl Role {
         match self {
             Self::Build => "build",
             Self::Web => "web",
+            Self::Relay => "relay",
             Self::Worker => "worker",
             Self::Scheduler => "scheduler",
         }
     }
 
     pub(super) fn from_label(text: &str) -> Option<Self> {
-        [Self::Build, Self::Web, Self::Worker, Self::Scheduler]
+        [Self::Build, Self::Web, Self::Relay, Self::Worker, Self::Scheduler]
             .into_iter()
             .find(|role| role.as_str() == text)
     }
@@ -62,18 +65,23 @@ pub(crate) struct Container {
     pub(crate) project: String,
     pub(crate) release: String,
     pub(crate) role: Role,
+    /// The whole command; empty for the image's own.
     pub(crate) argv: Vec<String>,
     pub(crate) env: Vec<String>,
     pub(crate) uid: u32,
-    pub(crate) workdir: PathBuf,
+    /// None for the image's own.
+    pub(crate) workdir: Option<PathBuf>,
     pub(crate) binds: Vec<Bind>,
     pub(crate) network: String,
     pub(crate) memory_mib: u32,
     pub(crate) cpu_milli: u32,
     /// Weight against other containers; 1024 is the usual one.
     pub(crate) cpu_shares: i64,
-    pub(crate) stop_signal: &'static str,
+    /// None for the image's own.
+    pub(crate) stop_signal: Option<&'static str>,
     pub(crate) stop_wait_s: u32,
+    /// True where its first process is Docker's own, so that a program that knows nothing of signals is ended by them.
+    pub(crate) init: bool,
     /// True for what has to come back by itself when it ends.
     pub(crate) keeps_running: bool,
 }
@@ -82,6 +90,7 @@ impl Container {
     /// What the engine is asked for. `root` labels the runner that asks.
     pub(super) fn body(&self, root: &str) -> ContainerCreateBody {
         let container = self;
+        let own = !container.argv.is_empty();
         let labels = [
             (ROOT, root),
             (PROJECT, &container.project),
@@ -90,17 +99,20 @@ impl Container {
         ];
         ContainerCreateBody {
             image: Some(container.image.clone()),
-            cmd: Some(container.argv.clone()),
-            entrypoint: Some(Vec::new()),
+            cmd: own.then(|| container.argv.clone()),
+            entrypoint: own.then(Vec::new),
             env: Some(container.env.clone()),
             user: Some(format!("{0}:{0}", container.uid)),
-            working_dir: Some(container.workdir.to_string_lossy().into_owned()),
+            working_dir: container
+                .workdir
+                .as_ref()
+                .map(|folder| folder.to_string_lossy().into_owned()),
             labels: Some(
                 labels
                     .map(|(name, value)| (name.to_owned(), value.to_owned()))
                     .into(),
             ),
-            stop_signal: Some(container.stop_signal.to_owned()),
+            stop_signal: container.stop_signal.map(str::to_owned),
             stop_timeout: Some(i64::from(container.stop_wait_s)),
             host_config: Some(host_config(container)),
             ..Default::default()
@@ -136,6 +148,7 @@ fn host_config(container: &Container) -> HostConfig {
         cap_drop: Some(vec!["ALL".into()]),
         security_opt: Some(vec!["no-new-privileges".into()]),
         privileged: Some(false),
+        init: container.init.then_some(true),
         restart_policy: Some(RestartPolicy {
             name: Some(restart),
             maximum_retry_count: None,

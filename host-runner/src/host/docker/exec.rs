@@ -135,7 +135,14 @@ impl Docker {
         loop {
             tokio::select! {
                 chunk = process.output.next() => match chunk {
-                    Some(chunk) => lines.take(&chunk.map_err(|error| failed(&error))?, &mut on_line),
+                    Some(chunk) => {
+                        let chunk = chunk.map_err(|error| failed(&error))?;
+                        let stream = match chunk {
+                            LogOutput::StdErr { .. } => Stream::Err,
+                            _ => Stream::Out,
+                        };
+                        lines.take(stream, chunk.as_ref(), &mut on_line);
+                    }
                     None => break,
                 },
                 () = &mut deadline => return Ok(Ended::TimedOut),
@@ -160,18 +167,18 @@ fn failed(error: &Error) -> HostError {
 
 /// Puts chunks of two streams together to lines.
 #[derive(Default)]
-struct Lines {
+pub(super) struct Lines {
     out: Vec<u8>,
     err: Vec<u8>,
 }
 
 impl Lines {
-    fn take(&mut self, chunk: &LogOutput, on_line: &mut impl FnMut(Stream, &str)) {
-        let (stream, rest) = match chunk {
-            LogOutput::StdErr { .. } => (Stream::Err, &mut self.err),
-            _ => (Stream::Out, &mut self.out),
+    pub(super) fn take(&mut self, stream: Stream, chunk: &[u8], on_line: &mut impl FnMut(Stream, &str)) {
+        let rest = match stream {
+            Stream::Err => &mut self.err,
+            _ => &mut self.out,
         };
-        for piece in chunk.as_ref().split_inclusive(|byte| *byte == b'\n') {
+        for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
             rest.extend_from_slice(piece);
             if rest.ends_with(b"\n") || rest.len() > LINE_BYTES {
                 hand_on(stream, rest, on_line);
@@ -179,7 +186,7 @@ impl Lines {
         }
     }
 
-    fn finish(&mut self, on_line: &mut impl FnMut(Stream, &str)) {
+    pub(super) fn finish(&mut self, on_line: &mut impl FnMut(Stream, &str)) {
         for (stream, rest) in [(Stream::Out, &mut self.out), (Stream::Err, &mut self.err)] {
             if !rest.is_empty() {
                 hand_on(stream, rest, on_line);

@@ -1,11 +1,14 @@
 //! Containers, as the runner needs them: made from one closed description, found again by label, never privileged.
 //!
-//! In scope: create, start, exec, signal, stop, list, remove; networks and image ids. Not in scope: what runs in
+//! In scope: create, start, exec, signal, stop, list, remove; networks; images: their ids, builds, removal. Not in scope: what runs in
 //! them and when, which is `deploy`'s.
 
+mod build;
 mod description;
 mod exec;
+mod progress;
 
+pub(crate) use build::Build;
 pub(crate) use description::{Bind, Container, Role};
 pub(crate) use exec::{Armed, Ended};
 
@@ -13,7 +16,8 @@ use super::error::{Doing, HostError, Result};
 use bollard::models::{ContainerUpdateBody, NetworkCreateRequest};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
-    LogsOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+    ListImagesOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+    StopContainerOptionsBuilder,
 };
 use description::{PROJECT, RELEASE, ROLE, ROOT};
 use futures_util::StreamExt;
@@ -91,6 +95,36 @@ impl Docker {
                 words(&error),
             )),
         }
+    }
+
+    /// Takes a name of an image away, and the image where that was its last; one that is not there is fine.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub(crate) async fn remove_image(&self, name: &str) -> Result<()> {
+        let options = RemoveImageOptionsBuilder::new().force(true).build();
+        match self.client().await?.remove_image(name, Some(options), None).await {
+            // 409: a container still has it, which keeps the image without its name.
+            Err(error) if !matches!(status(&error), Some(404 | 409)) => Err(HostError::because(
+                format!("remove the image `{name}`"),
+                words(&error),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The names of the images that were built for a project of this runner.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub(crate) async fn images(&self, project: &str) -> Result<Vec<String>> {
+        let labels = vec![format!("{ROOT}={}", self.root), format!("{PROJECT}={project}")];
+        let filters = HashMap::from([("label".to_owned(), labels)]);
+        let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+        let listed = self.client().await?.list_images(Some(options)).await;
+        let listed = listed.map_err(|error| HostError::because("list the images", words(&error)))?;
+        let tags = listed.into_iter().flat_map(|image| image.repo_tags);
+        Ok(tags.filter(|tag| tag != "<none>:<none>").collect())
     }
 
     /// Makes a user-defined bridge of that name unless it is there.

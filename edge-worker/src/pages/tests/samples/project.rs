@@ -243,6 +243,9 @@ pub(in crate::pages::tests) fn project_form() -> form::ProjectForm {
         branch: "main".to_owned(),
         framework: "laravel".to_owned(),
         php: "8.4".to_owned(),
+        dockerfile: "Dockerfile".to_owned(),
+        port: "8080".to_owned(),
+        replicas: "1".to_owned(),
         domains: "shop.example.com\nwww.shop.example.com".to_owned(),
         mariadb: true,
         memory_mib: "512".to_owned(),
@@ -333,6 +336,8 @@ pub(in crate::pages::tests) fn processes(theme: Theme, name: &str) -> String {
         shell: shell(name, Section::Projects, theme),
         project: head(name, Tab::Processes),
         version: 1,
+        port: None,
+        replicas: 1,
         processes: vec![
             row("queue", name, Some("2")),
             row("schedule", "php artisan schedule:run", None),
