@@ -33,6 +33,16 @@ pub fn phrases<'a>(texts: impl IntoIterator<Item = &'a str>) -> BTreeSet<String>
     phrases
 }
 
+/// The phrase that stands for a tag; no search can ask for one that begins so.
+pub fn tag_phrase(tag: &str) -> String {
+    format!("#{tag}")
+}
+
+/// The tag that a phrase stands for.
+pub fn tag_of(phrase: &str) -> Option<&str> {
+    phrase.strip_prefix('#')
+}
+
 /// The prefix that a typed search asks for; empty where nothing was typed.
 pub fn prefix(typed: &str) -> String {
     let plain = plain(typed);
@@ -47,6 +57,13 @@ mod tests {
     fn found(typed: &str, texts: &[&str]) -> bool {
         let (prefix, phrases) = (prefix(typed), phrases(texts.iter().copied()));
         phrases.iter().any(|phrase| phrase.starts_with(&prefix))
+    }
+
+    #[test]
+    fn tag_is_no_beginning_that_anybody_can_search_for() {
+        assert_eq!(tag_of(&tag_phrase("acme")), Some("acme"));
+        assert_eq!(tag_of("acme"), None);
+        assert!(!prefix("#acme").starts_with('#'));
     }
 
     #[test]

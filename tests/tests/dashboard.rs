@@ -182,6 +182,22 @@ fn pages_without_a_script_are_read_and_their_forms_sent() -> Result<()> {
     );
     let file = plain.send("GET", &format!("{environment}/file"), None)?;
     ensure!(file.text().contains("GREETING=\"hello\""), "{}", file.text());
+    let none = plain.page("/?view=by_tag")?;
+    ensure!(none.contains("No project has a tag"), "{none:.3000}");
+    here.api
+        .call("PATCH", &project, Some(&json!({"tags": ["spring", "shops"]})))?
+        .expect(200)?;
+    let tagged = plain.page("/?view=by_tag")?;
+    let of = |tag: &str| format!("cursor=%23{tag}%2F\">{tag}</a></h2>");
+    ensure!(
+        tagged.contains(&of("spring")) && tagged.contains(&of("shops")),
+        "{tagged:.4000}"
+    );
+    ensure!(
+        plain
+            .page(&format!("{project}/settings"))?
+            .contains("value=\"spring shops\"")
+    );
     let page = plain.submit(&project, &format!("{project}/deploy"), "")?;
     ensure!(page.contains("It waits for its server"));
     ensure!(
@@ -245,8 +261,7 @@ fn deployment_that_ends_elsewhere_pops_up_and_its_tab_says_how_it_stands() -> Re
     let data = here.scratch.path().join("e/data");
     long_output::write(&data, &here.project, &id, 3, "no such module")?;
     here.edge.come_back()?;
-    // Somebody does something else: the page hears that there is news.
-    here.api.deploy(&here.project)?;
+    // It is told as soon as the page hears of the edge again.
     browser.shows("Flower shop", Duration::from_mins(1))?;
     browser.shows("it printed much", SOON)?;
     browser.open(&deployment)?;

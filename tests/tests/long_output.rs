@@ -81,6 +81,13 @@ fn page_of_much_output_answers_while_it_loads_scrolls_and_searches() -> Result<(
     wait_for("the line that was found", Duration::from_secs(20), || {
         Ok((seen(".line.hit.now")? == true).then_some(()))
     })?;
+    // By the keyboard the address is made to lead to it.
+    browser.press(&["\u{e00c}"])?;
+    browser.press(&["l"])?;
+    let expected = format!("#L{}", lines - 1);
+    wait_for("the address of the line", Duration::from_secs(20), || {
+        Ok(browser.url()?.ends_with(&expected).then_some(()))
+    })?;
     browser.fill("#output-search", "transforming")?;
     browser.shows("of 2000 or more", Duration::from_secs(20))?;
     measured.push(("many hits", longest(&browser)?));

@@ -64,6 +64,9 @@ pub struct ProjectSettings {
     /// Globs of paths that a push must touch to deploy; empty means any.
     #[serde(default)]
     pub path_filter: Vec<String>,
+    /// Words that projects are grouped by, such as the name of a client; at most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Slug>,
 }
 
 fn default_php() -> PhpVersion {
@@ -182,7 +185,8 @@ mod tests {
             "basic_auth":{"user":"a:b","password_hash":"plain"},
             "steps":[{"name":"switched","phase":"build","argv":["true"],"timeout_s":1}],
             "hooks":[{"name":"a","at":"after_build","argv":[],"timeout_s":0},{"name":"a","at":"after_switch","argv":["x"]}],
-            "processes":[{"name":"w","kind":"scheduler","argv":[],"count":2,"stop_wait_s":1}]"#,
+            "processes":[{"name":"w","kind":"scheduler","argv":[],"count":2,"stop_wait_s":1}],
+            "tags":["a","b","a","c","d","e","f","g","h"]"#,
         );
         let fields: Vec<&str> = bad.problems().into_iter().map(|problem| problem.field).collect();
         assert_eq!(
@@ -202,6 +206,8 @@ mod tests {
                 "release.drain_s",
                 "release.observe_s",
                 "release.ready_s",
+                "tags",
+                "tags",
                 "steps.name",
                 "hooks.argv",
                 "hooks.timeout_s",

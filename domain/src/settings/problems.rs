@@ -4,7 +4,10 @@ use super::{Problem, ProjectSettings};
 use crate::hooks::{self, Hook};
 use crate::plan;
 use devflow_protocol::project::{Process, ProcessKind, ReleasePolicy, Step};
-use devflow_protocol::text::RelPath;
+use devflow_protocol::text::{RelPath, Slug};
+
+/// Tags of one project, at most: each is a row that the overview by tag may read.
+const TAGS: usize = 8;
 
 /// All problems of `settings`, field by field.
 pub(super) fn of(settings: &ProjectSettings) -> Vec<Problem> {
@@ -12,6 +15,7 @@ pub(super) fn of(settings: &ProjectSettings) -> Vec<Problem> {
     found.web(settings);
     found.limits(settings);
     found.release(settings.release);
+    found.tags(&settings.tags);
     found.steps(settings.steps.as_deref().unwrap_or_default());
     found.hooks(&settings.hooks);
     found.processes(settings.processes.as_deref().unwrap_or_default());
@@ -29,6 +33,14 @@ impl Problems {
                 message: message.to_owned(),
             });
         }
+    }
+
+    fn tags(&mut self, tags: &[Slug]) {
+        let mut different = tags.to_vec();
+        different.sort_unstable();
+        different.dedup();
+        self.check(different.len() == tags.len(), "tags", "a tag is listed twice");
+        self.check(tags.len() <= TAGS, "tags", "at most 8 tags");
     }
 
     fn web(&mut self, settings: &ProjectSettings) {

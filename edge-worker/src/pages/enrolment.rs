@@ -1,7 +1,7 @@
 //! Adding a server, and its one-time command.
 
 use super::assets;
-use super::moment;
+use super::moment::Exact;
 use super::project::actions::Press;
 use super::shell::{Section, Shell};
 use super::web::{self, Visitor};
@@ -33,7 +33,7 @@ pub(crate) struct EnrolPage {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) command: String,
-    pub(crate) expires: String,
+    pub(crate) expires: Exact,
 }
 
 /// `GET /servers/new`
@@ -97,7 +97,7 @@ fn enrol_page(
         id: server.id.to_string(),
         name: server.name.clone(),
         command: invitation.command.clone(),
-        expires: moment::exact(invitation.expires_at),
+        expires: Exact(invitation.expires_at),
     })
 }
 

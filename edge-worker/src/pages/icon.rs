@@ -21,8 +21,6 @@ pub(crate) const KEY: Icon =
 pub(crate) const DEPLOY: Icon = Icon("M8 13V3.5M4 7l4-4 4 4");
 pub(crate) const RESTART: Icon = Icon("M13 8a5 5 0 1 1-1.6-3.7L13 5.8M13 2.5v3.3H9.7");
 pub(crate) const SCALE: Icon = Icon("M2.5 13.5v-3M6.2 13.5v-5M9.8 13.5v-8M13.5 13.5v-11");
-pub(crate) const SETTINGS: Icon =
-    Icon("M2.5 4.5h6M12 4.5h1.5M10.2 2.8v3.4M2.5 11.5H4M7.5 11.5h6M5.8 9.8v3.4");
 pub(crate) const STOP: Icon = Icon("M4 4h8v8H4z");
 pub(crate) const ADD: Icon = Icon("M8 3v10M3 8h10");
 pub(crate) const SEARCH: Icon = Icon("M7 11.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9zM10.5 10.5l3 3");

@@ -143,7 +143,7 @@ pub(crate) fn project(facts: ProjectFacts) -> Badge {
     let (tone, word) = match facts.last {
         Some(state) if is_running(state) => return deployment(state),
         _ if facts.server == ServerState::Missing => (Tone::Warn, "Out of contact"),
-        _ if facts.live && facts.failing => (Tone::Warn, "Last deployment failed"),
+        _ if facts.live && facts.failing => (Tone::Warn, "Deployment failed"),
         _ if facts.live => (Tone::Good, "Online"),
         Some(S::Queued) => (Tone::Idle, "Queued"),
         _ if facts.failing => (Tone::Bad, "Failed"),
@@ -179,7 +179,7 @@ mod tests {
             (look(active, online, true, Some(S::Building)), "Building"),
             (
                 look(active, online, true, Some(S::RolledBack)),
-                "Last deployment failed",
+                "Deployment failed",
             ),
             (look(active, online, true, Some(S::Cancelled)), "Online"),
             (look(active, missing, true, Some(S::Live)), "Out of contact"),

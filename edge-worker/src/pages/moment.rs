@@ -65,11 +65,22 @@ impl fmt::Display for Length {
 
 impl HtmlSafe for Length {}
 
-/// A moment in full.
-pub(crate) fn exact(at: UnixMillis) -> String {
-    let (date, time) = calendar(at);
-    format!("{date} {time} UTC")
+/// A moment in full, such as one that is to come; a page's script says it in the reader's own time zone.
+#[derive(Clone, Copy)]
+pub(crate) struct Exact(pub(crate) UnixMillis);
+
+impl fmt::Display for Exact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (date, time) = calendar(self.0);
+        write!(
+            f,
+            r#"<time datetime="{}" data-exact>{date} {time} UTC</time>"#,
+            rfc3339(self.0)
+        )
+    }
 }
+
+impl HtmlSafe for Exact {}
 
 #[cfg(test)]
 mod tests {
@@ -81,6 +92,10 @@ mod tests {
         assert_eq!(
             Moment::new(now.plus(-125_000), now).to_string(),
             r#"<time datetime="2025-11-22T20:24:44.000Z" title="2025-11-22 20:24:44 UTC">2 min ago</time>"#
+        );
+        assert_eq!(
+            Exact(now).to_string(),
+            r#"<time datetime="2025-11-22T20:26:49.000Z" data-exact>2025-11-22 20:26:49 UTC</time>"#
         );
     }
 }

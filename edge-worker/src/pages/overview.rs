@@ -49,8 +49,8 @@ pub(crate) struct Card {
 
 /// Cards that belong together.
 pub(crate) struct Group {
-    /// Id and name of the server, where the page is ordered by servers.
-    pub(crate) server: Option<(String, String)>,
+    /// Name and address of the server or tag, where the page is ordered by them.
+    pub(crate) head: Option<(String, String)>,
     pub(crate) cards: Vec<Card>,
 }
 
@@ -77,15 +77,17 @@ pub(crate) enum View {
     #[default]
     All,
     ByServer,
+    ByTag,
     Deploying,
     Failing,
     Stopped,
 }
 
 impl View {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::All,
         Self::ByServer,
+        Self::ByTag,
         Self::Deploying,
         Self::Failing,
         Self::Stopped,
@@ -95,6 +97,7 @@ impl View {
         match self {
             Self::All => "",
             Self::ByServer => "by_server",
+            Self::ByTag => "by_tag",
             Self::Deploying => "deploying",
             Self::Failing => "failing",
             Self::Stopped => "stopped",
@@ -105,6 +108,7 @@ impl View {
         match self {
             Self::All => "All",
             Self::ByServer => "By server",
+            Self::ByTag => "By tag",
             Self::Deploying => "Deploying",
             Self::Failing => "Failing",
             Self::Stopped => "Stopped",
@@ -115,10 +119,16 @@ impl View {
     fn none(self) -> &'static str {
         match self {
             Self::All | Self::ByServer => "There is no project",
+            Self::ByTag => "No project has a tag",
             Self::Deploying => "Nothing is being deployed",
             Self::Failing => "Nothing fails",
             Self::Stopped => "Nothing is stopped",
         }
+    }
+
+    /// A project may come several times.
+    fn repeats(self) -> bool {
+        self == Self::ByTag
     }
 
     fn path(self) -> String {
@@ -128,7 +138,7 @@ impl View {
 
 impl OverviewPage {
     /// The views: name, path, and whether it is the one that is shown.
-    fn views(&self) -> [(&'static str, String, bool); 5] {
+    fn views(&self) -> [(&'static str, String, bool); 6] {
         View::ALL.map(|view| {
             let shown = view == self.view && self.search.is_empty();
             (view.words(), view.path(), shown)
@@ -160,7 +170,7 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// By server, a cursor is `server's name/slug`; a slug has no slash.
+    /// By server, a cursor is `server's name/slug`, by tag `tag's phrase/id`; slugs, tags and ids have no slash.
     fn statement(&self, prefix: &str, visible: Option<String>) -> Statement {
         let after = self.cursor.as_deref().unwrap_or_default();
         match self.view {
@@ -170,10 +180,16 @@ impl Asked {
             View::Failing => cards::page(Show::Failing, after, CARDS, visible),
             View::Stopped => cards::page(Show::Stopped, after, CARDS, visible),
             // Who sees some projects only has too few to need an order by servers.
-            View::ByServer if visible.is_some() => cards::page(Show::All, after, CARDS, visible),
+            View::ByServer | View::ByTag if visible.is_some() => {
+                cards::page(Show::All, after, CARDS, visible)
+            }
             View::ByServer => {
                 let (server, slug) = after.rsplit_once('/').unwrap_or_default();
                 cards::by_server(server, slug, CARDS)
+            }
+            View::ByTag => {
+                let (tag, project) = after.rsplit_once('/').unwrap_or_default();
+                cards::by_tag(tag, project, CARDS)
             }
         }
     }
@@ -209,12 +225,16 @@ fn view(
     rows: Vec<ProjectCard>,
 ) -> Result<OverviewPage, StoreError> {
     let access = &visitor.signed_in.access;
-    let by_server = view == View::ByServer && search.is_empty() && access.visible().is_none();
+    let all = search.is_empty() && access.visible().is_none();
+    let by_server = view == View::ByServer && all;
     let size = if search.is_empty() { CARDS } else { FOUND };
-    let by_id = view == View::Deploying && search.is_empty() && access.visible().is_none();
+    let by_tag = view == View::ByTag && all;
+    let by_id = view == View::Deploying && all;
     let page = Page::of(size, rows, |card| {
         if by_server {
             format!("{}/{}", card.server_name, card.project.slug)
+        } else if by_tag {
+            format!("{}/{}", card.tag.as_deref().unwrap_or_default(), card.project.id)
         } else if by_id {
             card.project.id.to_string()
         } else {
@@ -227,7 +247,7 @@ fn view(
     Ok(OverviewPage {
         shell,
         counts,
-        groups: groups(&page.items, by_server, access)?,
+        groups: groups(&page.items, if all { view } else { View::All }, access)?,
         may_create: access.may(Action::CreateProject, None),
         may_add_server: access.may(Action::ManageServers, None),
         view,
@@ -237,14 +257,30 @@ fn view(
     })
 }
 
-/// The cards in the order of their rows, under their servers where the page is ordered by them.
-fn groups(rows: &[ProjectCard], by_server: bool, access: &Access) -> Result<Vec<Group>, StoreError> {
+/// What stands above a card on a page in an order that has groups: name and address of its server or tag.
+fn head(row: &ProjectCard, view: View) -> Option<(String, String)> {
+    match view {
+        View::ByServer => Some((
+            row.server_name.clone(),
+            format!("/servers/{}", row.project.server),
+        )),
+        View::ByTag => {
+            let phrase = row.tag.as_deref()?;
+            let from = format!("{phrase}/");
+            let path = web::query("/", &[("view", view.name()), ("cursor", &from)]);
+            Some((search::tag_of(phrase)?.to_owned(), path))
+        }
+        View::All | View::Deploying | View::Failing | View::Stopped => None,
+    }
+}
+
+/// The cards in the order of their rows, under their servers or tags where the page is ordered by them.
+fn groups(rows: &[ProjectCard], view: View, access: &Access) -> Result<Vec<Group>, StoreError> {
     let now = platform::now();
-    rows.chunk_by(|one, next| !by_server || one.project.server == next.project.server)
+    rows.chunk_by(|one, next| head(one, view) == head(next, view))
         .map(|rows| {
-            let server = rows.first().filter(|_| by_server);
             Ok(Group {
-                server: server.map(|row| (row.project.server.to_string(), row.server_name.clone())),
+                head: rows.first().and_then(|row| head(row, view)),
                 cards: rows
                     .iter()
                     .map(|row| card(row, now, access))

@@ -5,9 +5,9 @@ use crate::auth::Actor;
 use crate::error::ApiError;
 use crate::platform;
 use crate::service::projects;
-use crate::store::environments::{EnvironmentRow, NewVersion, PastVersion};
+use crate::store::environments::{EnvironmentRow, LiveRow, NewVersion, PastVersion};
 use crate::store::projects::ProjectRow;
-use crate::store::{StoreError, activity, environments};
+use crate::store::{InBatch as _, StoreError, activity, environments};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_domain::environment;
 use devflow_protocol::job::environment_context;
@@ -75,9 +75,22 @@ pub(crate) fn told(before: &Environment, after: &Environment) -> String {
     serde_json::to_string(&environment::changes(before, after)).expect("names are texts")
 }
 
-/// The newest versions: who changed what, and since when it is live.
-pub(crate) async fn history(state: &AppState, project: &ProjectId) -> Result<Vec<PastVersion>, ApiError> {
-    Ok(state.db.all(environments::history(project)).await?)
+/// The newest versions: who changed what, and the first deployment that went live with it, of the newest 50 that did.
+pub(crate) async fn history(
+    state: &AppState,
+    project: &ProjectId,
+) -> Result<Vec<(PastVersion, Option<LiveRow>)>, ApiError> {
+    let answers = state
+        .db
+        .batch(vec![environments::history(project), environments::live(project)])
+        .await?;
+    let versions: Vec<PastVersion> = answers.first().rows()?;
+    let live: Vec<LiveRow> = answers.get(1).rows()?;
+    let with_live = versions.into_iter().map(|version| {
+        let first = live.iter().find(|row| row.version == Some(version.version));
+        (version, first.cloned())
+    });
+    Ok(with_live.collect())
 }
 
 fn open(state: &AppState, project: &ProjectId, row: &EnvironmentRow) -> Result<Environment, ApiError> {

@@ -26,6 +26,9 @@ pub(crate) struct ProjectCard {
     pub(crate) last_subject: Option<String>,
     pub(crate) last_queued_at: Option<UnixMillis>,
     pub(crate) last_finished_at: Option<UnixMillis>,
+    /// The phrase of the tag under which it stands on a page by tags, see `devflow_domain::search`.
+    #[serde(default)]
+    pub(crate) tag: Option<String>,
 }
 
 /// A statement that reads cards: its name, what follows the columns and joins, and where projects `p` are not read in an
@@ -35,6 +38,9 @@ macro_rules! cards {
         cards!($name, "projects p", $rest)
     };
     ($name:literal, $from:literal, $rest:literal) => {
+        cards!($name, "", $from, $rest)
+    };
+    ($name:literal, $more:literal, $from:literal, $rest:literal) => {
         concat!(
             "-- ",
             $name,
@@ -43,7 +49,9 @@ macro_rules! cards {
           p.live_deployment, p.kept_releases, p.further_servers, p.server_policy, p.failing, p.answer_times, p.created_at, p.updated_at,
           s.name AS server_name,
           s.state AS server_state, d.id AS last_deployment, d.state AS last_state, d.commit_sha AS last_commit,
-          d.subject AS last_subject, d.queued_at AS last_queued_at, d.finished_at AS last_finished_at
+          d.subject AS last_subject, d.queued_at AS last_queued_at, d.finished_at AS last_finished_at",
+            $more,
+            "
         FROM ",
             $from,
             " JOIN servers s ON s.id = p.server
@@ -142,6 +150,22 @@ pub(crate) fn by_server(after_server: &str, after_slug: &str, rows: usize) -> St
         ),
         after_server,
         after_slug,
+        rows + 1
+    )
+}
+
+/// A page of projects by tag and id, from behind a tag's phrase and a project; one with several tags comes several times.
+pub(crate) fn by_tag(after_tag: &str, after_project: &str, rows: usize) -> Statement {
+    statement!(
+        cards!(
+            "cards_by_tag",
+            ", w.word AS tag",
+            "project_words w CROSS JOIN projects p ON p.id = w.project",
+            "WHERE w.word >= max(?1, '#') AND w.word < '$' AND (w.word > ?1 OR w.project > ?2)
+        ORDER BY w.word, w.project LIMIT ?3"
+        ),
+        after_tag,
+        after_project,
         rows + 1
     )
 }

@@ -71,22 +71,31 @@ pub(crate) struct PastVersion {
     pub(crate) changes: String,
     /// Who made it, as far as they are still there.
     pub(crate) actor_name: Option<String>,
-    /// The first deployment that went live with it, and when; among the project's newest 50.
-    pub(crate) deployment: Option<DeploymentId>,
-    pub(crate) live_at: Option<UnixMillis>,
+}
+
+/// A deployment that went live with a version of the environment.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct LiveRow {
+    pub(crate) id: DeploymentId,
+    pub(crate) finished_at: Option<UnixMillis>,
+    pub(crate) version: Option<u32>,
+}
+
+/// The newest of them, oldest first.
+pub(crate) fn live(project: &ProjectId) -> Statement {
+    statement!(
+        "-- environments_live
+        SELECT * FROM (SELECT id, finished_at, json_extract(manifest, '$.environment_version') AS version
+          FROM deployments WHERE project = ?1 AND manifest IS NOT NULL ORDER BY id DESC LIMIT 50) ORDER BY id",
+        project
+    )
 }
 
 /// The newest versions, newest first.
 pub(crate) fn history(project: &ProjectId) -> Statement {
     statement!(
         "-- environments_history
-        WITH live AS MATERIALIZED (
-          SELECT id, finished_at, json_extract(manifest, '$.environment_version') AS version
-          FROM deployments WHERE project = ?1 AND manifest IS NOT NULL ORDER BY id DESC LIMIT 50
-        )
-        SELECT e.version, e.created_at, e.changes, coalesce(u.email, k.name) AS actor_name,
-          (SELECT min(id) FROM live WHERE version = e.version) AS deployment,
-          (SELECT min(finished_at) FROM live WHERE version = e.version) AS live_at
+        SELECT e.version, e.created_at, e.changes, coalesce(u.email, k.name) AS actor_name
         FROM environments e LEFT JOIN users u ON u.id = e.actor LEFT JOIN api_keys k ON k.id = e.actor
         WHERE e.project = ?1 ORDER BY e.version DESC LIMIT 20",
         project

@@ -40,6 +40,7 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "k") walk(-1);
   else if (event.key === "[") tab(-1);
   else if (event.key === "]") tab(1);
+  else if (event.key === "l") document.querySelector<HTMLElement>(".line.now i")?.click();
   else if (event.key === "f") document.querySelector<HTMLElement>("#output-search")?.focus();
   else return;
   event.preventDefault();

@@ -55,6 +55,8 @@ class LiveTopic extends HTMLElement {
     socket.addEventListener("open", () => {
       clearTimeout(this.#lost);
       this.#lost = 0;
+      // What ended elsewhere meanwhile is told now.
+      if (this.#failures > 0) somewhere(this.getAttribute("since") ?? "");
       this.#failures = 0;
       banner(false);
       // What happened between the page's rendering and now would be missed otherwise.

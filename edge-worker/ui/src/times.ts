@@ -26,6 +26,10 @@ function update(): void {
   for (const time of document.querySelectorAll<HTMLTimeElement>("time[datetime]")) {
     const at = Date.parse(time.dateTime);
     const seconds = Math.max(0, (now - at) / 1_000);
+    if (time.hasAttribute("data-exact")) {
+      say(time, exact.format(at));
+      continue;
+    }
     time.title = exact.format(at);
     if (time.hasAttribute("data-running")) say(time, length(seconds));
     else if (seconds < 30 * 86_400) say(time, ago(seconds));

@@ -194,8 +194,9 @@ fn project(api: &Api, place: usize, spec: &Spec, servers: &[String]) -> Result<P
     let slug = name.to_lowercase().replace(' ', "-");
     let second = (place == SEVERAL.0).then(|| &servers[SEVERAL.1]);
     let on: Vec<&String> = [&servers[server]].into_iter().chain(second).collect();
+    let tags = [&["acme"][..], &["acme", "city"], &["city"], &[]][place % 4];
     let made = api.add_project(&json!({
-        "name": name, "slug": slug, "framework": framework, "provider": "github", "servers": on,
+        "name": name, "slug": slug, "framework": framework, "provider": "github", "servers": on, "tags": tags,
         "repository": format!("git@github.com:acme/{slug}.git"), "domains": [domain],
     }))?;
     if server == 0 {

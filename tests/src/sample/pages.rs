@@ -55,6 +55,7 @@ fn addresses(route: &str, sample: &Sample) -> Result<Vec<String>> {
         "/" => [
             "/",
             "/?view=by_server",
+            "/?view=by_tag",
             "/?view=failing",
             "/?view=stopped",
             "/?q=nothing",

@@ -107,10 +107,7 @@ fn said(
             "It failed. The release before serves on; visitors noticed nothing.",
         ),
         S::Failed => (Tone::Bad, "It failed. Nothing is live yet."),
-        S::RolledBack if !parts.is_empty() => (
-            Tone::Bad,
-            "It failed on one of its servers, so the release before serves on all of them.",
-        ),
+        S::RolledBack if !parts.is_empty() => (Tone::Bad, "It failed on one of its servers."),
         S::RolledBack => (
             Tone::Bad,
             "The new release turned bad, so the one before serves again.",

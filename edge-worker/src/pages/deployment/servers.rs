@@ -5,6 +5,7 @@ use crate::store::parts::PartRow;
 use devflow_domain::targets::PartState;
 use devflow_protocol::ServerId;
 use devflow_protocol::event::DeploymentState;
+use devflow_protocol::outcome::cause;
 
 /// A server in the list.
 pub(crate) struct PartView {
@@ -60,7 +61,7 @@ pub(super) fn views(several: &Several, state: DeploymentState) -> Vec<PartView> 
             server: part.server.to_string(),
             name: part.name.clone(),
             badge: look::part(part.state_in(state)),
-            reason: part.reason.clone(),
+            reason: part.reason.as_deref().map(|reason| cause(reason).to_owned()),
             shown: several.at == Some(index),
         })
         .collect()

@@ -4,10 +4,11 @@ use super::{Choice, fleet_choices, project_choices, read_role};
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::extract::{CsrfForm, Id};
+use crate::pages::assets;
+use crate::pages::moment::Exact;
 use crate::pages::project::actions::Press;
 use crate::pages::shell::{Section, Shell};
 use crate::pages::web::{self, Visitor};
-use crate::pages::{assets, moment};
 use crate::service::invitations::{self, Wanted};
 use crate::store::people::{self, ChoiceRow};
 use askama::Template;
@@ -40,7 +41,7 @@ pub(crate) struct InvitedPage {
     pub(crate) shell: Shell,
     pub(crate) email: String,
     pub(crate) link: String,
-    pub(crate) until: String,
+    pub(crate) until: Exact,
 }
 
 /// Who is to be invited.
@@ -123,7 +124,7 @@ pub(crate) async fn create(
             shell: visitor.shell("The invitation", Section::People, None),
             email: made.row.email,
             link: made.link,
-            until: moment::exact(made.row.expires_at),
+            until: Exact(made.row.expires_at),
         }),
         Err(error @ (ApiError::Invalid(_) | ApiError::Conflict(..))) => {
             web::refused(&page(&state, &visitor, &form, Some(error.detail())).await?)

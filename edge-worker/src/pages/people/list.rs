@@ -6,10 +6,10 @@ use crate::auth::second;
 use crate::error::ApiError;
 use crate::extract::{CsrfForm, Query};
 use crate::pages::look::{Badge, Tone};
-use crate::pages::moment::Moment;
+use crate::pages::moment::{Exact, Moment};
 use crate::pages::shell::{Section, Shell};
 use crate::pages::web::{self, Visitor};
-use crate::pages::{assets, icon, moment};
+use crate::pages::{assets, icon};
 use crate::platform;
 use crate::service::{invitations, reencryption};
 use crate::store::deployments::FROM_NEWEST;
@@ -41,7 +41,7 @@ pub(crate) struct Invited {
     pub(crate) id: String,
     pub(crate) email: String,
     pub(crate) role: String,
-    pub(crate) until: String,
+    pub(crate) until: Exact,
     /// An invitation above the visitor is not theirs to take back.
     pub(crate) may_revoke: bool,
 }
@@ -114,7 +114,7 @@ fn invited(row: &InvitationRow, actor: Option<Role>) -> Result<Invited, StoreErr
         id: row.id.to_string(),
         email: row.email.clone(),
         role: role_words(row.role, row.projects()?.len()),
-        until: moment::exact(row.expires_at),
+        until: Exact(row.expires_at),
         may_revoke: invitations::may_revoke(actor, row),
     })
 }

@@ -92,6 +92,12 @@ impl ProjectForm {
             framework: value_of(settings.framework).to_owned(),
             php: settings.php.to_string(),
             path_filter: settings.path_filter.join("\n"),
+            tags: settings
+                .tags
+                .iter()
+                .map(Slug::as_str)
+                .collect::<Vec<_>>()
+                .join(" "),
             domains: text(&settings.domains),
             health_path: settings
                 .health_path
@@ -173,6 +179,11 @@ impl ProjectForm {
         fields.put("framework", json!(self.framework));
         fields.text::<PhpVersion>("php", &self.php);
         fields.put("path_filter", json!(lines(&self.path_filter)));
+        let tags: Vec<String> = lines(&self.tags).iter().map(|tag| tag.to_lowercase()).collect();
+        match tags.iter().find_map(|tag| tag.parse::<Slug>().err()) {
+            Some(error) => fields.wrong("tags", error.to_string()),
+            None => fields.put("tags", json!(tags)),
+        }
         let domains: Vec<String> = lines(&self.domains)
             .iter()
             .map(|name| name.to_lowercase())

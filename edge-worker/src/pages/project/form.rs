@@ -25,6 +25,7 @@ pub(crate) struct ProjectForm {
     pub(crate) port: String,
     pub(crate) replicas: String,
     pub(crate) path_filter: String,
+    pub(crate) tags: String,
     pub(crate) domains: String,
     pub(crate) health_path: String,
     #[serde(deserialize_with = "ticked")]
@@ -74,7 +75,7 @@ impl fmt::Display for FieldProblem<'_> {
 
 impl HtmlSafe for FieldProblem<'_> {}
 
-const FIELDS: [&str; 22] = [
+const FIELDS: [&str; 23] = [
     "name",
     "slug",
     "server",
@@ -85,6 +86,7 @@ const FIELDS: [&str; 22] = [
     "container.port",
     "container.replicas",
     "path_filter",
+    "tags",
     "domains",
     "health_path",
     "services",

@@ -96,7 +96,9 @@ fn phrases(name: &str, slug: &Slug, settings: &ProjectSettings) -> String {
     let texts = [name, slug.as_str()]
         .into_iter()
         .chain(settings.domains.iter().map(Fqdn::as_str));
-    serde_json::to_string(&search::phrases(texts)).expect("phrases are texts")
+    let mut phrases = search::phrases(texts.chain(settings.tags.iter().map(Slug::as_str)));
+    phrases.extend(settings.tags.iter().map(|tag| search::tag_phrase(tag.as_str())));
+    serde_json::to_string(&phrases).expect("phrases are texts")
 }
 
 /// Writes a project, its first environment and its hook in one batch; gives the hook's secret.

@@ -84,6 +84,34 @@ fn page_of_what_is_deploying_goes_on_behind_a_project_s_id() {
 }
 
 #[test]
+fn page_by_tag_shows_a_project_under_each_of_its_tags_and_goes_on_behind_one() {
+    let db = three_projects();
+    for (number, phrases) in [
+        (1, r##"["shop","#acme","#city"]"##),
+        (2, r#"["blog"]"#),
+        (3, r##"["web","#acme"]"##),
+    ] {
+        db.text("UPDATE projects SET updated_at = 7 RETURNING id");
+        for statement in projects::find_by(&id!(ProjectId, number), phrases, UnixMillis(7)) {
+            db.run(statement);
+        }
+    }
+    let page = |tag: &str, project: &str, rows: usize| -> Vec<String> {
+        let cards: Vec<ProjectCard> = db.all(cards::by_tag(tag, project, rows));
+        let words = cards
+            .into_iter()
+            .map(|card| format!("{} {}", card.tag.unwrap(), card.project.slug));
+        words.collect()
+    };
+    let all = ["#acme shop", "#acme web-shop", "#city shop"];
+    assert_eq!(page("", "", 9), all);
+    assert_eq!(page("", "", 1), all[..2]);
+    assert_eq!(page("#acme", id!(ProjectId, 1).as_str(), 9), all[1..]);
+    assert_eq!(page("#city", "", 9), all[2..]);
+    assert_eq!(page("zoo", "", 9), Vec::<String>::new());
+}
+
+#[test]
 fn page_by_server_goes_on_behind_a_project() {
     let db = three_projects();
     let other = id!(ServerId, 2);

@@ -1,6 +1,6 @@
 //! Projects beside each other on one server.
 
-use crate::store::environments::{self, NewVersion, PastVersion};
+use crate::store::environments::{self, LiveRow, NewVersion, PastVersion};
 use crate::store::projects::{self, TakenHostName};
 use crate::store::testing::{TestDb, id, project, server};
 use crate::store::{statement, users};
@@ -61,19 +61,24 @@ fn history_tells_who_changed_what_and_since_when_it_is_live() {
         ));
     }
     let told: Vec<PastVersion> = db.all(environments::history(&project()));
-    let past = |version: u32, changes: &str, actor: Option<&str>, live: Option<i64>| PastVersion {
+    let past = |version: u32, changes: &str, actor: Option<&str>| PastVersion {
         version,
         created_at: UnixMillis(i64::from(version) * 10),
         changes: changes.to_owned(),
         actor_name: actor.map(str::to_owned),
-        deployment: live.map(|at| id!(DeploymentId, at)),
-        live_at: live.map(|at| UnixMillis(at + 5)),
     };
     assert_eq!(
         told,
         [
-            past(2, r#"{"changed":["A"]}"#, Some("owner@example.com"), None),
-            past(1, r#"{"added":["A"]}"#, None, Some(100)),
+            past(2, r#"{"changed":["A"]}"#, Some("owner@example.com")),
+            past(1, r#"{"added":["A"]}"#, None),
         ]
     );
+    let live: Vec<LiveRow> = db.all(environments::live(&project()));
+    let row = |number: i64| LiveRow {
+        id: id!(DeploymentId, number),
+        finished_at: Some(UnixMillis(number + 5)),
+        version: Some(1),
+    };
+    assert_eq!(live, [row(100), row(200), row(300)]);
 }

@@ -49,6 +49,8 @@ impl Filled {
             "/?cursor=p-1200",
             "/?view=by_server",
             "/?view=by_server&cursor=web-25%2Fp-1224",
+            "/?view=by_tag",
+            "/?view=by_tag&cursor=%23client-50%2F",
             "/?view=failing",
             "/?view=deploying",
             "/?view=stopped",
@@ -170,8 +172,14 @@ fn projects(
         rows.execute(
             "INSERT INTO project_words (word, project)
              SELECT replace(word, 'p-0', ?1), ?2 FROM project_words WHERE project = ?3 AND word LIKE 'p-0%'
-             UNION SELECT lower(?4), ?2 UNION SELECT 'example.com', ?2",
-            params![slug, id, template.project, name],
+             UNION SELECT lower(?4), ?2 UNION SELECT 'example.com', ?2 UNION SELECT ?5, ?2",
+            params![
+                slug,
+                id,
+                template.project,
+                name,
+                format!("#client-{}", number % 100)
+            ],
         )?;
         ids.push(id);
     }

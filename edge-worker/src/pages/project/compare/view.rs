@@ -34,7 +34,7 @@ pub(crate) struct Side {
     pub(crate) when: Moment,
 }
 
-/// A line of the table; `same` where both say the same.
+/// A line of the table; `same` where both say the same, or one says nothing.
 pub(crate) struct Fact {
     pub(crate) name: &'static str,
     pub(crate) before: String,
@@ -153,8 +153,7 @@ pub(crate) fn compared(before: &ComparedRow, after: &ComparedRow, known: Known) 
 fn unknown(made: &[Option<Manifest>; 2], packages: bool) -> Option<&'static str> {
     if made.iter().any(Option::is_none) {
         return Some(
-            "One of them never went live. Of such a one packages, migrations and environment are not known: they are told \
-             at the end.",
+            "One of them did not go live, or not yet. Packages, migrations and environment of a release are told when it does.",
         );
     }
     (!packages).then_some(
@@ -168,7 +167,7 @@ fn facts(rows: [&DeploymentRow; 2], made: [Option<&Manifest>; 2]) -> Vec<Fact> {
         let known = before.is_some() || after.is_some();
         known.then(|| Fact {
             name,
-            same: before == after,
+            same: before == after || before.is_none() || after.is_none(),
             before: before.unwrap_or_else(|| UNKNOWN.to_owned()),
             after: after.unwrap_or_else(|| UNKNOWN.to_owned()),
         })

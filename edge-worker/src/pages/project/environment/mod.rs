@@ -15,7 +15,7 @@ use crate::service::environments;
 use crate::service::projects;
 use crate::store::cards::ProjectCard;
 use crate::store::deployments::{self, DeploymentRow};
-use crate::store::environments::PastVersion;
+use crate::store::environments::{LiveRow, PastVersion};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -57,7 +57,7 @@ pub(crate) struct Version {
     pub(crate) live: Option<(String, Moment)>,
 }
 
-fn version(row: PastVersion, now: UnixMillis) -> Version {
+fn version(row: PastVersion, live: Option<LiveRow>, now: UnixMillis) -> Version {
     let changes: Changes = serde_json::from_str(&row.changes).unwrap_or_default();
     let kinds = [
         ("added", changes.added),
@@ -75,10 +75,7 @@ fn version(row: PastVersion, now: UnixMillis) -> Version {
             .actor_name
             .unwrap_or_else(|| "somebody who is gone".to_owned()),
         when: Moment::new(row.created_at, now),
-        live: row
-            .deployment
-            .zip(row.live_at)
-            .map(|(id, at)| (id.to_string(), Moment::new(at, now))),
+        live: live.and_then(|live| Some((live.id.to_string(), Moment::new(live.finished_at?, now)))),
     }
 }
 
@@ -174,7 +171,10 @@ async fn view(
             .await?
             .is_some_and(|live| live != version),
         variables,
-        history: history.into_iter().map(|row| self::version(row, now)).collect(),
+        history: history
+            .into_iter()
+            .map(|(row, live)| self::version(row, live, now))
+            .collect(),
         may_change: may(Action::ChangeEnvironment),
         may_see: may(Action::SeeSecrets),
         problem: refused.problem,

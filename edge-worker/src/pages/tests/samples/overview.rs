@@ -35,7 +35,7 @@ pub(in crate::pages::tests) fn overview(theme: Theme, names: &[&str]) -> String 
     let states = [
         badge(Tone::Good, "Online"),
         badge(Tone::Busy, "Building"),
-        badge(Tone::Warn, "Last deployment failed"),
+        badge(Tone::Warn, "Deployment failed"),
         badge(Tone::Idle, "Stopped"),
         badge(Tone::Idle, "Not deployed"),
     ];
@@ -60,7 +60,7 @@ pub(in crate::pages::tests) fn overview(theme: Theme, names: &[&str]) -> String 
         },
         may_create: true,
         may_add_server: true,
-        groups: vec![overview::Group { server: None, cards }],
+        groups: vec![overview::Group { head: None, cards }],
         view: overview::View::All,
         search: String::new(),
         more_found: false,
@@ -72,7 +72,7 @@ pub(in crate::pages::tests) fn overview(theme: Theme, names: &[&str]) -> String 
 /// Two servers, one project each.
 pub(in crate::pages::tests) fn by_server(theme: Theme, name: &str) -> String {
     let group = |server: &str, project: &str| overview::Group {
-        server: Some((format!("srv_{server}"), server.to_owned())),
+        head: Some((server.to_owned(), format!("/servers/srv_{server}"))),
         cards: vec![card(project, badge(Tone::Good, "Online"), Some("First version"))],
     };
     let page = overview::OverviewPage {

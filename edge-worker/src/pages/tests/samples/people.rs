@@ -1,7 +1,8 @@
 //! People and invitations.
 
-use super::{ago, badge, shell};
+use super::{NOW, ago, badge, shell};
 use crate::pages::look::Tone;
+use crate::pages::moment::Exact;
 use crate::pages::people::{Choice, invite, join, list, person, project_choices};
 use crate::pages::shell::{Section, Theme};
 use askama::Template;
@@ -41,7 +42,7 @@ pub(in crate::pages::tests) fn list(theme: Theme, email: &str) -> String {
             id: "inv_1".to_owned(),
             email: email.to_owned(),
             role: "Viewer".to_owned(),
-            until: "2026-11-30 06:30:00 UTC".to_owned(),
+            until: Exact(NOW),
             may_revoke: true,
         }],
         factor_required: false,
@@ -100,7 +101,7 @@ pub(in crate::pages::tests) fn invited(theme: Theme, email: &str) -> String {
         shell: shell("The invitation", Section::People, theme),
         email: email.to_owned(),
         link: "https://devflow.example.com/join?token=Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4".to_owned(),
-        until: "2026-11-30 06:30:00 UTC".to_owned(),
+        until: Exact(NOW),
     };
     page.render().unwrap()
 }

@@ -1,7 +1,8 @@
 //! Servers and their enrolment.
 
-use super::{ago, badge, shell};
+use super::{NOW, ago, badge, shell};
 use crate::pages::look::Tone;
+use crate::pages::moment::Exact;
 use crate::pages::shell::{Section, Theme};
 use crate::pages::{enrolment, servers};
 use askama::Template;
@@ -85,7 +86,7 @@ pub(in crate::pages::tests) fn enrol(theme: Theme, name: &str) -> String {
         id: "srv_1".to_owned(),
         name: name.to_owned(),
         command: "printf %s 'dfe_Zm9vYmFyYmF6cXV4' | host-runner enrol --config /etc/devflow/runner.toml --edge https://devflow.example.com --fingerprint sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae".to_owned(),
-        expires: "2025-11-22 21:26:49 UTC".to_owned(),
+        expires: Exact(NOW),
     };
     page.render().unwrap()
 }

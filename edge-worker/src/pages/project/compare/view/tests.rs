@@ -127,7 +127,7 @@ fn compared_says_why_something_is_not_known() {
         row("b", None, None),
     );
     let page = compared(&live, &failed, known(&[]));
-    assert!(page.is_quiet() && page.unknown.is_some_and(|why| why.contains("never went live")));
+    assert!(page.is_quiet() && page.unknown.is_some_and(|why| why.contains("did not go live")));
     let page = compared(&live, &live, known(&[]));
     assert!(
         page.unknown
