@@ -47,12 +47,16 @@ impl Api {
             &[("content-type", "application/json")],
             Some(body.as_bytes()),
         )?;
-        let answer = answer.expect(201)?;
-        Ok(Self {
+        Ok(Self::new(base, &text(&answer.expect(201)?, "/api_key")?))
+    }
+
+    /// The API of an edge with a key that there is already.
+    pub fn new(base: &str, key: &str) -> Self {
+        Self {
             base: base.to_owned(),
-            key: text(&answer, "/api_key")?,
-            client,
-        })
+            key: key.to_owned(),
+            client: Client::default(),
+        }
     }
 
     /// The edge's address.

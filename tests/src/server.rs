@@ -162,9 +162,23 @@ impl Installation {
 
     /// Starts everything on an engine, with further variables of the worker.
     pub fn start_with(docker: Docker, parts: Parts, variables: &Value) -> Result<Self> {
+        Self::begin(docker, parts, variables, Edge::set_up)
+    }
+
+    /// Starts everything, with an owner whom `set_up` makes; it gives what their first API key opens, and their password.
+    pub fn start_set_up_by(set_up: impl FnOnce(&Edge) -> Result<(Api, String)>) -> Result<Self> {
+        Self::begin(Docker::find()?, Parts::default(), &json!({}), set_up)
+    }
+
+    fn begin(
+        docker: Docker,
+        parts: Parts,
+        variables: &Value,
+        set_up: impl FnOnce(&Edge) -> Result<(Api, String)>,
+    ) -> Result<Self> {
         let scratch = Scratch::new()?;
         let edge = Edge::start_with(&scratch.path().join("e"), variables)?;
-        let (api, password) = edge.set_up()?;
+        let (api, password) = set_up(&edge)?;
         let server = Server::start(&scratch.path().join("s"), "one", &api, docker, parts)?;
         Ok(Self {
             server,

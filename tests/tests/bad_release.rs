@@ -1,6 +1,7 @@
 //! Releases that must not get traffic, or not keep it: the one before serves on, and the page says why.
 
 use anyhow::{Context, Result, ensure};
+use devflow_protocol::outcome::cause;
 use devflow_tests::browser::Browser;
 use devflow_tests::edge::EMAIL;
 use devflow_tests::server::{Installation, Parts, Site};
@@ -36,8 +37,9 @@ fn ends(here: &Installation, site: &Site<'_>, page: &Browser, state: &str, reaso
     page.open(&format!("{}/deployments/{deployment}", here.edge.url()))?;
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let shown = words(&page.text()?);
+    let serves = ["The release before serves on", "the one before serves again"];
     ensure!(
-        shown.contains(&words(said)),
+        shown.contains(&words(cause(said))) && serves.iter().any(|words| shown.contains(words)),
         "the page does not say why ({said}): {shown}"
     );
     Ok(ended)

@@ -15,6 +15,7 @@ mod dockerfile;
 mod edge_alone;
 mod enrolment;
 mod faults;
+mod first_start;
 mod foreign_pages;
 mod hostile;
 mod keys;
