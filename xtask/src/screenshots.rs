@@ -7,10 +7,12 @@ use anyhow::{Context, Result};
 use devflow_tests::browser::Browser;
 use devflow_tests::edge::EMAIL;
 use devflow_tests::places;
+use devflow_tests::process::wait_for;
 use devflow_tests::sample::Sample;
 use serde_json::json;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 const THEMES: [&str; 2] = ["light", "dark"];
 /// Pixels of a window for the documents.
@@ -51,8 +53,7 @@ fn for_documents(browser: &Browser, sample: &Sample) -> Result<()> {
     for (name, path) in &pages {
         browser.open(&format!("{}{path}", sample.edge.url()))?;
         for theme in THEMES {
-            dress(browser, theme)?;
-            browser.screenshot(&folder.join(format!("{name}-{theme}.png")))?;
+            picture(browser, theme, &folder.join(format!("{name}-{theme}.png")))?;
         }
     }
     step.done();
@@ -72,8 +73,11 @@ fn of_every_page(browser: &Browser, sample: &Sample, folder: &Path) -> Result<()
             let height = u32::try_from(height.as_u64().unwrap_or(900))?;
             browser.emulate(width, height.clamp(600, 3_000))?;
             for theme in THEMES {
-                dress(browser, theme)?;
-                browser.screenshot(&folder.join(format!("{name}-{width}-{theme}.png")))?;
+                picture(
+                    browser,
+                    theme,
+                    &folder.join(format!("{name}-{width}-{theme}.png")),
+                )?;
             }
         }
     }
@@ -109,10 +113,16 @@ fn file_name(path: &str, sample: &Sample) -> String {
     }
 }
 
-/// Shows the page in a theme, with nothing that blinks.
-fn dress(browser: &Browser, theme: &str) -> Result<()> {
-    let body = "document.documentElement.dataset.theme = arguments[0];
+/// A picture of the page in a theme, with nothing that blinks. A page that is brought up to date meanwhile is as the edge
+/// made it: without the theme.
+fn picture(browser: &Browser, theme: &str, file: &Path) -> Result<()> {
+    let dress = "document.documentElement.dataset.theme = arguments[0];
         document.querySelector('#notices')?.replaceChildren();
         return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))";
-    browser.script(body, &json!([theme])).map(drop)
+    let dressed = "return document.documentElement.dataset.theme === arguments[0]";
+    wait_for("a picture of one theme", Duration::from_secs(10), || {
+        browser.script(dress, &json!([theme]))?;
+        browser.screenshot(file)?;
+        Ok((browser.script(dressed, &json!([theme]))? == true).then_some(()))
+    })
 }

@@ -185,7 +185,7 @@ async fn bad_dockerfiles_leave_the_live_release_alone() {
         ),
         (
             "FROM scratch\nCOPY VERSION /\nCMD [\"/nothing\"]\n".to_owned(),
-            "could not start the container",
+            "exec /nothing failed: No such file or directory",
         ),
     ] {
         put(&text);
