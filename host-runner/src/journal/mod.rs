@@ -17,14 +17,19 @@ pub(crate) use witnesses::Seen;
 
 use devflow_protocol::JobId;
 use devflow_protocol::job::Job;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// Version of the schema, in `user_version`. A journal of a later version is refused.
 const VERSION: i64 = 1;
+/// How long the journal may be in use by another process, such as `status` beside `run`.
+const BUSY_LIMIT: Duration = Duration::from_secs(10);
+/// Between two attempts to open it.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// Why the journal cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -79,14 +84,30 @@ impl Journal {
     /// Opens `state_dir/journal.db` and makes it where it is missing.
     pub(crate) fn open(state_dir: &Path) -> Result<Self, JournalError> {
         let path = state_dir.join("journal.db");
-        let durable = connect(&path, "FULL")?;
+        let begun = Instant::now();
+        loop {
+            match Self::open_once(&path) {
+                // Where several begin or end with a file at the same moment, SQLite refuses without waiting.
+                Err(JournalError::Sqlite(error))
+                    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                        && begun.elapsed() < BUSY_LIMIT =>
+                {
+                    sleep(BUSY_PAUSE);
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    fn open_once(path: &Path) -> Result<Self, JournalError> {
+        let durable = connect(path, "FULL")?;
         let version: i64 = durable.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if version > VERSION {
-            return Err(JournalError::Later(path));
+            return Err(JournalError::Later(path.to_owned()));
         }
         durable.execute_batch(SCHEMA)?;
         durable.pragma_update(None, "user_version", VERSION)?;
-        let spool = connect(&path, "NORMAL")?;
+        let spool = connect(path, "NORMAL")?;
         Ok(Self(Arc::new(Connections {
             durable: Mutex::new(durable),
             spool: Mutex::new(spool),
@@ -111,7 +132,7 @@ fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
 
 fn connect(path: &Path, synchronous: &str) -> Result<Connection, JournalError> {
     let connection = Connection::open(path)?;
-    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.busy_timeout(BUSY_LIMIT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", synchronous)?;
     // 256 KiB of pages each: the journal is small and the runner has to be too.

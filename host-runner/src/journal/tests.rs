@@ -225,3 +225,23 @@ proptest! {
         prop_assert_eq!(found, expected);
     }
 }
+
+#[test]
+fn open_by_several_at_the_same_moment_succeeds_for_all() {
+    for _ in 0..20 {
+        let folder = TempDir::new().expect("a folder");
+        let openings: Vec<_> = (0..8)
+            .map(|_| {
+                let path = folder.path().to_owned();
+                std::thread::spawn(move || {
+                    for _ in 0..5 {
+                        drop(Journal::open(&path).expect("opened"));
+                    }
+                })
+            })
+            .collect();
+        for opening in openings {
+            opening.join().expect("no opening was refused");
+        }
+    }
+}
