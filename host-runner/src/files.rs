@@ -1,9 +1,10 @@
-//! Files that hold keys: written whole or not at all, readable by their owner only.
+//! Files that hold keys: written whole or not at all, readable by their owner only. And what is done with files in many places.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::str::FromStr;
 
 /// Makes `path` with its parents, and closes it for everybody but its owner.
 pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
@@ -17,10 +18,7 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let staged = folder.join(format!(".{name}.new"));
     // A leftover of a crash may have other rights or be a link.
-    match std::fs::remove_file(&staged) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove(&staged)?;
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -30,6 +28,23 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     std::fs::rename(&staged, path)?;
     File::open(folder)?.sync_all()
+}
+
+/// Removes a file; one that is not there is fine.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The names in a folder that are names of something, in no order.
+pub(crate) fn names<T: FromStr>(folder: &Path) -> io::Result<Vec<T>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        names.extend(entry?.file_name().to_str().and_then(|name| name.parse().ok()));
+    }
+    Ok(names)
 }
 
 #[cfg(test)]

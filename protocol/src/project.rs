@@ -6,6 +6,7 @@ use crate::text::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// The kind of application, which decides the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +82,13 @@ pub struct ContainerSpec {
     pub port: u16,
     /// How many containers share the requests.
     pub replicas: u8,
+}
+
+impl ContainerSpec {
+    /// The numbers of the containers, from 1. There is always one.
+    pub fn numbers(&self) -> RangeInclusive<u8> {
+        1..=self.replicas.max(1)
+    }
 }
 
 impl Default for ContainerSpec {

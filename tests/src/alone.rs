@@ -5,7 +5,7 @@ use crate::edge::Edge;
 use crate::places::Scratch;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// An edge with a server that has not been enrolled: jobs wait, and nothing is lost.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Alone {
     pub edge: Edge,
     /// The owner's API key.
     pub api: Api,
+    /// The owner's password.
+    pub password: String,
     server: String,
     scratch: Scratch,
 }
@@ -23,11 +25,12 @@ impl Alone {
     pub fn start() -> Result<Self> {
         let scratch = Scratch::new()?;
         let edge = Edge::start(scratch.path())?;
-        let (api, _) = edge.set_up()?;
-        let (server, _) = api.add_server("one")?;
+        let (api, password) = edge.set_up()?;
+        let (server, _) = api.add_server("web-1")?;
         Ok(Self {
             edge,
             api,
+            password,
             server,
             scratch,
         })
@@ -36,6 +39,11 @@ impl Alone {
     /// A folder for the story's own files; the worker's are in it too.
     pub fn folder(&self) -> &Path {
         self.scratch.path()
+    }
+
+    /// The worker's databases.
+    pub fn data(&self) -> PathBuf {
+        self.scratch.path().join("data")
     }
 
     /// A project of plain PHP; `more` is merged into the API's request.

@@ -17,6 +17,16 @@ pub enum Connections {
     Close,
 }
 
+impl Connections {
+    /// As people say it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::KeepAlive => "keep-alive",
+            Self::Close => "close",
+        }
+    }
+}
+
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
@@ -30,22 +40,15 @@ pub struct Counted {
 
 /// wrk at work. Ended with [`Load::stop`], which counts.
 #[derive(Debug)]
-pub struct Load {
+struct Load {
     child: Child,
     report: PathBuf,
 }
 
 impl Load {
     /// Starts `connections` visitors of a page.
-    pub fn start(
-        folder: &Path,
-        name: &str,
-        url: &str,
-        host: &str,
-        how: Connections,
-        connections: u16,
-    ) -> Result<Self> {
-        let report = folder.join(format!("wrk-{name}.txt"));
+    fn start(folder: &Path, url: &str, host: &str, how: Connections, connections: u16) -> Result<Self> {
+        let report = folder.join(format!("wrk-{}.txt", how.words()));
         let output = std::fs::File::create(&report)?;
         // Real visitors take no time of the server's processors: these take little where it needs it itself.
         let mut command = Command::new("nice");
@@ -74,7 +77,7 @@ impl Load {
     }
 
     /// Ends it and counts.
-    pub fn stop(mut self) -> Result<Counted> {
+    fn stop(mut self) -> Result<Counted> {
         ensure!(
             self.child.try_wait()?.is_none(),
             "wrk ended early: {}",
@@ -95,6 +98,23 @@ impl Drop for Load {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What visitors of both kinds see while something is done, `connections` of each at a time.
+pub fn meanwhile(
+    folder: &Path,
+    url: &str,
+    host: &str,
+    connections: u16,
+    done: impl FnOnce() -> Result<()>,
+) -> Result<[(Connections, Counted); 2]> {
+    let start = |how: Connections| Load::start(folder, url, host, how, connections);
+    let (keep, close) = (start(Connections::KeepAlive)?, start(Connections::Close)?);
+    done()?;
+    Ok([
+        (Connections::KeepAlive, keep.stop()?),
+        (Connections::Close, close.stop()?),
+    ])
 }
 
 fn read(report: &str) -> Result<Counted> {

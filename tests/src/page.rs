@@ -1,6 +1,8 @@
 //! What scripts of a page do, without the page's own: forms, the API, passkeys.
 
+use crate::api::Api;
 use crate::browser::Browser;
+use crate::process::wait_for;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -47,6 +49,18 @@ fn answered(answer: &Value) -> Result<(u64, String)> {
 }
 
 impl Browser {
+    /// Waits until the deployment whose page opens is live, another one than `before`; gives its id.
+    pub fn goes_live(&self, api: &Api, before: &str) -> Result<String> {
+        let id = wait_for("the page of a new deployment", SOON, || {
+            let url = self.url()?;
+            let id = url.split_once("/deployments/").map(|(_, id)| id.to_owned());
+            Ok(id.filter(|id| id != before))
+        })?;
+        api.live(&id, Duration::from_mins(2))?;
+        self.shows("Live", SOON)?;
+        Ok(id)
+    }
+
     /// Asks for a passkey as our script does, and gives the fields that it would send: `options` is where it asks,
     /// `fields` are sent along, and `only` is the one credential that may answer, also without
     /// checking who uses it.

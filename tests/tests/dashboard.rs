@@ -3,11 +3,11 @@
 
 use anyhow::{Context, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use devflow_tests::api::{Api, Project};
+use devflow_tests::alone::Alone;
+use devflow_tests::api::Project;
 use devflow_tests::browser::Browser;
-use devflow_tests::edge::{EMAIL, Edge};
+use devflow_tests::edge::EMAIL;
 use devflow_tests::long_output;
-use devflow_tests::places::Scratch;
 use devflow_tests::plain::Plain;
 use devflow_tests::process::wait_for;
 use devflow_tests::server::{Installation, Parts, Site};
@@ -16,36 +16,21 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// An edge with a project whose server has not been connected: whatever is asked for waits.
-struct Alone {
-    edge: Edge,
-    api: Api,
-    password: String,
+/// A project whose server has not been connected: whatever is asked for waits.
+struct Shop {
+    alone: Alone,
     project: Project,
-    scratch: Scratch,
 }
 
-impl Alone {
+impl Shop {
     fn start() -> Result<Self> {
-        let scratch = Scratch::new()?;
-        let edge = Edge::start(&scratch.path().join("e"))?;
-        let (api, password) = edge.set_up()?;
-        let (server, _) = api.add_server("web-1")?;
-        let project = api.add_project(&json!({
-            "name": "Flower shop", "slug": "flowers", "framework": "php", "provider": "github", "server": server,
-            "repository": "https://git.example.com/flowers.git", "domains": ["flowers.example.com"],
-        }))?;
-        Ok(Self {
-            edge,
-            api,
-            password,
-            project,
-            scratch,
-        })
+        let alone = Alone::start()?;
+        let project = alone.project("flowers", &json!({"name": "Flower shop", "slug": "flowers"}))?;
+        Ok(Self { alone, project })
     }
 
     fn page(&self, path: &str) -> String {
-        format!("{}/projects/{}{path}", self.edge.url(), self.project.id)
+        format!("{}/projects/{}{path}", self.alone.edge.url(), self.project.id)
     }
 }
 
@@ -53,18 +38,6 @@ impl Alone {
 fn seen_by_php(site: &Site<'_>, name: &str) -> Result<String> {
     let answer = site.page(&format!("/?env={name}"))?;
     Ok(String::from_utf8(BASE64_STANDARD.decode(answer.trim())?)?)
-}
-
-/// Waits until the deployment whose page opens is live.
-fn goes_live(browser: &Browser, here: &Installation, before: &str) -> Result<String> {
-    let id = wait_for("the page of a new deployment", SOON, || {
-        let url = browser.url()?;
-        let id = url.rsplit("/deployments/").next().unwrap_or_default();
-        Ok((url.contains("/deployments/") && id != before).then(|| id.to_owned()))
-    })?;
-    here.api.live(&id, Duration::from_mins(2))?;
-    browser.shows("Live", SOON)?;
-    Ok(id)
 }
 
 #[test]
@@ -86,7 +59,7 @@ fn environment_edited_in_the_browser_reaches_php_and_goes_back_with_the_release(
         "the value is on the page"
     );
     browser.click(".notice form[action$='/deploy'] button")?;
-    let second = goes_live(&browser, &here, &first)?;
+    let second = browser.goes_live(&here.api, &first)?;
     assert_eq!(seen_by_php(&site, "GREETING")?, "good morning");
     browser.open(&environment)?;
     browser.shows("added GREETING", SOON)?;
@@ -99,14 +72,14 @@ fn environment_edited_in_the_browser_reaches_php_and_goes_back_with_the_release(
         site.project.id
     ))?;
     browser.click("form[action$='/replay'] button")?;
-    let third = goes_live(&browser, &here, &second)?;
+    let third = browser.goes_live(&here.api, &second)?;
     browser.shows("replayed delivery", SOON)?;
 
     // The first release is started again as it was: without the variable.
     browser.open(&format!("{}/deployments/{first}", here.edge.url()))?;
     browser.click("details:has(form[action$='/rollback']) > summary")?;
     browser.click("form[action$='/rollback'] button")?;
-    goes_live(&browser, &here, &first)?;
+    browser.goes_live(&here.api, &first)?;
     ensure!(third != second);
     assert_eq!(seen_by_php(&site, "GREETING")?, "");
     let errors = browser.console()?;
@@ -116,9 +89,9 @@ fn environment_edited_in_the_browser_reaches_php_and_goes_back_with_the_release(
 
 #[test]
 fn palette_by_keyboard_leads_to_a_project_and_deploys_it() -> Result<()> {
-    let here = Alone::start()?;
+    let here = Shop::start()?;
     let browser = Browser::start()?;
-    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
+    browser.sign_in(here.alone.edge.url(), EMAIL, &here.alone.password)?;
     browser.press(&["\u{e009}", "k"])?;
     browser.fill("#palette-field", "flower sh")?;
     browser.shows("Project on web-1", SOON)?;
@@ -148,16 +121,16 @@ fn palette_by_keyboard_leads_to_a_project_and_deploys_it() -> Result<()> {
 
 #[test]
 fn connection_lost_is_told_and_what_happened_meanwhile_is_caught_up_with() -> Result<()> {
-    let mut here = Alone::start()?;
+    let mut here = Shop::start()?;
     let browser = Browser::start()?;
-    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
+    browser.sign_in(here.alone.edge.url(), EMAIL, &here.alone.password)?;
     browser.open(&here.page(""))?;
     browser.shows("No deployment yet", SOON)?;
     browser.script("window.opened_once = true", &json!([]))?;
-    here.edge.go_away();
+    here.alone.edge.go_away();
     browser.shows("Connection lost", SOON)?;
-    here.edge.come_back()?;
-    here.api.deploy(&here.project)?;
+    here.alone.edge.come_back()?;
+    here.alone.api.deploy(&here.project)?;
     browser.shows("Queued", Duration::from_mins(1))?;
     ensure!(!browser.text()?.contains("Connection lost"));
     ensure!(browser.script("return window.opened_once === true", &json!([]))? == true);
@@ -166,8 +139,8 @@ fn connection_lost_is_told_and_what_happened_meanwhile_is_caught_up_with() -> Re
 
 #[test]
 fn pages_without_a_script_are_read_and_their_forms_sent() -> Result<()> {
-    let here = Alone::start()?;
-    let plain = Plain::sign_in(here.edge.url(), EMAIL, &here.password)?;
+    let here = Shop::start()?;
+    let plain = Plain::sign_in(here.alone.edge.url(), EMAIL, &here.alone.password)?;
     let found = plain.send("GET", "/?q=flower", None)?.text();
     ensure!(found.contains("Flower shop") && found.contains("flowers.example.com"));
     let missed = plain.send("GET", "/?q=lower", None)?.text();
@@ -184,7 +157,8 @@ fn pages_without_a_script_are_read_and_their_forms_sent() -> Result<()> {
     ensure!(file.text().contains("GREETING=\"hello\""), "{}", file.text());
     let none = plain.page("/?view=by_tag")?;
     ensure!(none.contains("No project has a tag"), "{none:.3000}");
-    here.api
+    here.alone
+        .api
         .call("PATCH", &project, Some(&json!({"tags": ["spring", "shops"]})))?
         .expect(200)?;
     let tagged = plain.page("/?view=by_tag")?;
@@ -221,11 +195,11 @@ fn tab(browser: &Browser) -> Result<String> {
 
 #[test]
 fn times_are_relative_and_exact_in_the_readers_own_time_zone() -> Result<()> {
-    let here = Alone::start()?;
-    here.api.deploy(&here.project)?;
+    let here = Shop::start()?;
+    here.alone.api.deploy(&here.project)?;
     let browser = Browser::start()?;
     browser.time_zone("Asia/Tokyo")?;
-    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
+    browser.sign_in(here.alone.edge.url(), EMAIL, &here.alone.password)?;
     browser.open(&here.page(""))?;
     let body = "const time = document.querySelector('.deployments time'); return time.textContent + ', ' + time.title";
     let told = browser.script(body, &json!([]))?;
@@ -234,7 +208,7 @@ fn times_are_relative_and_exact_in_the_readers_own_time_zone() -> Result<()> {
         (told.starts_with("now, ") || told.contains(" s ago, ")) && told.ends_with("GMT+9"),
         "{told}"
     );
-    let plain = Plain::sign_in(here.edge.url(), EMAIL, &here.password)?;
+    let plain = Plain::sign_in(here.alone.edge.url(), EMAIL, &here.alone.password)?;
     let page = plain.page(&format!("/projects/{}", here.project.id))?;
     ensure!(
         page.contains(" UTC\">"),
@@ -245,22 +219,22 @@ fn times_are_relative_and_exact_in_the_readers_own_time_zone() -> Result<()> {
 
 #[test]
 fn deployment_that_ends_elsewhere_pops_up_and_its_tab_says_how_it_stands() -> Result<()> {
-    let mut here = Alone::start()?;
-    let id = here.api.deploy(&here.project)?;
-    let deployment = format!("{}/deployments/{id}", here.edge.url());
+    let mut here = Shop::start()?;
+    let id = here.alone.api.deploy(&here.project)?;
+    let deployment = format!("{}/deployments/{id}", here.alone.edge.url());
     let browser = Browser::start()?;
-    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
+    browser.sign_in(here.alone.edge.url(), EMAIL, &here.alone.password)?;
     browser.open(&deployment)?;
     let waits = tab(&browser)?;
     ensure!(
         waits.starts_with("Queued: ") && waits.contains("icon-busy"),
         "{waits}"
     );
-    browser.open(&format!("{}/servers", here.edge.url()))?;
-    here.edge.go_away();
-    let data = here.scratch.path().join("e/data");
+    browser.open(&format!("{}/servers", here.alone.edge.url()))?;
+    here.alone.edge.go_away();
+    let data = here.alone.data();
     long_output::write(&data, &here.project, &id, 3, "no such module")?;
-    here.edge.come_back()?;
+    here.alone.edge.come_back()?;
     // It is told as soon as the page hears of the edge again.
     browser.shows("Flower shop", Duration::from_mins(1))?;
     browser.shows("it printed much", SOON)?;
@@ -287,9 +261,9 @@ fn deployment_that_ends_elsewhere_pops_up_and_its_tab_says_how_it_stands() -> Re
 
 #[test]
 fn lists_and_tabs_are_walked_by_the_keyboard_and_the_webhook_is_tried_by_its_button() -> Result<()> {
-    let here = Alone::start()?;
+    let here = Shop::start()?;
     let browser = Browser::start()?;
-    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
+    browser.sign_in(here.alone.edge.url(), EMAIL, &here.alone.password)?;
     for key in ["j", "\u{e007}"] {
         browser.press(&[key])?;
     }

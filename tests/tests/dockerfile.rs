@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use devflow_tests::edge::EMAIL;
-use devflow_tests::load::{Connections, Load};
+use devflow_tests::load::meanwhile;
 use devflow_tests::plain::Plain;
 use devflow_tests::process::wait_for;
 use devflow_tests::server::{Installation, Parts, Site};
@@ -55,28 +55,25 @@ fn dockerfile_pushes_under_load_fail_no_request_and_bad_ones_are_refused() -> Re
     );
 
     let url = format!("http://127.0.0.1:{}/", here.server.nginx.port());
-    let mut loads = Vec::new();
-    for (name, how) in [("keep", Connections::KeepAlive), ("close", Connections::Close)] {
-        loads.push(Load::start(here.folder(), name, &url, &site.host, how, 4)?);
-    }
-    for version in ["2", "3"] {
-        site.repository.write("VERSION", &format!("{version}\n"))?;
-        site.push_live(&format!("Version {version}"))?;
-        ensure!(site.page("/")? == format!("Container, version {version}\n"));
-    }
-    let dockerfile = site.repository.read("Dockerfile")?;
-    let put = |from: &str, to: &str| {
-        ensure!(dockerfile.contains(from), "the Dockerfile has no `{from}`");
-        site.repository.write("Dockerfile", &dockerfile.replace(from, to))
-    };
-    put("RUN php", "RUN echo it cannot be built >&2; exit 1; php")?;
-    fails(&here, &site, "the build of `Dockerfile` failed", "3")?;
-    put("FROM devflow/php:8.4", "FROM elsewhere.example/php:8.4")?;
-    fails(&here, &site, "this server's policy does not allow", "3")?;
-    put("0.0.0.0:8080", "0.0.0.0:8081")?;
-    fails(&here, &site, "does not answer on port 8080", "3")?;
-    for load in loads {
-        let counted = load.stop()?;
+    let counts = meanwhile(here.folder(), &url, &site.host, 4, || {
+        for version in ["2", "3"] {
+            site.repository.write("VERSION", &format!("{version}\n"))?;
+            site.push_live(&format!("Version {version}"))?;
+            ensure!(site.page("/")? == format!("Container, version {version}\n"));
+        }
+        let dockerfile = site.repository.read("Dockerfile")?;
+        let put = |from: &str, to: &str| {
+            ensure!(dockerfile.contains(from), "the Dockerfile has no `{from}`");
+            site.repository.write("Dockerfile", &dockerfile.replace(from, to))
+        };
+        put("RUN php", "RUN echo it cannot be built >&2; exit 1; php")?;
+        fails(&here, &site, "the build of `Dockerfile` failed", "3")?;
+        put("FROM devflow/php:8.4", "FROM elsewhere.example/php:8.4")?;
+        fails(&here, &site, "this server's policy does not allow", "3")?;
+        put("0.0.0.0:8080", "0.0.0.0:8081")?;
+        fails(&here, &site, "does not answer on port 8080", "3").map(drop)
+    })?;
+    for (_, counted) in counts {
         ensure!(
             counted.failed == 0,
             "{} of {} requests failed",

@@ -6,7 +6,6 @@ use devflow_tests::browser::Browser;
 use devflow_tests::edge::{EMAIL, Edge};
 use devflow_tests::git::Repository;
 use devflow_tests::places;
-use devflow_tests::process::wait_for;
 use devflow_tests::server::Installation;
 use serde_json::json;
 use std::time::Duration;
@@ -50,12 +49,7 @@ fn fresh_installation_is_set_up_and_its_first_project_goes_live_in_the_browser()
     browser.click("form[action='/projects'] button.main")?;
     browser.shows("Connect the repository on", SOON)?;
     browser.click("form[action$='/deploy'] button")?;
-    let id = wait_for("the page of the deployment", SOON, || {
-        let url = browser.url()?;
-        Ok(url.split_once("/deployments/").map(|(_, id)| id.to_owned()))
-    })?;
-    here.api.live(&id, Duration::from_mins(2))?;
-    browser.shows("Live", SOON)?;
+    browser.goes_live(&here.api, "")?;
     let answer = here.server.visit("flowers.localhost", "/ping.php")?;
     ensure!(answer.status == 200, "{} {:.600}", answer.status, answer.text());
     let errors = browser.console()?;

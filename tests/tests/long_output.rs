@@ -1,10 +1,10 @@
 //! A deployment that printed very much: its page does not freeze while it loads, is scrolled and searched.
 
 use anyhow::{Context, Result, ensure};
+use devflow_tests::alone::Alone;
 use devflow_tests::browser::Browser;
-use devflow_tests::edge::{EMAIL, Edge};
+use devflow_tests::edge::EMAIL;
 use devflow_tests::long_output;
-use devflow_tests::places::Scratch;
 use devflow_tests::process::wait_for;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -34,23 +34,17 @@ fn longest(browser: &Browser) -> Result<f64> {
 #[test]
 fn page_of_much_output_answers_while_it_loads_scrolls_and_searches() -> Result<()> {
     let lines = lines();
-    let scratch = Scratch::new()?;
-    let mut edge = Edge::start(&scratch.path().join("e"))?;
-    let (api, password) = edge.set_up()?;
-    let (server, _) = api.add_server("web-1")?;
-    let project = api.add_project(&json!({
-        "name": "Flower shop", "slug": "flowers", "framework": "php", "provider": "github", "server": server,
-        "repository": "https://git.example.com/flowers.git", "domains": ["flowers.example.com"],
-    }))?;
-    let id = api.deploy(&project)?;
-    edge.go_away();
-    long_output::write(&scratch.path().join("e/data"), &project, &id, lines, NEEDLE)?;
-    edge.come_back()?;
+    let mut here = Alone::start()?;
+    let project = here.project("flowers", &json!({}))?;
+    let id = here.api.deploy(&project)?;
+    here.edge.go_away();
+    long_output::write(&here.data(), &project, &id, lines, NEEDLE)?;
+    here.edge.come_back()?;
     let browser = Browser::start()?;
-    browser.sign_in(edge.url(), EMAIL, &password)?;
+    browser.sign_in(here.edge.url(), EMAIL, &here.password)?;
     let mut measured = Vec::new();
 
-    browser.open(&format!("{}/deployments/{id}", edge.url()))?;
+    browser.open(&format!("{}/deployments/{id}", here.edge.url()))?;
     browser.script(WATCH, &json!([]))?;
     let count = "return document.getElementsByClassName('line').length";
     wait_for("all lines", Duration::from_mins(2), || {
@@ -122,7 +116,7 @@ fn page_of_much_output_answers_while_it_loads_scrolls_and_searches() -> Result<(
     measured.push(("links", longest(&browser)?));
 
     // What happens elsewhere brings the page up to date.
-    api.deploy(&project)?;
+    here.api.deploy(&project)?;
     browser.later("await new Promise((done) => setTimeout(done, 3_000))", &json!([]))?;
     measured.push(("staying up to date", longest(&browser)?));
     println!("{lines} lines, longest tasks in ms: {measured:?}");

@@ -2,7 +2,7 @@
 //! bench switch` does each part fifty times, with figures.
 
 use anyhow::{Result, ensure};
-use devflow_tests::load::{Connections, Load};
+use devflow_tests::load::meanwhile;
 use devflow_tests::server::{Installation, Parts, Site};
 use serde_json::json;
 use std::time::Duration;
@@ -19,23 +19,14 @@ fn under_load(
     connections: u16,
     switches: u32,
 ) -> Result<()> {
-    let mut loads = Vec::new();
-    for (name, how) in [("keep", Connections::KeepAlive), ("close", Connections::Close)] {
-        loads.push(Load::start(
-            here.folder(),
-            name,
-            &url(here, path),
-            &site.host,
-            how,
-            connections,
-        )?);
-    }
-    for _ in 0..switches {
-        let deployment = here.api.deploy(&site.project)?;
-        here.api.live(&deployment, Duration::from_mins(2))?;
-    }
-    for load in loads {
-        let counted = load.stop()?;
+    let counts = meanwhile(here.folder(), &url(here, path), &site.host, connections, || {
+        for _ in 0..switches {
+            let deployment = here.api.deploy(&site.project)?;
+            here.api.live(&deployment, Duration::from_mins(2))?;
+        }
+        Ok(())
+    })?;
+    for (_, counted) in counts {
         ensure!(
             counted.failed == 0,
             "{} of {} requests to {path} failed",

@@ -225,21 +225,18 @@ fn view(
     rows: Vec<ProjectCard>,
 ) -> Result<OverviewPage, StoreError> {
     let access = &visitor.signed_in.access;
-    let all = search.is_empty() && access.visible().is_none();
-    let by_server = view == View::ByServer && all;
     let size = if search.is_empty() { CARDS } else { FOUND };
-    let by_tag = view == View::ByTag && all;
-    let by_id = view == View::Deploying && all;
-    let page = Page::of(size, rows, |card| {
-        if by_server {
-            format!("{}/{}", card.server_name, card.project.slug)
-        } else if by_tag {
-            format!("{}/{}", card.tag.as_deref().unwrap_or_default(), card.project.id)
-        } else if by_id {
-            card.project.id.to_string()
-        } else {
-            card.project.slug.to_string()
-        }
+    // What is found, and what somebody sees who sees some projects only, has the order of all.
+    let order = if search.is_empty() && access.visible().is_none() {
+        view
+    } else {
+        View::All
+    };
+    let page = Page::of(size, rows, |card| match order {
+        View::ByServer => format!("{}/{}", card.server_name, card.project.slug),
+        View::ByTag => format!("{}/{}", card.tag.as_deref().unwrap_or_default(), card.project.id),
+        View::Deploying => card.project.id.to_string(),
+        View::All | View::Failing | View::Stopped => card.project.slug.to_string(),
     });
     let mut shell = visitor.shell(title(&counts), Section::Projects, Some(FLEET.to_owned()));
     shell.mood = mood(&counts);
@@ -247,7 +244,7 @@ fn view(
     Ok(OverviewPage {
         shell,
         counts,
-        groups: groups(&page.items, if all { view } else { View::All }, access)?,
+        groups: groups(&page.items, order, access)?,
         may_create: access.may(Action::CreateProject, None),
         may_add_server: access.may(Action::ManageServers, None),
         view,

@@ -78,28 +78,38 @@ impl DeploymentRow {
     }
 }
 
-/// One deployment.
-pub(crate) fn by_id(id: &DeploymentId) -> Statement {
-    statement!(
-        "-- deployments_by_id
+/// A statement that reads deployments: its name, further columns, and what follows the joins.
+macro_rules! rows {
+    ($name:literal, $more:literal, $rest:literal) => {
+        concat!(
+            "-- ",
+            $name,
+            "
         SELECT d.id, d.project, d.server, d.kind, d.trigger_kind, d.state, d.ref_name, d.commit_sha, d.subject,
           d.author, d.reason, d.delivery, d.target, d.steps, d.manifest, d.queued_at, d.started_at, d.finished_at,
-          p.name AS project_name, s.name AS server_name
+          p.name AS project_name, s.name AS server_name",
+            $more,
+            "
         FROM deployments d JOIN projects p ON p.id = d.project LEFT JOIN servers s ON s.id = d.server
-        WHERE d.id = ?1",
-        id
-    )
+        ",
+            $rest
+        )
+    };
+}
+
+/// One deployment.
+pub(crate) fn by_id(id: &DeploymentId) -> Statement {
+    statement!(rows!("deployments_by_id", "", "WHERE d.id = ?1"), id)
 }
 
 /// A page of a project's deployments, newest first; `before` is the id that the page before ended with.
 pub(crate) fn of_project(project: &ProjectId, before: &str) -> Statement {
     statement!(
-        "-- deployments_of_project
-        SELECT d.id, d.project, d.server, d.kind, d.trigger_kind, d.state, d.ref_name, d.commit_sha, d.subject,
-          d.author, d.reason, d.delivery, d.target, d.steps, d.manifest, d.queued_at, d.started_at, d.finished_at,
-          p.name AS project_name, s.name AS server_name
-        FROM deployments d JOIN projects p ON p.id = d.project LEFT JOIN servers s ON s.id = d.server
-        WHERE d.project = ?1 AND d.id < ?2 ORDER BY d.id DESC LIMIT 51",
+        rows!(
+            "deployments_of_project",
+            "",
+            "WHERE d.project = ?1 AND d.id < ?2 ORDER BY d.id DESC LIMIT 51"
+        ),
         project,
         before
     )
@@ -117,12 +127,11 @@ pub(crate) struct ComparedRow {
 /// One deployment of a project, to compare it with another.
 pub(crate) fn compared(project: &ProjectId, id: &DeploymentId) -> Statement {
     statement!(
-        "-- deployments_compared
-        SELECT d.id, d.project, d.server, d.kind, d.trigger_kind, d.state, d.ref_name, d.commit_sha, d.subject,
-          d.author, d.reason, d.delivery, d.target, d.steps, d.manifest, d.queued_at, d.started_at, d.finished_at,
-          p.name AS project_name, s.name AS server_name, d.packages
-        FROM deployments d JOIN projects p ON p.id = d.project LEFT JOIN servers s ON s.id = d.server
-        WHERE d.id = ?2 AND d.project = ?1",
+        rows!(
+            "deployments_compared",
+            ", d.packages",
+            "WHERE d.id = ?2 AND d.project = ?1"
+        ),
         project,
         id
     )

@@ -58,16 +58,25 @@ fn keep(
     segment: &Envelope,
     now: UnixMillis,
 ) -> Result<(), JournalError> {
-    let Some(head) = read(pins, before, segment) else {
-        return Ok(());
-    };
+    match read(pins, before, segment) {
+        Some(head) => keep_newest(journal, &head, segment, now),
+        None => Ok(()),
+    }
+}
+
+fn keep_newest(
+    journal: &Journal,
+    head: &Head,
+    segment: &Envelope,
+    now: UnixMillis,
+) -> Result<(), JournalError> {
     let before = journal.last_seen()?;
     let before = before.and_then(|seen| Head::kept(&seen.envelope).ok());
     let contradicts = before.as_ref().is_some_and(|before| head.contradicts(before));
     if let Some(before) = before.filter(|_| contradicts) {
-        tell(&before, &head);
+        tell(&before, head);
     }
-    journal.witness(&head, segment, contradicts, now)
+    journal.witness(head, segment, contradicts, now)
 }
 
 fn keep_of_job(
@@ -82,7 +91,7 @@ fn keep_of_job(
     };
     let number = head.segment.number;
     if journal.last_seen()?.is_none_or(|seen| seen.number < number) {
-        return keep(journal, pins, before, segment, now);
+        return keep_newest(journal, &head, segment, now);
     }
     // The job was signed some time ago, and newer ones were shown since: they have to be of one trail.
     let near = journal.seen_near(number)?;

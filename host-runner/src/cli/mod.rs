@@ -69,17 +69,14 @@ pub fn main() -> ExitCode {
 }
 
 fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    if let Command::Relay(relay) = &arguments.command {
-        // In its container there is no configuration.
-        return relay.execute();
-    }
-    let config = read_config(&arguments.config)?;
+    let config = || read_config(&arguments.config);
     match &arguments.command {
-        Command::Enrol(enrol) => enrol.execute(&config),
-        Command::Run => run::execute(&config),
-        Command::Status(status) => status.execute(&config),
-        Command::Doctor(doctor) => doctor.execute(&config),
-        Command::Policy(command) => command.execute(&config),
+        Command::Enrol(enrol) => enrol.execute(&config()?),
+        Command::Run => run::execute(&config()?),
+        Command::Status(status) => status.execute(&config()?),
+        Command::Doctor(doctor) => doctor.execute(&config()?),
+        Command::Policy(command) => command.execute(&config()?),
+        // In its container there is no configuration.
         Command::Relay(relay) => relay.execute(),
     }
 }

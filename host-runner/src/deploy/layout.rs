@@ -1,5 +1,6 @@
 //! Where the parts of a project are on this server. Paths only; nothing is read but where `current` points.
 
+use crate::files;
 use crate::host::{Doing, Host, HostError, Result};
 use devflow_protocol::DeploymentId;
 use devflow_protocol::text::Slug;
@@ -117,10 +118,7 @@ impl Layout {
     pub(crate) fn switch(&self, to: &ReleaseDir) -> Result<()> {
         let staged = self.dir.join(".current.new");
         let switch = || {
-            match std::fs::remove_file(&staged) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            files::remove(&staged)?;
             std::os::unix::fs::symlink(&to.dir, &staged)?;
             std::fs::rename(&staged, self.current())?;
             File::open(&self.dir)?.sync_all()
@@ -133,13 +131,7 @@ impl Layout {
     /// # Errors
     /// The folder cannot be written.
     pub(crate) fn unswitch(&self) -> Result<()> {
-        match std::fs::remove_file(self.current()) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(HostError::because(
-                format!("remove {}", self.current().display()),
-                error,
-            )),
-            _ => Ok(()),
-        }
+        files::remove(&self.current()).doing(|| format!("remove {}", self.current().display()))
     }
 }
 

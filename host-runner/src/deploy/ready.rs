@@ -1,10 +1,11 @@
-//! Asks a release whether it is well: its pool, its health path by `FastCGI` or in each of its containers, and, once it serves, through Nginx.
+//! Asks a release whether it is well: its pool, its health path by `FastCGI` or in each of its containers, and, once it
+//! serves, through Nginx.
 
 use super::layout::ReleaseDir;
 use super::run::Run;
 use crate::host::docker::Role;
 use crate::host::{HostError, Result, fastcgi};
-use devflow_protocol::project::ProcessKind;
+use devflow_protocol::project::{ProcessKind, Web};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -88,7 +89,7 @@ impl Run<'_> {
             Some(public) => self.layout.app().join(public.as_str()),
             None => self.layout.app(),
         };
-        let host = web.domains.first().map_or("localhost", |domain| domain.as_str());
+        let host = asked_host(web);
         let (socket, _folder) = self.release.socket_address(FPM_SOCKET)?;
         let path = web.health_path.as_str();
         let answer = fastcgi::get(&socket, &root.to_string_lossy(), host, path, ANSWER_LIMIT).await?;
@@ -137,7 +138,7 @@ impl Run<'_> {
     async fn ask_through_nginx(&self) -> Result<()> {
         let web = &self.spec.web;
         let path = web.health_path.as_str();
-        let host = web.domains.first().map_or("localhost", |domain| domain.as_str());
+        let host = asked_host(web);
         let asked = Instant::now();
         let status = self.host().nginx.get(host, path, ANSWER_LIMIT).await?;
         // Behind a password Nginx answers for the application, which is then asked by itself.
@@ -192,6 +193,11 @@ impl Run<'_> {
             .iter()
             .any(|process| process.kind == ProcessKind::Worker && process.count > 0)
     }
+}
+
+/// The host name under which a release is asked.
+pub(super) fn asked_host(web: &Web) -> &str {
+    web.domains.first().map_or("localhost", |domain| domain.as_str())
 }
 
 /// Asks a release's pool, which answers in the order of its queue.

@@ -8,11 +8,11 @@ use super::layout::Layout;
 use super::live::{Old, apply_vhost};
 use super::prune::prune;
 use super::record::{Project, load_environment};
+use crate::files;
 use crate::host::docker::{Found, Role};
 use crate::host::{Doing, Host, Result, databases};
 use devflow_protocol::project::ProcessKind;
 use devflow_protocol::text::Slug;
-use std::fs;
 
 /// Seconds that a left-over container may take to end.
 const ORPHAN_WAIT_S: u32 = 30;
@@ -23,13 +23,7 @@ const ORPHAN_WAIT_S: u32 = 30;
 /// The folder of the projects cannot be read.
 pub(crate) fn projects(host: &Host) -> Result<Vec<Slug>> {
     let folder = &host.config.projects_dir;
-    let entries = fs::read_dir(folder).doing(|| format!("read {}", folder.display()))?;
-    let mut slugs = Vec::new();
-    for entry in entries {
-        let name = entry.doing(|| format!("read {}", folder.display()))?.file_name();
-        slugs.extend(name.to_str().and_then(|name| name.parse::<Slug>().ok()));
-    }
-    Ok(slugs)
+    files::names(folder).doing(|| format!("read {}", folder.display()))
 }
 
 /// Brings a project up as it should be: containers of the live release, vhost, Redis user. `seen` are the containers of

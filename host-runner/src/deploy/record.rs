@@ -4,6 +4,7 @@
 //! again without the edge; `manifest.json` is there only for releases that were live and well.
 
 use super::layout::{Layout, ReleaseDir};
+use crate::files;
 use crate::host::{Doing, Host, HostError, Result};
 use devflow_protocol::DeploymentId;
 use devflow_protocol::outcome::Manifest;
@@ -143,16 +144,10 @@ pub(crate) fn kept_releases(layout: &Layout) -> Result<Vec<DeploymentId>> {
 /// The folder of the releases cannot be read.
 pub(crate) fn releases(layout: &Layout) -> Result<Vec<DeploymentId>> {
     let folder = layout.releases();
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
+    let mut releases: Vec<DeploymentId> = match files::names(&folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(HostError::because(format!("read {}", folder.display()), error)),
+        found => found.doing(|| format!("read {}", folder.display()))?,
     };
-    let mut releases: Vec<DeploymentId> = Vec::new();
-    for entry in entries {
-        let name = entry.doing(|| format!("read {}", folder.display()))?.file_name();
-        releases.extend(name.to_str().and_then(|name| name.parse::<DeploymentId>().ok()));
-    }
     releases.sort_unstable_by(|a, b| b.cmp(a));
     Ok(releases)
 }
@@ -215,10 +210,7 @@ pub(crate) fn save<T: Serialize>(path: &Path, value: &T, mode: u32) -> Result<()
     let text = serde_json::to_vec_pretty(value).doing(|| format!("write {}", path.display()))?;
     let staged = path.with_extension("new");
     let write = || {
-        match fs::remove_file(&staged) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        files::remove(&staged)?;
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create_new(true)

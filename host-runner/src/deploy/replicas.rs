@@ -5,14 +5,14 @@ use super::containers::{Blueprint, bind};
 use super::image::image_name;
 use super::layout::ReleaseDir;
 use super::live::{Old, containers_of};
-use super::ready::START_LIMIT;
+use super::ready::{START_LIMIT, asked_host};
 use super::run::Run;
+use crate::files;
 use crate::host::docker::{Container, Found, Role};
 use crate::host::{Doing, HostError, Result, http};
 use crate::relay;
 use devflow_protocol::project::{ContainerSpec, ProjectSpec};
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::UnixStream;
@@ -66,9 +66,7 @@ impl Blueprint<'_> {
         let Some(spec) = &self.spec.container else {
             return vec![self.web()];
         };
-        let mut all: Vec<Container> = (1..=spec.replicas.max(1))
-            .map(|number| self.replica(number))
-            .collect();
+        let mut all: Vec<Container> = spec.numbers().map(|number| self.replica(number)).collect();
         all.push(self.relay(&all, spec.port));
         all
     }
@@ -89,7 +87,7 @@ impl Run<'_> {
     /// One of them ended, with its last words, or never listened.
     pub(crate) async fn await_replicas(&self, container: &ContainerSpec, ids: &[String]) -> Result<()> {
         let begun = Instant::now();
-        for (number, id) in (1..=container.replicas.max(1)).zip(ids) {
+        for (number, id) in container.numbers().zip(ids) {
             while let Err(failure) = ask_replica(&self.release, self.spec, number, ANSWER_LIMIT).await {
                 let condition = self.host().docker.condition(id).await?;
                 let ended = condition.as_ref().is_none_or(|it| !it.running || it.restarts > 0);
@@ -118,7 +116,7 @@ impl Run<'_> {
     /// One of them does not answer well.
     pub(crate) async fn ask_replicas(&self, container: &ContainerSpec, limit: Duration) -> Result<()> {
         let path = &self.spec.web.health_path;
-        for number in 1..=container.replicas.max(1) {
+        for number in container.numbers() {
             let status = ask_replica(&self.release, self.spec, number, limit).await?;
             if !(200..400).contains(&status) {
                 return Err(HostError::new(format!(
@@ -132,11 +130,7 @@ impl Run<'_> {
 
 /// Asks one replica for the health path and gives the status.
 async fn ask_replica(release: &ReleaseDir, spec: &ProjectSpec, number: u8, limit: Duration) -> Result<u16> {
-    let host = spec
-        .web
-        .domains
-        .first()
-        .map_or("localhost", |domain| domain.as_str());
+    let host = asked_host(&spec.web);
     let (socket, _folder) = release.socket_address(&relay::socket_of(number))?;
     let asked = async {
         let stream = UnixStream::connect(&socket).await?;
@@ -168,11 +162,11 @@ pub(super) async fn restart(live: &Old<'_>) -> Result<()> {
         .filter(|it| it.role == Role::Relay)
         .cloned()
         .collect();
-    let replicas = spec
-        .container
-        .as_ref()
-        .map_or(0, |container| container.replicas.max(1));
-    for number in 1..=replicas {
+    let Some(container) = &spec.container else {
+        return Ok(());
+    };
+    let alone = container.numbers().len() == 1;
+    for number in container.numbers() {
         let ending = format!("-web-{number}");
         let Some(web) = found
             .iter()
@@ -180,11 +174,12 @@ pub(super) async fn restart(live: &Old<'_>) -> Result<()> {
         else {
             continue;
         };
-        leave_alone(live, number, &relays, if replicas == 1 { ALONE } else { wait }).await?;
+        leave_alone(live, number, &relays, if alone { ALONE } else { wait }).await?;
         docker.stop(&web.id, GRACE_S).await?;
         docker.start(&web.id).await?;
         let listens = listens(live, number).await;
-        remove_file(&live.release.run().join(relay::away_of(number)))?;
+        let away = live.release.run().join(relay::away_of(number));
+        files::remove(&away).doing(|| format!("remove {}", away.display()))?;
         look(live, &relays).await?;
         listens?;
     }
@@ -195,7 +190,7 @@ pub(super) async fn restart(live: &Old<'_>) -> Result<()> {
 async fn leave_alone(live: &Old<'_>, number: u8, relays: &[Found], limit: u32) -> Result<()> {
     let run = live.release.run();
     let (away, idle) = (run.join(relay::away_of(number)), run.join(relay::idle_of(number)));
-    remove_file(&away)?;
+    files::remove(&away).doing(|| format!("remove {}", away.display()))?;
     // Never through a link: the folder is the project's.
     fs::OpenOptions::new()
         .write(true)
@@ -226,13 +221,4 @@ async fn listens(live: &Old<'_>, number: u8) -> Result<()> {
         sleep(Duration::from_millis(50)).await;
     }
     Ok(())
-}
-
-fn remove_file(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(HostError::because(format!("remove {}", path.display()), error))
-        }
-        _ => Ok(()),
-    }
 }

@@ -8,6 +8,7 @@ mod pool;
 
 pub(crate) use pool::Target;
 
+use crate::files;
 use pool::Pool;
 use std::convert::Infallible;
 use std::fs;
@@ -113,23 +114,16 @@ fn tell(folder: &Path, replicas: &[Arc<Target>]) -> io::Result<()> {
         if replica.leave(folder.join(away_of(number)).exists()) {
             fs::write(idle, "")?;
         } else {
-            remove(&idle)?;
+            files::remove(&idle)?;
         }
     }
     Ok(())
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 /// Makes a socket that the folder's group may use. It takes the place of one that is there, at once.
 fn bind(folder: &Path, name: &str) -> io::Result<UnixListener> {
     let staged = folder.join(format!(".{name}"));
-    remove(&staged)?;
+    files::remove(&staged)?;
     let listener = UnixListener::bind(&staged)?;
     fs::set_permissions(&staged, fs::Permissions::from_mode(0o660))?;
     fs::rename(&staged, folder.join(name))?;

@@ -2,7 +2,7 @@
 
 use super::Say;
 use anyhow::{Result, bail};
-use devflow_tests::load::{Connections, Counted, Load};
+use devflow_tests::load::{Connections, Counted, meanwhile};
 use devflow_tests::process::interrupted;
 use devflow_tests::server::{Installation, Parts, Site};
 use serde_json::{Map, Value, json};
@@ -11,10 +11,6 @@ use std::time::Duration;
 
 const SWITCHES: u32 = 50;
 const QUIET: Duration = Duration::from_secs(5);
-const KINDS: [(&str, Connections); 2] = [
-    ("keep-alive", Connections::KeepAlive),
-    ("close", Connections::Close),
-];
 
 /// A page under load, and the application that it belongs to.
 struct Page {
@@ -59,15 +55,19 @@ pub(super) fn measure(say: Say) -> Result<Value> {
             ("nothing deployed", calm, &mut quiet),
             ("50 switches", busy, &mut switching),
         ] {
-            for ((kind, _), counted) in KINDS.iter().zip(&counts) {
+            for (how, counted) in &counts {
                 say.line(&format!(
-                    "{}, {kind}, {when}: {} requests ({}/s), {} failed",
-                    page.app, counted.requests, counted.per_second, counted.failed
+                    "{}, {}, {when}: {} requests ({}/s), {} failed",
+                    page.app,
+                    how.words(),
+                    counted.requests,
+                    counted.per_second,
+                    counted.failed
                 ));
                 total.requests += counted.requests;
                 total.failed += counted.failed;
             }
-            let rate: u64 = counts.iter().map(|counted| counted.per_second).sum();
+            let rate: u64 = counts.iter().map(|(_, counted)| counted.per_second).sum();
             rates.insert(page.app.to_owned(), json!(rate));
         }
     }
@@ -83,18 +83,10 @@ impl Page {
         &self,
         here: &Installation,
         site: &Site<'_>,
-        meanwhile: impl FnOnce() -> Result<()>,
-    ) -> Result<Vec<Counted>> {
+        done: impl FnOnce() -> Result<()>,
+    ) -> Result<[(Connections, Counted); 2]> {
         let url = format!("http://127.0.0.1:{}{}", here.server.nginx.port(), self.path);
-        let loads: Vec<Load> = KINDS
-            .iter()
-            .map(|(kind, how)| {
-                let name = format!("{}-{kind}", self.app);
-                Load::start(here.folder(), &name, &url, &site.host, *how, self.connections)
-            })
-            .collect::<Result<_>>()?;
-        meanwhile()?;
-        loads.into_iter().map(Load::stop).collect()
+        meanwhile(here.folder(), &url, &site.host, self.connections, done)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Lab;
 use super::lab::{commit, eventually, sh, version};
-use super::load::{assert_none_failed, under_load, visitors};
+use super::load::{CLOSE, KEEP, MANY, assert_none_failed, switches_under_load, visitors};
 use super::recovery::die_at;
 use crate::deploy;
 use crate::policy::Policy;
@@ -360,18 +360,12 @@ async fn dockerfile_deployments_under_load_fail_no_request() {
     let lab = Lab::new();
     let (spec, work) = spec(&lab, "box-load", 2);
     lab.deploy_live(&spec, &[]).await;
-    let close = ["-c8", "-H", "Connection: close"];
-    for (path, options, least) in [
-        ("/", &["-c8"][..], 2_000),
-        ("/", &close[..], 2_000),
-        ("/?wait_ms=300", &["-c40"][..], 200),
-    ] {
-        version(&work, "1");
-        let (requests, report) = under_load(&lab, &spec, &work, path, options).await;
-        assert_none_failed(&report);
-        assert!(requests >= least, "{report}");
-        println!("{path} {options:?}: {requests} requests over 4 switches, 0 failed");
-    }
+    let kinds = [
+        ("/", &KEEP[..], 2_000),
+        ("/", &CLOSE[..], 2_000),
+        ("/?wait_ms=300", &MANY[..], 200),
+    ];
+    switches_under_load(&lab, &spec, &work, kinds).await;
 }
 
 #[tokio::test]
@@ -381,14 +375,9 @@ async fn dockerfile_restarts_under_load_fail_no_request() {
         let lab = Lab::new();
         let (spec, _work) = spec(&lab, slug, replicas);
         lab.deploy_live(&spec, &[]).await;
-        let (report, ()) = tokio::join!(visitors(&lab, &spec, path, &["-c8"], 20), restarts(&lab, &spec));
+        let ((requests, report), ()) =
+            tokio::join!(visitors(&lab, &spec, path, &KEEP, 20), restarts(&lab, &spec));
         assert_none_failed(&report);
-        let (requests, _) = report.split_once(" requests in").expect("wrk's count");
-        let requests: u64 = requests
-            .rsplit(' ')
-            .next()
-            .and_then(|text| text.parse().ok())
-            .expect("a number");
         assert!(requests > 300, "{report}");
         assert_eq!(answering(&lab, slug).await.len(), usize::from(replicas));
         println!("{replicas} containers, {path}: {requests} requests over 4 restarts, 0 failed");

@@ -1,7 +1,7 @@
 //! Containers, as the runner needs them: made from one closed description, found again by label, never privileged.
 //!
-//! In scope: create, start, exec, signal, stop, list, remove; networks; images: their ids, builds, removal. Not in scope: what runs in
-//! them and when, which is `deploy`'s.
+//! In scope: create, start, exec, signal, stop, list, remove; networks; images: their ids, builds, removal. Not in scope:
+//! what runs in them and when, which is `deploy`'s.
 
 mod build;
 mod description;

@@ -12,7 +12,6 @@ use devflow_domain::webhook::Provider;
 use devflow_protocol::outcome::{LockedPackages, Manifest};
 use devflow_protocol::text::EnvName;
 use devflow_protocol::time::UnixMillis;
-use std::collections::BTreeMap;
 
 /// What stands for something that is not known.
 const UNKNOWN: &str = "–";
@@ -127,7 +126,9 @@ pub(crate) fn compared(before: &ComparedRow, after: &ComparedRow, known: Known) 
         }
         _ => None,
     };
-    let versions = [environment(before), environment(after)];
+    let versions = made
+        .each_ref()
+        .map(|made| Some(made.as_ref()?.environment_version));
     let many_versions = known.versions.len() > BETWEEN;
     Compared {
         before: side(one, known.now),
@@ -260,7 +261,7 @@ fn variables(versions: Vec<ChangesRow>, backwards: bool) -> Vec<(&'static str, S
 }
 
 fn steps(before: &DeploymentRow, after: &DeploymentRow) -> Vec<StepTimes> {
-    let times = |row: &DeploymentRow| -> BTreeMap<String, String> {
+    let times = |row: &DeploymentRow| -> Vec<(String, String)> {
         let time = |ms: Option<u64>| match ms {
             Some(ms) => Length(i64::try_from(ms).unwrap_or(i64::MAX)).to_string(),
             None => "not finished".to_owned(),
@@ -271,16 +272,14 @@ fn steps(before: &DeploymentRow, after: &DeploymentRow) -> Vec<StepTimes> {
     let [then, now] = [before, after].map(times);
     // In the order of the newer one; what only the older one did comes behind.
     let mut names: Vec<String> = Vec::new();
-    for row in [after, before] {
-        for step in row.steps() {
-            let name = step.step.to_string();
-            if !names.contains(&name) {
-                names.push(name);
-            }
+    for (name, _) in now.iter().chain(&then) {
+        if !names.contains(name) {
+            names.push(name.clone());
         }
     }
-    let of = |times: &BTreeMap<String, String>, name: &str| {
-        times.get(name).cloned().unwrap_or_else(|| UNKNOWN.to_owned())
+    let of = |times: &[(String, String)], name: &str| {
+        let found = times.iter().rfind(|(step, _)| step == name);
+        found.map_or_else(|| UNKNOWN.to_owned(), |(_, time)| time.clone())
     };
     names
         .into_iter()
