@@ -14,9 +14,10 @@
 // Prints one line, {"ready":true,"url":"http://127.0.0.1:PORT"}, on stdout when the Worker answers and its
 // migrations are applied; everything else goes to stderr. Ends when stdin closes, or on SIGTERM or SIGINT.
 // `GET /cdn-cgi/local/scheduled` runs the cron trigger at once.
-import { readFile, readdir, mkdir } from "node:fs/promises";
+import { mkdir, readFile, readdir } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
+import { settings } from "./settings.mjs";
 
 process.env.WRANGLER_SEND_METRICS ??= "false";
 process.env.CI ??= "true";
@@ -25,9 +26,11 @@ console.log = console.info = console.warn = console.debug = (...args) => console
 
 const config = JSON.parse(await readFile(process.argv[2], "utf8"));
 const load = createRequire(path.join(config.npm, "noop.js"));
-const wrangler = load("wrangler");
 const { Miniflare, convertV4MiniflareOptions } = createRequire(load.resolve("wrangler"))("miniflare");
 
+// No address that a browser could ask for.
+const MIGRATE = "http://migrate.invalid/";
+const read = await settings(config.worktree, load);
 const build = path.join(config.worktree, "edge-worker", "build");
 
 /** The Worker's files as Miniflare takes them: the entry module first. */
@@ -46,10 +49,7 @@ async function modules() {
 
 /** Options for Miniflare: wrangler's reading of wrangler.toml, with this run's folders and variables. */
 async function options() {
-  const { workerOptions } = wrangler.unstable_getMiniflareWorkerOptions(
-    path.join(config.worktree, "wrangler.toml"),
-  );
-  const { modulesRules, ratelimits, ...worker } = workerOptions;
+  const { modulesRules, ratelimits, ...worker } = read.worker;
   await mkdir(config.persist, { recursive: true });
   await mkdir(path.join(config.worktree, "edge-worker", "dist", "assets"), { recursive: true });
   return convertV4MiniflareOptions({
@@ -71,28 +71,17 @@ async function options() {
         modulesRoot: build,
         bindings: { ...worker.bindings, ...config.vars },
       },
+      {
+        name: "migrate",
+        routes: [`${MIGRATE}*`],
+        compatibilityDate: worker.compatibilityDate,
+        modules: [{ type: "ESModule", path: path.join(import.meta.dirname, "migrate.mjs") }],
+        modulesRoot: import.meta.dirname,
+        d1Databases: worker.d1Databases,
+        bindings: { MIGRATIONS: read.migrations },
+      },
     ],
   });
-}
-
-/** Applies the files of `folder` that `db` has not seen, in order, each as one batch with its own record. */
-async function migrate(db, folder) {
-  await db
-    .prepare(
-      "CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, " +
-        "applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",
-    )
-    .run();
-  const { results } = await db.prepare("SELECT name FROM d1_migrations").all();
-  const applied = new Set(results.map((row) => row.name));
-  const files = (await readdir(folder)).filter((file) => file.endsWith(".sql")).sort();
-  for (const file of files.filter((file) => !applied.has(file))) {
-    const sql = await readFile(path.join(folder, file), "utf8");
-    const statements = wrangler.unstable_splitSqlQuery(sql).map((statement) => db.prepare(statement));
-    statements.push(db.prepare("INSERT INTO d1_migrations (name) VALUES (?1)").bind(file));
-    await db.batch(statements);
-    console.error(`applied ${path.basename(folder)}/${file}`);
-  }
 }
 
 const miniflare = new Miniflare(await options());
@@ -110,8 +99,8 @@ process.stdin.on("end", () => end(0)).on("error", () => end(0)).resume();
 
 try {
   const url = (await miniflare.ready).origin;
-  await migrate(await miniflare.getD1Database("DB"), path.join(config.worktree, "migrations", "core"));
-  await migrate(await miniflare.getD1Database("LOGS"), path.join(config.worktree, "migrations", "logs"));
+  const migrated = await miniflare.dispatchFetch(MIGRATE);
+  if (!migrated.ok) throw new Error(`the migrations failed: ${await migrated.text()}`);
   if (config.cron ?? true) {
     setInterval(() => {
       miniflare
