@@ -9,6 +9,7 @@
 pub mod access;
 pub mod api_key;
 pub mod attempts;
+pub mod breached;
 pub mod command_line;
 pub mod compare;
 pub mod deployment;

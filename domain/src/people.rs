@@ -164,8 +164,8 @@ const GUESSED: [&str; 41] = [
     "devflow",
 ];
 
-/// Whether a password may be set for the account of `email`. By NIST SP 800-63B: a length, nothing that is guessed
-/// first, and no rules about kinds of characters.
+/// Whether a password may be set for the account of `email`, as far as one can tell alone. By NIST SP 800-63B: a length, nothing
+/// that is guessed first, and no rules about kinds of characters; [`crate::breached`] has the passwords of data breaches.
 pub fn check_password(password: &str, email: &str) -> Result<(), WeakPassword> {
     if !(PASSWORD_MIN..=PASSWORD_MAX).contains(&password.chars().count()) {
         return Err(WeakPassword::Length);

@@ -3,12 +3,15 @@
 use crate::crypt::DataKey;
 use crate::keychain::Keychain;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use devflow_domain::outgoing::address::{Address, is_local};
 use devflow_domain::queue::MISSING_AFTER_MS;
 use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
 /// The variable of [`Config::missing_after_ms`].
 const MISSING_AFTER: &str = "MISSING_AFTER_MS";
+/// The variable of [`Config::breached_passwords`].
+const BREACHED_PASSWORDS: &str = "BREACHED_PASSWORDS";
 /// After so many days rows of the audit trail move to the bucket.
 const AUDIT_KEPT_DAYS: i64 = 400;
 /// What rows say about people is erased after 90 days, and must never get to the bucket.
@@ -34,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) refusals_ms: i64,
     /// How old rows of the audit trail are when they move to the bucket, in milliseconds.
     pub(crate) audit_kept_ms: i64,
+    /// Where passwords are compared with those of data breaches: a range API without the hash's digits.
+    pub(crate) breached_passwords: Option<String>,
     /// Tell in each answer what it cost in the databases.
     pub(crate) show_cost: bool,
 }
@@ -103,6 +108,15 @@ impl Config {
                     .to_owned(),
             );
         }
+        let breached_passwords = var(BREACHED_PASSWORDS).filter(|root| !root.trim().is_empty());
+        if let Some(root) = &breached_passwords
+            && (root.contains('?') || Address::parse(root, is_local(&public_origin)).is_err())
+        {
+            problems.push(format!(
+                "{BREACHED_PASSWORDS} has to be the public https address of a range API, such as \
+                 https://api.pwnedpasswords.com/range, or empty"
+            ));
+        }
         let public = SigningKey::from_bytes(&job_key).verifying_key();
         let keychain = match Keychain::read(public, var("KEY_STATEMENTS").as_deref()) {
             Ok(keychain) if problems.is_empty() => keychain,
@@ -121,6 +135,7 @@ impl Config {
             lease_ms,
             refusals_ms,
             audit_kept_ms: audit_kept_days * 86_400_000,
+            breached_passwords: breached_passwords.map(|root| root.trim().to_owned()),
             show_cost: var("DEBUG_COST").is_some_and(|value| value == "1"),
         })
     }
@@ -165,12 +180,15 @@ mod tests {
             ("LEASE_MS", "0"),
             ("KEY_STATEMENTS", "{"),
             ("DATA_KEY_PREVIOUS", "short"),
+            ("BREACHED_PASSWORDS", "https://10.0.0.1/range"),
         ]);
         assert_eq!(
             problems.err().map(|error| error.to_string()).unwrap_or_default(),
             "the Worker's settings cannot be used: the secret JOB_KEY has to be 32 bytes in base64; the secret \
              DATA_KEY_PREVIOUS has to be 32 bytes in base64; LEASE_MS has to be a number of milliseconds above 0; \
-             PUBLIC_ORIGIN has to be scheme and host without a path, such as https://devflow.example.com; KEY_STATEMENTS is no list of statements (invalid type: map, expected a \
+             PUBLIC_ORIGIN has to be scheme and host without a path, such as https://devflow.example.com; \
+             BREACHED_PASSWORDS has to be the public https address of a range API, such as \
+             https://api.pwnedpasswords.com/range, or empty; KEY_STATEMENTS is no list of statements (invalid type: map, expected a \
              sequence at line 1 column 0)"
         );
     }
@@ -182,6 +200,26 @@ mod tests {
             (config.poll_hold_ms, config.lease_ms, config.setup_token),
             (50_000, 30_000, None)
         );
+    }
+
+    #[test]
+    fn read_compares_passwords_where_an_address_says_so() {
+        let read = |changes: &[(&str, &str)]| vars(changes).map(|config| config.breached_passwords).ok();
+        let local = ("PUBLIC_ORIGIN", "http://127.0.0.1:8787");
+        let root = |text| ("BREACHED_PASSWORDS", text);
+        assert_eq!([read(&[]), read(&[root(" ")])], [Some(None), Some(None)]);
+        let public = Some(Some("https://api.example.com/range".to_owned()));
+        assert_eq!(read(&[root(" https://api.example.com/range ")]), public);
+        let here = Some(Some("http://127.0.0.1:4000/range".to_owned()));
+        assert_eq!(read(&[local, root("http://127.0.0.1:4000/range")]), here);
+        for refused in [
+            "http://127.0.0.1:4000/range",
+            "http://api.example.com/range",
+            "https://api.example.com/?q=",
+            "on",
+        ] {
+            assert_eq!(read(&[root(refused)]), None, "{refused}");
+        }
     }
 
     #[test]

@@ -7,6 +7,9 @@ use std::panic::AssertUnwindSafe;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+/// How the edge names itself to those that it asks or tells.
+pub(crate) const USER_AGENT: &str = concat!("DevFlow-Pro/", env!("CARGO_PKG_VERSION"));
+
 #[wasm_bindgen(module = "cloudflare:workers")]
 extern "C" {
     /// Keeps the request alive that runs at the moment, until the promise is settled.

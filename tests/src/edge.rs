@@ -55,6 +55,8 @@ impl Edge {
         vars.insert("JOB_KEY".into(), json!(BASE64_STANDARD.encode(random::<32>()?)));
         vars.insert("DATA_KEY".into(), json!(BASE64_STANDARD.encode(random::<32>()?)));
         vars.insert("SETUP_TOKEN".into(), json!(setup_token));
+        // What is not on this machine is not asked, unless a story has something that stands for it.
+        vars.insert("BREACHED_PASSWORDS".into(), json!(""));
         vars.extend(variables.as_object().cloned().unwrap_or_default());
         let config = json!({
             "npm": places::cache()?.join("npm/node_modules"),

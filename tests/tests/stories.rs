@@ -8,6 +8,7 @@ mod archive;
 mod audit;
 mod bad_input;
 mod bad_release;
+mod breached;
 mod cli;
 mod commit_status;
 mod dashboard;

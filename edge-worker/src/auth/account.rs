@@ -1,6 +1,6 @@
 //! What people do with their own account: see and end their sessions, change the password.
 
-use super::{SignedIn, cookie, hash_password};
+use super::{SignedIn, cookie, new_password};
 use crate::app::AppState;
 use crate::crypt;
 use crate::error::ApiError;
@@ -73,12 +73,13 @@ pub(crate) async fn change_password(
 ) -> Result<String, ApiError> {
     check_password(password, &me.email)
         .map_err(|problem| ApiError::invalid("password", problem.to_string()))?;
-    let hash = hash_password(state, password).await?;
-    let token = crypt::token(platform::entropy());
-    let statements = vec![
-        users::set_password(&me.user, &hash),
-        users::rotate_session(&me.token_hash, &crypt::token_hash(&token), platform::now()),
+    let password = new_password::accept(state, password).await?;
+    let (now, token) = (platform::now(), crypt::token(platform::entropy()));
+    let mut statements = vec![
+        users::set_password(&me.user, &password.hash),
+        users::rotate_session(&me.token_hash, &crypt::token_hash(&token), now),
     ];
+    statements.extend(password.record(now, &me.user));
     end_others(state, me, statements, "user.password").await?;
     Ok(cookie(&token))
 }

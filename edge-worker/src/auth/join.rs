@@ -1,6 +1,6 @@
 //! Coming in by an invitation.
 
-use super::{hash_password, start_session};
+use super::{new_password, start_session};
 use crate::app::AppState;
 use crate::crypt;
 use crate::error::ApiError;
@@ -35,9 +35,9 @@ pub(crate) async fn join(
     let invitation = invitation(state, token).await?;
     check_password(password, &invitation.email)
         .map_err(|problem| ApiError::invalid("password", problem.to_string()))?;
-    let hash = hash_password(state, password).await?;
+    let password = new_password::accept(state, password).await?;
     let (now, user) = (platform::now(), platform::new_id(UserId::new));
-    let mut batch: Vec<_> = people::accept(&crypt::token_hash(token), &user, &hash, now).into();
+    let mut batch: Vec<_> = people::accept(&crypt::token_hash(token), &user, &password.hash, now).into();
     batch.push(activity::record(
         now,
         user.as_str(),
@@ -45,6 +45,7 @@ pub(crate) async fn join(
         user.as_str(),
         invitation.id.as_str(),
     ));
+    batch.extend(password.record(now, &user));
     match state.db.batch(batch).await {
         Ok(_) => start_session(state, headers, &user).await,
         Err(error) if error.is_null("users.email") || error.is_duplicate("users.email") => Err(over()),

@@ -1,11 +1,13 @@
 //! Who comes in: set-up of the owner, sign-in and sign-out, sessions and API keys.
 
 pub(crate) mod account;
+mod breached;
 mod caller;
 mod device;
 mod join;
 mod kept;
 pub(crate) mod login;
+mod new_password;
 mod object;
 pub(crate) mod passkeys;
 mod password;
@@ -95,7 +97,7 @@ pub(crate) async fn check_setup(state: &AppState, token: &str) -> Result<(), Api
 pub(crate) async fn set_up(state: &AppState, setup: &SetUp) -> Result<NewOwner, ApiError> {
     check_setup(state, &setup.token).await?;
     let email = check_credentials(&setup.email, &setup.password)?;
-    let hash = hash_password(state, &setup.password).await?;
+    let password = new_password::accept(state, &setup.password).await?;
     let (now, user, key_id) = (
         platform::now(),
         platform::new_id(UserId::new),
@@ -105,10 +107,10 @@ pub(crate) async fn set_up(state: &AppState, setup: &SetUp) -> Result<NewOwner, 
     let owner = users::NewOwner {
         id: &user,
         email: email.as_str(),
-        password_hash: &hash,
+        password_hash: &password.hash,
         now,
     };
-    let batch = vec![
+    let mut batch = vec![
         users::insert_owner(&owner),
         users::insert_key(&users::NewKey {
             token_hash: &crypt::token_hash(&api_key),
@@ -122,6 +124,7 @@ pub(crate) async fn set_up(state: &AppState, setup: &SetUp) -> Result<NewOwner, 
         }),
         activity::record(now, user.as_str(), "user.set_up", user.as_str(), ""),
     ];
+    batch.extend(password.record(now, &user));
     match state.db.batch(batch).await {
         Ok(_) => Ok(NewOwner {
             user,
@@ -132,17 +135,6 @@ pub(crate) async fn set_up(state: &AppState, setup: &SetUp) -> Result<NewOwner, 
             Err(ApiError::Hidden("There is nothing at this address.".to_owned()))
         }
         Err(error) => Err(error.into()),
-    }
-}
-
-/// What is stored of a password.
-async fn hash_password(state: &AppState, password: &str) -> Result<String, ApiError> {
-    let asked = Ask::Hash {
-        password: password.to_owned(),
-    };
-    match ask(state, &asked).await? {
-        Reply::Hash { hash } => Ok(hash),
-        _ => Err(ApiError::Internal("the Auth object gave no hash".to_owned())),
     }
 }
 

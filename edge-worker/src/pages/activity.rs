@@ -106,6 +106,7 @@ fn sentence(action: &str) -> String {
         "session.revoke" => "Ended a session of theirs",
         "session.revoke_others" => "Ended all other sessions of theirs",
         "user.password" => "Changed their password",
+        "user.password_not_compared" => "Set a password that was not compared with those of data breaches:",
         "session.proof_refused" => "Gave a wrong password while signed in",
         "project.create" => "Made the project",
         "project.update" => "Changed the settings of",

@@ -1,6 +1,7 @@
 //! One HTTP request to an endpoint: what it is made of, and how it is sent. It follows no redirect, ends after
 //! [`TIMEOUT`], and of the answer no more than [`READ_BYTES`] are read.
 
+use crate::platform::USER_AGENT;
 use crate::service::endpoints::Sealed;
 use crate::store::outbox::{TakenRow, ToldRow};
 use crate::store::projects::read_settings;
@@ -25,7 +26,6 @@ use worker::{
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of an answer is read, in bytes.
 const READ_BYTES: usize = 2_048;
-const USER_AGENT: &str = concat!("DevFlow-Pro/", env!("CARGO_PKG_VERSION"));
 
 /// A request to send.
 pub(super) struct Outgoing {
