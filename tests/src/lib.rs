@@ -10,6 +10,7 @@ pub mod api;
 pub mod authenticator;
 pub mod browser;
 pub mod cli;
+pub mod conditional;
 pub mod contract;
 pub mod database;
 pub mod docker;

@@ -2,6 +2,8 @@
 
 use crate::api::Api;
 use crate::browser::Browser;
+use crate::contract;
+use crate::http::Answer;
 use crate::process::wait_for;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -37,7 +39,7 @@ const CALL: &str = r"
 const [method, path, csrf, body] = given;
 const headers = { 'content-type': 'application/json', ...(csrf ? { 'x-csrf-token': csrf } : {}) };
 const reply = await fetch(`/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
-return [reply.status, await reply.text()];
+return [reply.status, await reply.text(), [...reply.headers]];
 ";
 
 /// Status and text of an answer.
@@ -73,9 +75,18 @@ impl Browser {
         answered(&self.later(SEND, &json!([path, fields]))?)
     }
 
-    /// Asks the API with the session's token, where one is given; gives status and text.
+    /// Asks the API with the session's token, where one is given; gives status and text. It has to be what the API's document
+    /// says.
     pub fn api(&self, method: &str, path: &str, csrf: Option<&str>, body: &Value) -> Result<(u64, String)> {
-        answered(&self.later(CALL, &json!([method, path, csrf, body]))?)
+        let given = self.later(CALL, &json!([method, path, csrf, body]))?;
+        let (status, text) = answered(&given)?;
+        let answer = Answer {
+            status: u16::try_from(status)?,
+            headers: serde_json::from_value(given[2].clone())?,
+            body: text.clone().into_bytes(),
+        };
+        contract::check(method, path, &answer)?;
+        Ok((status, text))
     }
 
     /// The token that the forms of the page carry.

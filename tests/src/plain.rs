@@ -1,5 +1,6 @@
 //! A browser without a script, as far as pages and forms go.
 
+use crate::browser::Browser;
 use crate::http::{Answer, Client};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
@@ -29,6 +30,13 @@ impl Plain {
     pub fn sign_in(base: &str, email: &str, password: &str) -> Result<Self> {
         let mut plain = Self::new(base);
         plain.enter("/sign-in", &format!("email={email}&password={password}"))?;
+        Ok(plain)
+    }
+
+    /// One with the session of another browser.
+    pub fn of(browser: &Browser, base: &str) -> Result<Self> {
+        let mut plain = Self::new(base);
+        plain.cookies.insert(SESSION.to_owned(), browser.cookie(SESSION)?);
         Ok(plain)
     }
 

@@ -1,5 +1,6 @@
 //! The JSON API as a person's session uses it, without a browser.
 
+use crate::browser::Browser;
 use crate::http::{Answer, Client};
 use crate::plain::Plain;
 use anyhow::Result;
@@ -25,15 +26,37 @@ impl Session {
         })
     }
 
+    /// The session of who is signed in in a browser.
+    pub fn of(browser: &Browser, base: &str) -> Result<Self> {
+        let pages = Plain::of(browser, base)?;
+        Ok(Self {
+            csrf: pages.csrf("/keys")?,
+            base: base.to_owned(),
+            pages,
+        })
+    }
+
     /// A request to the API; any status that its document knows is an answer.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
+        self.call_with(method, path, &[], body)
+    }
+
+    /// As [`Self::call`], with further headers.
+    pub fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer> {
         let cookie = self.pages.cookie();
-        let headers = [
+        let mut headers = headers.to_vec();
+        headers.extend([
             ("cookie", cookie.as_str()),
             ("origin", self.base.as_str()),
             ("x-csrf-token", self.csrf.as_str()),
             ("content-type", "application/json"),
-        ];
+        ]);
         let bytes = body.map(|body| body.to_string().into_bytes());
         let url = format!("{}/api/v1{path}", self.base);
         Client::default().send(method, &url, &headers, bytes.as_deref())

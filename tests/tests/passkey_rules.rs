@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use devflow_tests::authenticator::Authenticator;
 use devflow_tests::browser::Browser;
+use devflow_tests::conditional::edit_twice;
 use devflow_tests::database;
 use devflow_tests::house::{House, PASSWORD};
 use devflow_tests::session::Session;
@@ -184,5 +185,34 @@ fn passkeys_and_the_rule_for_all_are_changed_by_the_api_by_who_may() -> Result<(
     browser.open(&format!("{}/activity", house.edge.url()))?;
     browser.shows("Renamed a passkey of", SOON)?;
     browser.shows("Took away a passkey of", SOON)?;
+    Ok(())
+}
+
+#[test]
+fn name_of_a_passkey_and_the_rule_for_all_are_changed_on_the_version_that_was_seen() -> Result<()> {
+    let house = House::build_named()?;
+    let browser = house.browse()?;
+    let _lock = Authenticator::of_device(&browser)?;
+    browser.add_first_passkey(house.edge.url(), "Laptop")?;
+    let here = Session::of(&browser, house.edge.url())?;
+    let list = here.call("GET", "/passkeys", None)?.expect(200)?;
+    let passkey = format!("/passkeys/{}", list["items"][0]["id"].as_str().context("no id")?);
+    let shown = here.call("GET", &passkey, None)?.expect(200)?;
+    assert_eq!(shown, list["items"][0]);
+    let rule = |required: bool| json!({"second_factor_required": required});
+    for (path, first, second) in [
+        (
+            passkey.as_str(),
+            json!({"name": "Phone"}),
+            json!({"name": "Tablet"}),
+        ),
+        ("/security", rule(true), rule(false)),
+    ] {
+        edit_twice(path, (&first, &second), |method, headers, body| {
+            here.call_with(method, path, headers, body)
+        })?;
+    }
+    assert_eq!(here.call("GET", &passkey, None)?.expect(200)?["name"], "Tablet");
+    assert_eq!(house.api.get("/security")?["second_factor_required"], false);
     Ok(())
 }

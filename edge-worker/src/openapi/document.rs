@@ -263,6 +263,34 @@ fn bodies_of_requests_take_no_field_that_nobody_named() {
 }
 
 #[test]
+fn every_edit_is_conditional_and_gives_the_version_that_it_made() {
+    let kept: Value = serde_json::from_str(super::TEXT).unwrap();
+    let paths = kept["paths"].as_object().unwrap();
+    let (condition, tag) = (
+        json!({ "$ref": "#/components/parameters/IfMatch" }),
+        json!({ "$ref": "#/components/headers/ETag" }),
+    );
+    let mut edits = 0;
+    for (path, verbs) in paths {
+        for verb in ["patch", "put"] {
+            let Some(operation) = verbs.get(verb) else {
+                continue;
+            };
+            edits += 1;
+            let parameters = operation["parameters"].as_array().unwrap();
+            assert!(parameters.contains(&condition), "{verb} {path} takes no If-Match");
+            for (which, shown) in [(verb, operation), ("get", &verbs["get"])] {
+                assert_eq!(
+                    shown["responses"]["200"]["headers"]["ETag"], tag,
+                    "{which} {path}"
+                );
+            }
+        }
+    }
+    assert!(edits > 8, "{edits}");
+}
+
+#[test]
 fn document_refers_to_nothing_that_is_not_in_it() {
     let kept: Value = serde_json::from_str(super::TEXT).unwrap();
     let mut places = BTreeSet::new();

@@ -6,6 +6,8 @@ mod components;
 mod describe;
 #[cfg(test)]
 mod document;
+#[cfg(test)]
+mod forms;
 
 pub(crate) use describe::Described;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `passkeys` and `spent_challenges`.
 
 use super::{Statement, statement};
+use crate::crypt;
 use devflow_domain::passkey::{NewKey, Used};
 use devflow_protocol::{PasskeyId, UnixMillis, UserId};
 use serde::Deserialize;
@@ -34,6 +35,11 @@ impl PasskeyRow {
     /// True where it signs in alone.
     pub(crate) fn is_enough(&self) -> bool {
         self.verified != 0 && self.discoverable != 0
+    }
+
+    /// Changes with what its person decides about it.
+    pub(crate) fn version(&self) -> String {
+        crypt::hash(self.name.as_bytes())
     }
 }
 
@@ -109,12 +115,14 @@ pub(crate) fn touch(id: &PasskeyId, used: Used, now: UnixMillis) -> Statement {
     )
 }
 
-/// Gives one's own passkey another name.
-pub(crate) fn rename(user: &UserId, id: &PasskeyId, name: &str) -> Statement {
+/// Gives one's own passkey another name than `before`; changes nothing where it has another one by now.
+pub(crate) fn rename(user: &UserId, id: &PasskeyId, before: &str, name: &str) -> Statement {
     statement!(
-        "-- passkeys_rename\nUPDATE passkeys SET name = ?3 WHERE user = ?1 AND id = ?2",
+        "-- passkeys_rename
+        UPDATE passkeys SET name = ?4 WHERE user = ?1 AND id = ?2 AND name = ?3",
         user,
         id,
+        before,
         name
     )
 }

@@ -28,7 +28,8 @@ pub(crate) async fn list(state: &AppState, me: &SignedIn) -> Result<Vec<PasskeyR
     Ok(state.db.all(store::of(&me.user)).await?)
 }
 
-async fn own(state: &AppState, me: &SignedIn, id: &PasskeyId) -> Result<PasskeyRow, ApiError> {
+/// One of one's own.
+pub(crate) async fn own(state: &AppState, me: &SignedIn, id: &PasskeyId) -> Result<PasskeyRow, ApiError> {
     let rows = list(state, me).await?;
     let found = rows.into_iter().find(|row| row.id == *id);
     found.ok_or_else(|| ApiError::no_such("passkey"))
@@ -157,21 +158,26 @@ fn check_passkey_name(name: &str) -> Result<&str, ApiError> {
     crate::service::check_name(name, NAME_CHARS, "1 to 60 characters in one line")
 }
 
-/// Gives one's own passkey another name.
+/// Gives one's own passkey another name, where it is as `seen` accepts.
 pub(crate) async fn rename(
     state: &AppState,
     me: &SignedIn,
     id: &PasskeyId,
+    seen: impl Fn(&PasskeyRow) -> Result<(), ApiError>,
     name: &str,
 ) -> Result<PasskeyRow, ApiError> {
     let name = check_passkey_name(name)?;
     let row = own(state, me, id).await?;
-    let detail = format!("{} → {name}", row.name);
+    seen(&row)?;
+    let (user, detail) = (me.user.as_str(), format!("{} → {name}", row.name));
     let batch = vec![
-        store::rename(&me.user, id, name),
-        record(me, "passkey.rename", &detail),
+        store::rename(&me.user, id, &row.name, name),
+        activity::record_if_changed(platform::now(), user, "passkey.rename", user, &detail),
     ];
-    state.db.batch(batch).await?;
+    let answers = state.db.batch(batch).await?;
+    if answers.first().is_none_or(|answer| answer.changes() == 0) {
+        return Err(ApiError::PreconditionFailed("passkey"));
+    }
     Ok(PasskeyRow {
         name: name.to_owned(),
         ..row

@@ -7,7 +7,7 @@ mod challenge;
 mod options;
 mod using;
 
-pub(crate) use adding::{add, ask_new, list, remove, rename};
+pub(crate) use adding::{add, ask_new, list, own, remove, rename};
 pub(crate) use answer::Answer;
 pub(super) use using::prove;
 pub(crate) use using::{ask_after_password, ask_alone, ask_proof, sign_in};

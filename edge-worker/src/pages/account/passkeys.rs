@@ -164,7 +164,7 @@ pub(crate) async fn rename(
     Id(id): Id<PasskeyId>,
     form: CsrfForm<Name>,
 ) -> Result<Response, ApiError> {
-    let renamed = passkeys::rename(&state, &form.signed_in, &id, &form.form.name).await;
+    let renamed = passkeys::rename(&state, &form.signed_in, &id, |_| Ok(()), &form.form.name).await;
     web::done(renamed, PATH, |row| format!("It is called “{}” now.", row.name))
 }
 

@@ -5,6 +5,7 @@ mod deliveries;
 mod deployed;
 mod deployments;
 mod endpoints;
+mod environment_versions;
 mod hooks;
 mod keys;
 mod logins;
@@ -26,6 +27,7 @@ pub(super) fn router() -> Routes {
         .merge(set_up::router())
         .merge(servers::router())
         .merge(projects::router())
+        .merge(environment_versions::router())
         .merge(hooks::router())
         .merge(deployments::router())
         .merge(deliveries::router())

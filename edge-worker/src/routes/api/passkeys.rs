@@ -1,11 +1,11 @@
 //! Passkeys. They are managed in a session, and added on the page alone: a browser makes them.
 
 use crate::access::{Needs, Routes};
-use crate::answer::Done;
+use crate::answer::{Done, Versioned};
 use crate::app::AppState;
 use crate::auth::{SignedIn, passkeys};
 use crate::error::ApiError;
-use crate::extract::{Id, Json as Body};
+use crate::extract::{Id, IfMatch, Json as Body};
 use crate::store::Page;
 use crate::store::passkeys::PasskeyRow;
 use axum::Json;
@@ -23,6 +23,13 @@ pub(super) fn router() -> Routes {
             Needs::may(Action::SeeAccount),
             "List one's own passkeys, oldest first (in a session)",
             list,
+        )
+        .api(
+            Method::GET,
+            "/api/v1/passkeys/{id}",
+            Needs::may(Action::SeeAccount),
+            "Show one's own passkey (in a session)",
+            show,
         )
         .api(
             Method::PATCH,
@@ -76,6 +83,19 @@ async fn list(State(state): State<AppState>, signed_in: SignedIn) -> Result<Json
     }))
 }
 
+#[worker::send]
+async fn show(
+    State(state): State<AppState>,
+    signed_in: SignedIn,
+    Id(id): Id<PasskeyId>,
+) -> Result<Versioned<Passkey>, ApiError> {
+    Ok(versioned(passkeys::own(&state, &signed_in, &id).await?))
+}
+
+fn versioned(row: PasskeyRow) -> Versioned<Passkey> {
+    Versioned::new(row.version(), row.into())
+}
+
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -89,10 +109,12 @@ async fn rename(
     State(state): State<AppState>,
     signed_in: SignedIn,
     Id(id): Id<PasskeyId>,
+    condition: IfMatch,
     Body(edit): Body<PasskeyEdit>,
-) -> Result<Json<Passkey>, ApiError> {
-    let row = passkeys::rename(&state, &signed_in, &id, &edit.name).await?;
-    Ok(Json(row.into()))
+) -> Result<Versioned<Passkey>, ApiError> {
+    let seen = |row: &PasskeyRow| condition.check("passkey", row.version());
+    let row = passkeys::rename(&state, &signed_in, &id, seen, &edit.name).await?;
+    Ok(versioned(row))
 }
 
 #[worker::send]

@@ -262,9 +262,11 @@ async fn scale(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<ProjectId>,
+    condition: IfMatch,
     Body(wanted): Body<Wanted>,
 ) -> Result<AcceptedOrDone<JobQueued>, ApiError> {
-    let job = projects::scale::scale(&state, &caller.actor, &id, |_| Ok(()), wanted).await?;
+    let seen = |at: UnixMillis| condition.check("project", at.0);
+    let job = projects::scale::scale(&state, &caller.actor, &id, seen, wanted).await?;
     Ok(AcceptedOrDone(job.map(JobQueued::new)))
 }
 

@@ -1,12 +1,12 @@
 //! Rules for everybody.
 
 use crate::access::{Needs, Routes};
+use crate::answer::Versioned;
 use crate::app::AppState;
 use crate::auth::{Caller, second};
 use crate::error::ApiError;
-use crate::extract::Json as Body;
+use crate::extract::{IfMatch, Json as Body};
 use crate::service::reencryption;
-use axum::Json;
 use axum::extract::State;
 use axum::http::Method;
 use devflow_domain::access::Action;
@@ -73,17 +73,28 @@ async fn data_key(state: &AppState) -> Result<DataKeyState, ApiError> {
     })
 }
 
-async fn rules(state: &AppState) -> Result<Json<Security>, ApiError> {
-    Ok(Json(Security {
+async fn rules(state: &AppState) -> Result<Versioned<Security>, ApiError> {
+    let second_factor_required = second::is_required(state).await?;
+    let rules = Security {
         data_key: data_key(state).await?,
-        second_factor_required: second::is_required(state).await?,
+        second_factor_required,
         job_key: state.config.keychain.fingerprint(),
         recovery_key: state.config.keychain.recovery_key.as_ref().map(fingerprint),
-    }))
+    };
+    Ok(Versioned::new(version(second_factor_required), rules))
+}
+
+/// Changes with what a person decides.
+fn version(second_factor_required: bool) -> &'static str {
+    if second_factor_required {
+        "second-factor-required"
+    } else {
+        "second-factor-optional"
+    }
 }
 
 #[worker::send]
-async fn show(State(state): State<AppState>, _caller: Caller) -> Result<Json<Security>, ApiError> {
+async fn show(State(state): State<AppState>, _caller: Caller) -> Result<Versioned<Security>, ApiError> {
     rules(&state).await
 }
 
@@ -99,8 +110,12 @@ struct SecurityEdit {
 async fn edit(
     State(state): State<AppState>,
     caller: Caller,
+    condition: IfMatch,
     Body(edit): Body<SecurityEdit>,
-) -> Result<Json<Security>, ApiError> {
+) -> Result<Versioned<Security>, ApiError> {
+    if !condition.is_missing() {
+        condition.check("set of rules", version(second::is_required(&state).await?))?;
+    }
     second::require(&state, &caller, edit.second_factor_required).await?;
     rules(&state).await
 }

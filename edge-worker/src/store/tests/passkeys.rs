@@ -187,3 +187,18 @@ fn passkey_of_somebody_who_is_shut_out_or_gone_is_not_found() {
     db.run(people::delete(&me()));
     assert!(!found());
 }
+
+#[test]
+fn rename_changes_nothing_that_has_another_name_by_now_or_is_somebody_elses() {
+    let db = with_owner();
+    db.run(insert(1, "c"));
+    let name = |statement: Statement| {
+        db.run(statement);
+        let rows: Vec<PasskeyRow> = db.all(store::of(&me()));
+        rows[0].name.clone()
+    };
+    assert_eq!(name(store::rename(&me(), &key(1), "Phone", "Tablet")), "Tablet");
+    assert_eq!(name(store::rename(&me(), &key(1), "Phone", "Late")), "Tablet");
+    let other = id!(UserId, 2);
+    assert_eq!(name(store::rename(&other, &key(1), "Tablet", "Mine")), "Tablet");
+}
