@@ -23,8 +23,13 @@ pub struct Alone {
 impl Alone {
     /// Starts it.
     pub fn start() -> Result<Self> {
+        Self::start_with(&json!({}))
+    }
+
+    /// Starts it with further variables of the worker.
+    pub fn start_with(variables: &Value) -> Result<Self> {
         let scratch = Scratch::new()?;
-        let edge = Edge::start(scratch.path())?;
+        let edge = Edge::start_with(scratch.path(), variables)?;
         let (api, password) = edge.set_up()?;
         let (server, _) = api.add_server("web-1")?;
         Ok(Self {

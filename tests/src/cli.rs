@@ -101,13 +101,20 @@ impl Cli {
         self.run_with(arguments, "")
     }
 
-    fn spawn(&self, arguments: &[&str]) -> Result<Child> {
-        Command::new(places::own_program("devflow", "DEVFLOW_CLI")?)
+    /// How it is run.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Result<Command> {
+        let mut command = Command::new(places::own_program("devflow", "DEVFLOW_CLI")?);
+        command
             .args(arguments)
             .current_dir(&self.folder)
             .env("XDG_CONFIG_HOME", &self.home)
             .env_remove("DEVFLOW_URL")
-            .env_remove("DEVFLOW_API_KEY")
+            .env_remove("DEVFLOW_API_KEY");
+        Ok(command)
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Result<Child> {
+        self.command(arguments)?
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -39,6 +39,7 @@ pub mod sample;
 pub mod server;
 pub mod session;
 pub mod sshd;
+pub mod terminal;
 pub mod tls;
 pub mod totp;
 pub mod webhook;

@@ -281,7 +281,7 @@ fn factor_required_of_all_is_set_up_before_anything_else_and_taken_away_from_who
 }
 
 #[test]
-fn second_factor_set_up_in_the_browser_shows_a_code_to_scan() -> Result<()> {
+fn second_factor_is_set_up_in_the_browser_and_signs_in_there_by_app_or_paper() -> Result<()> {
     let house = House::build()?;
     let browser = house.browse()?;
     browser.open(&format!("{}/account/second-factor", house.edge.url()))?;
@@ -297,16 +297,41 @@ fn second_factor_set_up_in_the_browser_shows_a_code_to_scan() -> Result<()> {
         &json!([]),
     )?;
     let app = App::new(typed.as_str().context("no secret")?)?;
-    browser.fill("#code", &app.code(App::step()?)?)?;
+    let step = App::step()?;
+    browser.fill("#code", &app.code(step)?)?;
     browser.click("form[action$='/confirm'] button")?;
     browser.shows("They are shown once", SOON)?;
+    let codes = browser.script(
+        "return document.querySelector('copy-text code').textContent",
+        &json!([]),
+    )?;
+    let paper = codes.as_str().and_then(|codes| codes.split_whitespace().next());
+    let paper = paper.context("no recovery code")?.to_owned();
     // The session has a new token, and its forms work.
     browser.click("main a.button.main")?;
     browser.shows("Where you are signed in", SOON)?;
-    browser.click("form[action='/sign-out'] button")?;
-    browser.shows("Sign in", SOON)?;
+    let leave = || -> Result<()> {
+        browser.click("form[action='/sign-out'] button")?;
+        browser.shows("Sign in", SOON)
+    };
+    leave()?;
+    let enter = |code: &str| -> Result<()> {
+        browser.fill("#email", EMAIL)?;
+        browser.fill("#password", &house.password)?;
+        browser.click("form[action='/sign-in'] button")?;
+        browser.shows("And your code", SOON)?;
+        browser.fill("#code", code)?;
+        browser.click("form[action='/sign-in/code'] button")
+    };
+    for code in [&app.code(step + 1)?, &paper] {
+        enter(code)?;
+        browser.shows("flowers", SOON)?;
+        leave()?;
+    }
     let errors = browser.console()?;
     ensure!(errors.is_empty(), "the console has: {errors:#?}");
+    enter(&paper)?;
+    browser.shows("The code is wrong", SOON)?;
     Ok(())
 }
 

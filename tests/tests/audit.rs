@@ -1,13 +1,15 @@
 //! The audit trail: exported by the command, proven without the installation, and refused once it was tampered with.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use devflow_tests::cli::Cli;
+use devflow_tests::database;
 use devflow_tests::edge::{EMAIL, Edge};
 use devflow_tests::house::House;
 use devflow_tests::places::Scratch;
 use devflow_tests::plain::Plain;
 use serde_json::json;
 use std::fs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[test]
 fn export_is_proven_offline_and_a_tampered_one_is_refused() -> Result<()> {
@@ -117,5 +119,73 @@ fn deletion_of_a_person_leaves_the_exported_chain_whole() -> Result<()> {
         after["erased"].as_u64() == before["erased"].as_u64().map(|erased| erased + 1),
         "{before} {after}"
     );
+    Ok(())
+}
+
+#[test]
+fn old_segment_that_was_changed_is_told_once_and_refused_at_its_line() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let folder = scratch.path().join("e");
+    let mut edge = Edge::start_with(&folder, &json!({"AUDIT_KEPT_DAYS": "120"}))?;
+    edge.go_away();
+    // Three rows of 130 days ago are sealed; somebody changes the middle one, before it is due to leave for the bucket.
+    let day = Duration::from_hours(24);
+    let at = SystemTime::now()
+        .duration_since(UNIX_EPOCH)?
+        .saturating_sub(130 * day);
+    let at = i64::try_from(at.as_millis())?;
+    let open = || database::open(&folder.join("data"), "activity_logs");
+    for server in ["one", "two", "three"] {
+        open()?.execute(
+            "INSERT INTO activity_logs (at, actor, action, subject, detail) VALUES (?1, 'usr_1', 'server.remove', 'srv_1', ?2)",
+            (at, server),
+        )?;
+    }
+    edge.come_back()?;
+    edge.cron()?;
+    edge.go_away();
+    let db = open()?;
+    db.execute_batch("DROP TRIGGER activity_logs_never_change")?;
+    let changed = db.execute(
+        "UPDATE activity_logs SET actor = 'usr_2' WHERE detail = 'two'",
+        [],
+    )?;
+    ensure!(changed == 1);
+    drop(db);
+    edge.come_back()?;
+    let (api, password) = edge.set_up()?;
+    for _ in 0..3 {
+        edge.cron()?;
+    }
+
+    // It is told once, on record too, and stays where people can look at it.
+    let told = "up to row 3: the rows are not those that segment 1 sealed";
+    let log = fs::read_to_string(edge.log())?;
+    ensure!(log.matches(told).count() == 1, "{log}");
+    let pages = Plain::sign_in(edge.url(), EMAIL, &password)?;
+    ensure!(pages.page("/activity")?.contains(told), "the page says nothing");
+    let cli = Cli::new(&scratch.path().join("home"), scratch.path());
+    cli.run_with(&["login", edge.url()], &format!("{}\n", api.key()))?
+        .expect(0)?;
+    let export = cli.run(&["audit", "export"])?.expect(0)?;
+    ensure!(export.matches("audit.broken").count() == 1, "{export}");
+
+    // The line at fault is the segment's: which of its rows was changed it cannot know.
+    let line = export.lines().position(|line| line.contains("\"envelope\""));
+    let line = 1 + line.context("no segment")?;
+    let file = scratch.path().join("audit.jsonl");
+    fs::write(&file, &export)?;
+    let name = file.to_string_lossy().into_owned();
+    let refused = cli.run(&["audit", "verify", &name])?;
+    let expected = format!("line {line}: the rows are not those that segment 1 sealed");
+    ensure!(
+        refused.code == 5 && refused.err.contains(&expected),
+        "{refused:?}"
+    );
+    ensure!(refused.out.is_empty(), "{refused:?}");
+
+    // What was so before is proven again, whatever else was done since.
+    fs::write(&file, export.replacen("usr_2", "usr_1", 1))?;
+    cli.run(&["audit", "verify", &name])?.expect(0)?;
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! The `devflow` command against the running product.
 
 use anyhow::{Context, Result, ensure};
+use devflow_tests::alone::Alone;
 use devflow_tests::browser::Browser;
 use devflow_tests::cli::Cli;
 use devflow_tests::edge::EMAIL;
-use devflow_tests::process::{free_port, output};
+use devflow_tests::process::{free_port, output, wait_for};
 use devflow_tests::server::{Installation, Parts};
+use devflow_tests::terminal::Terminal;
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -179,5 +181,69 @@ fn completions_of_each_shell_know_the_commands() -> Result<()> {
             .arg(&script),
     )?;
     assert_eq!(told.trim(), "rollback");
+    Ok(())
+}
+
+/// The newest deployment, which waits for a server that is not there, once it was looked at twice; and ends it.
+fn cancel_newest(here: &Alone, project: &str, before: Option<&str>) -> Result<String> {
+    let path = format!("/projects/{project}/deployments");
+    let id = wait_for("the deployment to be followed", Duration::from_secs(20), || {
+        let newest = here.api.get(&path)?["items"][0]["id"].as_str().map(str::to_owned);
+        let newest = newest.filter(|id| Some(id.as_str()) != before);
+        let id = newest.context("it was not asked for")?;
+        let look = format!("cost of GET /api/v1/deployments/{id}/output");
+        let looks = fs::read_to_string(here.edge.log())?.matches(&look).count();
+        ensure!(looks >= 2, "looked at {looks} times");
+        Ok(Some(id))
+    })?;
+    let path = format!("/deployments/{id}/cancel");
+    here.api.post(&path, &json!({}), 202)?;
+    Ok(id)
+}
+
+#[test]
+fn progress_is_one_passing_line_at_a_terminal_and_nothing_elsewhere() -> Result<()> {
+    let here = Alone::start_with(&json!({"DEBUG_COST": "1"}))?;
+    let project = here.project("shop", &json!({}))?;
+    let cli = Cli::new(&here.folder().join("home"), here.folder());
+    cli.run_with(&["login", here.edge.url()], &format!("{}\n", here.api.key()))?
+        .expect(0)?;
+    let deploy = ["deploy", "shop", "--follow"];
+
+    let terminal = Terminal::start(&cli, &deploy, None)?;
+    let first = cancel_newest(&here, &project.id, None)?;
+    let (code, text) = terminal.end()?;
+    let progress = "\r\u{1b}[Kqueued … ";
+    // Drawn more than once, each time over the one before, and wiped away before what stays is written.
+    ensure!(text.matches(progress).count() > 1, "{text:?}");
+    let (said, drawn) = text.split_once("\r\n").context("one line")?;
+    let (drawn, left) = drawn.rsplit_once("\r\u{1b}[K").context("no progress")?;
+    ensure!(
+        code == 1 && said == format!("shop is being deployed: {first}") && !drawn.contains('\n'),
+        "{code} {text:?}"
+    );
+    ensure!(
+        left.contains("the deployment is cancelled") && !left.contains('…'),
+        "{text:?}"
+    );
+
+    // Where one of the two is no terminal there is none: a file or a pipe gets what stays.
+    let file = here.folder().join("out");
+    let terminal = Terminal::start(&cli, &deploy, Some(&file))?;
+    let second = cancel_newest(&here, &project.id, Some(&first))?;
+    let half = terminal.end()?;
+    let running = cli.start(&deploy)?;
+    cancel_newest(&here, &project.id, Some(&second))?;
+    let piped = running.end()?;
+    ensure!((half.0, piped.code) == (1, 1), "{half:?} {piped:?}");
+    let written = fs::read_to_string(&file)?;
+    assert_eq!(written, format!("shop is being deployed: {second}\n"));
+    for text in [&half.1, &piped.out, &piped.err] {
+        ensure!(!text.contains('\u{1b}') && !text.contains('…'), "{text:?}");
+    }
+    ensure!(
+        half.1.contains("the deployment is cancelled") && piped.err.contains("the deployment is cancelled"),
+        "{half:?} {piped:?}"
+    );
     Ok(())
 }

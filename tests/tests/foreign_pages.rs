@@ -135,3 +135,65 @@ fn who_signs_in_is_led_to_this_site_only() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn cookie_of_a_session_stays_with_this_site_and_out_of_scripts() -> Result<()> {
+    let house = House::build()?;
+    let fields = format!("email={EMAIL}&password={}", house.password);
+    let answer = Plain::new(house.edge.url()).send("POST", "/sign-in", Some(&fields))?;
+    let set = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
+    let cookies: Vec<&str> = set.map(|(_, value)| value.as_str()).collect();
+    let session = cookies
+        .iter()
+        .find(|cookie| cookie.starts_with("__Host-devflow="));
+    let attributes: Vec<&str> = session.context("no session")?.split("; ").skip(1).collect();
+    let month = "Max-Age=2592000";
+    assert_eq!(
+        attributes,
+        ["Path=/", "Secure", "HttpOnly", "SameSite=Lax", month]
+    );
+    for cookie in &cookies {
+        ensure!(
+            cookie.contains("Secure; HttpOnly") && !cookie.to_lowercase().contains("domain="),
+            "{cookie}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn fields_that_a_form_does_not_have_change_nothing() -> Result<()> {
+    let house = House::build()?;
+    let link = house.invite(&json!({"email": "jane@example.com", "role": "viewer"}))?;
+    let token = link.split("token=").nth(1).context("no token")?;
+    let owner = house.api.get("/people")?["items"][0]["id"]
+        .as_str()
+        .context("no owner")?
+        .to_owned();
+    let more = format!("role=owner&email=eve%40example.com&id={owner}&user={owner}&second_factor=1");
+    let mut jane = Plain::new(house.edge.url());
+    jane.enter(
+        "/join",
+        &format!("token={token}&password=Jane+waters+the+ficus&{more}"),
+    )?;
+    let changed = jane.post(
+        "/account/password",
+        "/account/password",
+        &format!("password=Ferns+like+it+damp&{more}"),
+    )?;
+    ensure!(changed.status == 303, "{}", changed.status);
+
+    let people = house.api.get("/people")?;
+    let people = people["items"].as_array().context("no items")?;
+    let told = people
+        .iter()
+        .map(|one| (&one["email"], &one["role"], &one["second_factor"]));
+    let expected = [
+        (&json!("jane@example.com"), &json!("viewer"), &json!(false)),
+        (&json!(EMAIL), &json!("owner"), &json!(false)),
+    ];
+    ensure!(told.eq(expected), "{people:?}");
+    house.owner()?;
+    Plain::sign_in(house.edge.url(), "jane@example.com", "Ferns+like+it+damp")?;
+    Ok(())
+}

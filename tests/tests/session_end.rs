@@ -1,9 +1,10 @@
-//! A page that is left open after its session is over.
+//! A browser that is left open: after its session is over, and before something dangerous.
 
 use anyhow::{Result, ensure};
 use devflow_tests::browser::Browser;
 use devflow_tests::database;
 use devflow_tests::edge::{EMAIL, Edge};
+use devflow_tests::house::House;
 use devflow_tests::places::Scratch;
 use devflow_tests::process::wait_for;
 use serde_json::json;
@@ -49,5 +50,40 @@ fn page_left_open_is_closed_when_its_session_is_over() -> Result<()> {
         SystemTime::now().duration_since(UNIX_EPOCH)? >= end,
         "it left before the end"
     );
+    Ok(())
+}
+
+#[test]
+fn browser_found_open_is_asked_for_the_password_before_something_dangerous() -> Result<()> {
+    let mut house = House::build()?;
+    let browser = house.browse()?;
+    let dangerous = format!("{}/people/new", house.edge.url());
+    browser.open(&dangerous)?;
+    browser.shows("Invite somebody", SOON)?;
+
+    // More than a quarter of an hour passes.
+    house.edge.go_away();
+    let sessions = database::open(house.folder(), "sessions")?;
+    sessions.execute("UPDATE sessions SET proved_at = proved_at - 1000000", [])?;
+    drop(sessions);
+    house.edge.come_back()?;
+    browser.open(&dangerous)?;
+    browser.shows("Say again who you are", SOON)?;
+    let before = browser.cookie("__Host-devflow")?;
+    for (password, shown) in [
+        ("Ferns like it damp", "The password is wrong"),
+        (house.password.as_str(), "Invite somebody"),
+    ] {
+        browser.fill("#password", password)?;
+        browser.click("form[action='/prove'] button")?;
+        browser.shows(shown, SOON)?;
+    }
+    ensure!(
+        browser.cookie("__Host-devflow")? != before,
+        "whoever held the old token is still in"
+    );
+    browser.open(&format!("{}/activity", house.edge.url()))?;
+    browser.shows("Said again who they are", SOON)?;
+    browser.shows("Gave a wrong password while signed in", SOON)?;
     Ok(())
 }

@@ -57,7 +57,7 @@ fn rows(db: &Connection, after: i64, last: i64) -> Result<Vec<Row>> {
 fn make_again(folder: &Path) -> Result<()> {
     let db = database::open(&folder.join("data"), "activity_logs")?;
     for trigger in ["activity_logs_never_change", "audit_segments_never_change"] {
-        db.execute_batch(&format!("DROP TRIGGER {trigger}"))?;
+        db.execute_batch(&format!("DROP TRIGGER IF EXISTS {trigger}"))?;
     }
     let changed = db.execute(
         "UPDATE activity_logs SET actor = 'usr_somebody' WHERE action = 'server.create'",
@@ -84,6 +84,18 @@ fn make_again(folder: &Path) -> Result<()> {
         (after, before) = (last, Some((sealed.segment.number, sealed.head)));
     }
     Ok(())
+}
+
+/// Says of a row of the first segment that somebody else did it, and leaves the seals alone; gives who did.
+fn change_old_row(folder: &Path, actor: Option<&str>) -> Result<String> {
+    let db = database::open(&folder.join("data"), "activity_logs")?;
+    db.execute_batch("DROP TRIGGER IF EXISTS activity_logs_never_change")?;
+    let first = "id = (SELECT min(last) FROM audit_segments)";
+    let sql = format!("SELECT actor FROM activity_logs WHERE {first}");
+    let did = db.query_row(&sql, [], |row| row.get(0))?;
+    let sql = format!("UPDATE activity_logs SET actor = ?1 WHERE {first}");
+    ensure!(db.execute(&sql, [actor.unwrap_or("usr_somebody")])? == 1);
+    Ok(did)
 }
 
 #[test]
@@ -127,6 +139,27 @@ fn trail_made_again_with_the_edges_own_key_is_refused_by_a_witness() -> Result<(
         .filter(|line| line.contains("cost of POST /runner/v1/poll"));
     let last = polls.next_back().context("no poll was logged")?;
     ensure!(last.contains(", 0 rows written"), "{last}");
+
+    // A row of an old segment is changed, which servers saw sealed: the seal itself tells, at its line.
+    here.edge.go_away();
+    let did = change_old_row(&here.folder().join("e"), None)?;
+    here.edge.come_back()?;
+    for known in [&[][..], &with[..]] {
+        let refused = verify(known)?;
+        let line = 1 + fs::read_to_string(&file)?
+            .lines()
+            .position(|line| line.contains("\"envelope\""))
+            .context("no segment")?;
+        let expected = format!("line {line}: the rows are not those that segment 1 sealed");
+        ensure!(
+            refused.code == 5 && refused.err.contains(&expected),
+            "{refused:?}"
+        );
+    }
+    here.edge.go_away();
+    change_old_row(&here.folder().join("e"), Some(&did))?;
+    here.edge.come_back()?;
+    verify(&with)?.expect(0)?;
 
     here.edge.go_away();
     make_again(&here.folder().join("e"))?;
