@@ -16,6 +16,7 @@ pub mod keys;
 pub mod limits;
 pub mod outcome;
 pub mod project;
+pub mod release;
 pub mod request;
 pub mod runner_api;
 pub mod seal;

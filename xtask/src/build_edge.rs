@@ -75,7 +75,7 @@ impl Compilation {
         let staging = kept.join(format!("{}.{}", self.hash, std::process::id()));
         copy_outputs(&worker, &staging)?;
         fs::rename(&staging, kept.join(&self.hash)).context("cannot keep the build in the cache folder")?;
-        forget_old(&kept)
+        stamp::forget_old(&kept, KEPT_BUILDS)
     }
 }
 
@@ -163,15 +163,6 @@ fn copy_outputs(from: &Path, to: &Path) -> Result<()> {
         if from.join(part).exists() {
             copy_tree(&from.join(part), &target)?;
         }
-    }
-    Ok(())
-}
-
-fn forget_old(kept: &Path) -> Result<()> {
-    let mut builds: Vec<_> = fs::read_dir(kept)?.filter_map(Result::ok).collect();
-    builds.sort_by_key(|build| build.metadata().and_then(|meta| meta.modified()).ok());
-    for build in builds.iter().rev().skip(KEPT_BUILDS) {
-        fs::remove_dir_all(build.path())?;
     }
     Ok(())
 }

@@ -37,7 +37,8 @@ pub(crate) fn command() -> Command {
     command
 }
 
-fn target() -> Result<PathBuf> {
+/// The folder that cargo builds into.
+pub(crate) fn target() -> Result<PathBuf> {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(folder) => Ok(std::path::absolute(folder)?),
         None => Ok(places::cache()?.join("target")),
@@ -118,6 +119,10 @@ pub(crate) fn run_tests(name: &str, arguments: &[&str], kind: Kind<'_>) -> Resul
         });
     }
     cargo.env("DEVFLOW_RUNNER", target()?.join("debug/host-runner"));
+    cargo.env(
+        "DEVFLOW_STATIC_RUNNER",
+        target()?.join("debug/host-runner-static"),
+    );
     cargo.env("DEVFLOW_CLI", target()?.join("debug/devflow"));
     // This very program: stories of an installation's keys and copies go through its commands.
     cargo.env("DEVFLOW_XTASK", std::env::current_exe()?);

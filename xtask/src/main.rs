@@ -2,6 +2,7 @@
 
 mod bench;
 mod build_edge;
+mod build_runner;
 mod cargo;
 mod copies;
 mod demo;
@@ -9,6 +10,7 @@ mod deploy_edge;
 mod fuzz;
 mod place;
 mod progress;
+mod publish;
 mod rotate;
 mod screenshots;
 mod setup;
@@ -43,6 +45,10 @@ enum Command {
     },
     /// Build the worker: its pages' assets, then WebAssembly.
     BuildEdge,
+    /// Build the runner as a static program for each processor, as servers get it.
+    BuildRunner(build_runner::Options),
+    /// Sign the built runner and put it where the edge hands it to servers; a worker on this machine must not run meanwhile.
+    PublishRunner(publish::Options),
     /// Create what the edge needs on Cloudflare, as far as it is missing, and upload the Worker; also how it is updated.
     DeployEdge(deploy_edge::Options),
     /// Make a copy of an installation's databases; a worker on this machine must not run meanwhile.
@@ -106,6 +112,8 @@ fn execute(command: Command) -> Result<ExitCode> {
             setup::for_edge()?;
             build_edge::build()?;
         }
+        Command::BuildRunner(options) => build_runner::execute(&options)?,
+        Command::PublishRunner(options) => publish::execute(&options)?,
         Command::DeployEdge(options) => deploy_edge::deploy(&options)?,
         Command::BackupEdge(options) => copies::backup(&options)?,
         Command::RestoreEdge(options) => copies::restore(&options)?,

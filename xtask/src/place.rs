@@ -121,7 +121,12 @@ impl Place {
         self.with_wrangler(|wrangler| wrangler.execute(sql))
     }
 
-    /// Wrangler for the databases; those of a worker on this machine are where Wrangler looks for its own.
+    /// Puts a file into the bucket.
+    pub(crate) fn put_object(&self, key: &str, file: &Path) -> Result<()> {
+        self.with_wrangler(|wrangler| wrangler.put_object(key, file))
+    }
+
+    /// Wrangler for databases and bucket; those of a worker on this machine are where Wrangler looks for its own.
     fn with_wrangler(&self, work: impl FnOnce(&Wrangler) -> Result<()>) -> Result<()> {
         match self {
             Self::Cloudflare(wrangler) => work(wrangler),

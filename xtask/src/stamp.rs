@@ -31,6 +31,21 @@ pub(crate) fn hash(root: &Path, inputs: &[&str], words: &[&str]) -> Result<Strin
     Ok(hex::encode(&hash.finalize()[..16]))
 }
 
+/// Removes all but the newest `keep` entries of a folder of builds.
+pub(crate) fn forget_old(kept: &Path, keep: usize) -> Result<()> {
+    let mut builds: Vec<_> = fs::read_dir(kept)?.filter_map(Result::ok).collect();
+    builds.sort_by_key(|build| build.metadata().and_then(|meta| meta.modified()).ok());
+    for build in builds.iter().rev().skip(keep) {
+        let path = build.path();
+        if path.is_dir() {
+            fs::remove_dir_all(path)?;
+        } else {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 fn collect(path: &Path, files: &mut Vec<std::path::PathBuf>) -> Result<()> {
     if path.is_dir() {
         for entry in fs::read_dir(path)? {

@@ -3,7 +3,7 @@
 use crate::build_edge::Compilation;
 use crate::cargo::{self, Build, Kind, Tally};
 use crate::setup::{self, Need};
-use crate::{build_edge, demo, deploy_edge, fuzz, progress, show};
+use crate::{build_edge, build_runner, demo, deploy_edge, fuzz, progress, show};
 use anyhow::{Result, bail};
 use devflow_tests::docker::Docker;
 use devflow_tests::places;
@@ -157,6 +157,7 @@ fn stories(count: &mut Count, filter: Option<&str>) {
     let prepared = setup::for_edge()
         .and_then(|()| build_edge::build())
         .and_then(|()| cargo::build_runner(Build::FaultPoints))
+        .and_then(|_| build_runner::build_for_stories())
         .and_then(|_| cargo::build("devflow", Build::Debug).map(drop));
     let failed = prepared.is_err();
     count.check("the worker, the runner and the command are built", prepared);

@@ -53,6 +53,11 @@ impl Keys {
         read(&self.file(name))
     }
 
+    /// A key, made where it is not there yet.
+    pub(crate) fn own(&self, name: &str) -> Result<String> {
+        made(&self.file(name))
+    }
+
     /// The key that is to take the place of `name`: the same one until [`Self::promote`].
     pub(crate) fn next(&self, name: &str) -> Result<String> {
         made(&self.next_file(name))

@@ -11,12 +11,13 @@ mod wrangler;
 
 use crate::copies::Copy;
 use crate::place::Place;
-use crate::{build_edge, setup};
+use crate::{build_edge, build_runner, publish, setup};
 use anyhow::{Context, Result, bail};
 pub(crate) use chain::Chain;
 use clap::Args;
 pub(crate) use config::{Origin, of_installation, template};
 use devflow_protocol::dsse::fingerprint;
+use devflow_protocol::release::Target;
 use devflow_tests::places::{self, Scratch};
 pub(crate) use keys::{Keys, RECOVERY, read as read_key_file, signing};
 pub(crate) use plan::DATABASES;
@@ -37,6 +38,9 @@ pub(crate) struct Options {
     /// Say what would be done for an empty account and pack the Worker; ask and change nothing on Cloudflare.
     #[arg(long)]
     dry_run: bool,
+    /// Leave out the runner's programs, which take some minutes to build.
+    #[arg(long)]
+    without_runner: bool,
 }
 
 /// Deploys, or says what would be done.
@@ -47,17 +51,25 @@ pub(crate) fn deploy(options: &Options) -> Result<()> {
         build_edge::build()?;
         return rehearse(&options.origin, &Keys::of(&folder));
     }
-    carry_out(&options.origin, &folder, None)
+    carry_out(&options.origin, &folder, None, options.without_runner)
 }
 
 /// Deploys an installation from a copy, with the keys that it needs, into an account without databases.
 pub(crate) fn restore(origin: &Origin, folder: &Path, copy: &Copy, secrets: &[(&str, String)]) -> Result<()> {
-    carry_out(origin, folder, Some((copy, secrets)))
+    carry_out(origin, folder, Some((copy, secrets)), true)
 }
 
-fn carry_out(origin: &Origin, folder: &Path, copy: Option<(&Copy, &[(&str, String)])>) -> Result<()> {
+fn carry_out(
+    origin: &Origin,
+    folder: &Path,
+    copy: Option<(&Copy, &[(&str, String)])>,
+    without_runner: bool,
+) -> Result<()> {
     setup::for_edge()?;
     build_edge::build()?;
+    let programs = (!without_runner)
+        .then(|| build_runner::build(&Target::ALL))
+        .transpose()?;
     let keys = Keys::of(folder);
     fs::DirBuilder::new()
         .recursive(true)
@@ -72,7 +84,8 @@ fn carry_out(origin: &Origin, folder: &Path, copy: Option<(&Copy, &[(&str, Strin
     let inventory = wrangler.inventory()?;
     let steps = plan::plan(&inventory, keys.present(), copy.is_some())?;
     let mut token = None;
-    for step in &steps {
+    let wanted = |step: &&Step| programs.is_some() || **step != Step::PublishRunner;
+    for step in steps.iter().filter(wanted) {
         println!("• {step}");
         match step {
             Step::CreateDatabase(name) => wrangler.create_database(name)?,
@@ -98,6 +111,11 @@ fn carry_out(origin: &Origin, folder: &Path, copy: Option<(&Copy, &[(&str, Strin
                 let fresh = keys::setup_token()?;
                 wrangler.put_secrets(&[("SETUP_TOKEN", fresh.clone())])?;
                 token = Some(fresh);
+            }
+            Step::PublishRunner => {
+                if let Some(programs) = &programs {
+                    publish::after_deployment(&Place::Cloudflare(wrangler.clone()), &keys, programs)?;
+                }
             }
         }
     }

@@ -38,6 +38,7 @@ pub(super) enum Step {
     PutKeys,
     PutStatements,
     PutSetupToken,
+    PublishRunner,
 }
 
 impl Display for Step {
@@ -60,6 +61,7 @@ impl Display for Step {
                 "make the recovery key, which stays here, and tell servers its public half"
             ),
             Self::PutSetupToken => write!(out, "make the set-up token"),
+            Self::PublishRunner => write!(out, "sign the runner's programs and put them into {BUCKET}"),
         }
     }
 }
@@ -120,6 +122,7 @@ pub(super) fn plan(there: &Inventory, keys_kept: bool, restoring: bool) -> Resul
     if new {
         steps.push(Step::PutSetupToken);
     }
+    steps.push(Step::PublishRunner);
     Ok(steps)
 }
 
@@ -153,6 +156,7 @@ mod tests {
                 Step::PutKeys,
                 Step::PutStatements,
                 Step::PutSetupToken,
+                Step::PublishRunner,
             ]
         );
     }
@@ -164,6 +168,7 @@ mod tests {
             Step::Migrate("DB"),
             Step::Migrate("LOGS"),
             Step::Upload,
+            Step::PublishRunner,
         ];
         for keys_kept in [true, false] {
             assert_eq!(plan(&everything(), keys_kept, false).expect("a plan"), update);
@@ -177,11 +182,12 @@ mod tests {
             ..everything()
         };
         let steps = plan(&there, true, false).expect("a plan");
-        assert_eq!(steps.last(), Some(&Step::PutStatements));
         assert_eq!(
-            plan(&there, false, false).expect("a plan").last(),
-            Some(&Step::Upload)
+            steps[steps.len() - 2..],
+            [Step::PutStatements, Step::PublishRunner]
         );
+        let without = plan(&there, false, false).expect("a plan");
+        assert_eq!(without[without.len() - 2..], [Step::Upload, Step::PublishRunner]);
     }
 
     #[test]
@@ -223,7 +229,10 @@ mod tests {
             steps[..2],
             [Step::CreateDatabase("devflow-logs"), Step::ExpireBodies]
         );
-        assert_eq!(steps[steps.len() - 2..], [Step::PutKeys, Step::PutStatements]);
+        assert_eq!(
+            steps[steps.len() - 3..],
+            [Step::PutKeys, Step::PutStatements, Step::PublishRunner]
+        );
     }
 
     #[test]

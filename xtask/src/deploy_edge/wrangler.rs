@@ -18,7 +18,7 @@ const LIFECYCLE_RULE: &str = "deliveries";
 pub(crate) struct Wrangler {
     config: PathBuf,
     path: String,
-    /// Where the databases are that it works on.
+    /// Where the databases and the bucket are that it works on.
     databases: &'static str,
 }
 
@@ -182,6 +182,16 @@ impl Wrangler {
         self.run(
             "finish the restoration",
             &["d1", "execute", "DB", self.databases, "--command", sql, "--yes"],
+        )
+    }
+
+    /// Puts a file into the bucket.
+    pub(crate) fn put_object(&self, key: &str, file: &Path) -> Result<()> {
+        let object = format!("{BUCKET}/{key}");
+        let file = file.to_str().context("the file's path is not UTF-8")?;
+        self.run(
+            &format!("upload {key}"),
+            &["r2", "object", "put", &object, "--file", file, self.databases],
         )
     }
 

@@ -64,7 +64,7 @@ pub(crate) fn rotate(options: &Options) -> Result<()> {
 }
 
 /// The statements so far. Others than those that servers follow would lead nowhere.
-fn chain(place: &Place, keys: &Keys) -> Result<Chain> {
+pub(crate) fn chain(place: &Place, keys: &Keys) -> Result<Chain> {
     ensure!(
         keys.has_chain() || !place.has_secret("KEY_STATEMENTS")?,
         "the installation's folder lacks statements.json, which servers follow: put the copy of it back that was kept"
@@ -72,7 +72,8 @@ fn chain(place: &Place, keys: &Keys) -> Result<Chain> {
     keys.chain(&place.edge()?)
 }
 
-fn now() -> Result<UnixMillis> {
+/// The time now.
+pub(crate) fn now() -> Result<UnixMillis> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
     Ok(UnixMillis(i64::try_from(since.as_millis())?))
 }

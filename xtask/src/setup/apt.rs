@@ -2,8 +2,10 @@
 
 use super::Need;
 use crate::{progress, show};
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use devflow_tests::{places, process::output};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 /// Program, package, and who needs it. Asking for programs and not for packages takes Docker's or MariaDB's own
@@ -123,6 +125,25 @@ pub(super) fn apt() -> Command {
     command
 }
 
+/// Unpacks a Debian with these packages into `root`, which is begun anew.
+pub(super) fn unpack(release: &str, packages: &str, root: &Path, title: &str) -> Result<()> {
+    if places::find_program("debootstrap").is_none() {
+        show::run(
+            "install debootstrap",
+            apt().args(["install", "-y", "-q", "--no-install-recommends", "debootstrap"]),
+        )?;
+    }
+    if root.exists() {
+        fs::remove_dir_all(root).with_context(|| format!("cannot remove {}", root.display()))?;
+    }
+    fs::create_dir_all(root)?;
+    let mut command = Command::new("debootstrap");
+    command
+        .env("TMPDIR", "/var/tmp")
+        .args(["--variant=minbase", &format!("--include={packages}"), release]);
+    show::run(title, command.arg(root).arg(mirror()?))
+}
+
 /// The Debian mirror that this machine uses, or `DEVFLOW_MIRROR`.
 pub(super) fn mirror() -> Result<String> {
     if let Ok(mirror) = std::env::var("DEVFLOW_MIRROR") {
@@ -131,7 +152,7 @@ pub(super) fn mirror() -> Result<String> {
     let os = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     if !os.lines().any(|line| line == "ID=debian") {
         bail!(
-            "no container registry can be reached, and this is not Debian: set DEVFLOW_MIRROR to the address of a Debian mirror"
+            "a Debian is to be unpacked, and this machine is none: set DEVFLOW_MIRROR to the address of a Debian mirror"
         );
     }
     let all = output(Command::new("apt-get").args([

@@ -47,26 +47,12 @@ fn build(docker: &Docker, base: &str) -> Result<()> {
 fn bootstrap(docker: &Docker) -> Result<()> {
     let root = places::cache()?.join("deb/trixie-php");
     if !root.join(".complete").exists() {
-        if places::find_program("debootstrap").is_none() {
-            show::run(
-                "install debootstrap",
-                apt::apt().args(["install", "-y", "-q", "--no-install-recommends", "debootstrap"]),
-            )?;
-        }
-        if root.exists() {
-            fs::remove_dir_all(&root).with_context(|| format!("cannot remove {}", root.display()))?;
-        }
-        fs::create_dir_all(&root)?;
-        let mut command = Command::new("debootstrap");
         let packages = PACKAGES.split_whitespace().collect::<Vec<_>>().join(",");
-        command.env("TMPDIR", "/var/tmp").args([
-            "--variant=minbase",
-            &format!("--include={packages}"),
+        apt::unpack(
             "trixie",
-        ]);
-        show::run(
+            &packages,
+            &root,
             "unpack Debian 13 with PHP (1 to 2 min)",
-            command.arg(&root).arg(apt::mirror()?),
         )?;
         add_npm(&root)?;
         for rest in ["var/cache/apt/archives", "var/lib/apt/lists"] {

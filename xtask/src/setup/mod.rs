@@ -4,6 +4,8 @@
 mod apt;
 mod engine;
 mod image;
+pub(crate) mod musl;
+mod server;
 mod tools;
 pub(crate) mod wasm;
 
@@ -60,6 +62,9 @@ pub(crate) fn for_servers(need: Need) -> Result<Option<Engine>> {
     apt::install(need)?;
     let (docker, started) = engine::engine()?;
     image::install(&docker)?;
+    if need >= Need::Stories {
+        server::install()?;
+    }
     Ok(started)
 }
 
