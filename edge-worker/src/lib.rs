@@ -29,15 +29,12 @@ use tower_service::Service as _;
 use worker::{Context, Env, HttpRequest, Result, ScheduleContext, ScheduledEvent, event};
 
 #[event(fetch)]
-async fn fetch(
-    request: HttpRequest,
-    env: Env,
-    _context: Context,
-) -> Result<axum::http::Response<axum::body::Body>> {
-    match app::of(env) {
-        Ok(mut router) => Ok(router.call(request).await?),
-        Err(error) => Ok(error.into_response()),
-    }
+async fn fetch(request: HttpRequest, env: Env, _context: Context) -> Result<worker::web_sys::Response> {
+    let answer = match app::of(env) {
+        Ok(mut router) => router.call(request).await?,
+        Err(error) => error.into_response(),
+    };
+    platform::answer(answer)
 }
 
 #[event(scheduled)]

@@ -1,11 +1,16 @@
 //! The platform's clock, entropy and log, each behind one function, so that everything else stays pure.
 
+use axum::response::Response;
 use devflow_protocol::UnixMillis;
 use js_sys::futures::future_to_promise;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use worker::send::SendWrapper;
+use worker::web_sys::ReadableStream;
+use worker::{ResponseBody, ResponseBuilder};
 
 /// How the edge names itself to those that it asks or tells.
 pub(crate) const USER_AGENT: &str = concat!("DevFlow-Pro/", env!("CARGO_PKG_VERSION"));
@@ -23,6 +28,28 @@ pub(crate) fn after_answer(work: impl Future<Output = ()> + 'static) {
         work.await;
         Ok(JsValue::UNDEFINED)
     })));
+}
+
+/// A body that goes from the platform to the caller without coming through here: reading some megabytes would cost more time
+/// than a request has. It is an extension of an answer whose own body is empty.
+#[derive(Clone)]
+pub(crate) struct Passed(Arc<SendWrapper<ReadableStream>>);
+
+impl Passed {
+    pub(crate) fn new(stream: ReadableStream) -> Self {
+        Self(Arc::new(SendWrapper(stream)))
+    }
+}
+
+/// An answer as the platform takes it.
+pub(crate) fn answer(mut answer: Response) -> worker::Result<worker::web_sys::Response> {
+    let Some(passed) = answer.extensions_mut().remove::<Passed>() else {
+        return worker::response_to_wasm(answer);
+    };
+    let head = ResponseBuilder::new()
+        .with_status(answer.status().as_u16())
+        .with_headers(answer.headers().into());
+    Ok(head.body(ResponseBody::Stream(passed.0.0.clone())).into())
 }
 
 /// The time now.

@@ -42,4 +42,5 @@ pub mod sshd;
 pub mod terminal;
 pub mod tls;
 pub mod totp;
+pub mod vps;
 pub mod webhook;

@@ -19,6 +19,7 @@ mod faults;
 mod first_start;
 mod foreign_pages;
 mod hostile;
+mod installation;
 mod keys;
 mod limits;
 mod login;

@@ -33,6 +33,8 @@ pub(crate) struct EnrolPage {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) command: String,
+    /// Whether the command installs the runner too.
+    pub(crate) installs: bool,
     pub(crate) expires: Exact,
 }
 
@@ -97,6 +99,7 @@ fn enrol_page(
         id: server.id.to_string(),
         name: server.name.clone(),
         command: invitation.command.clone(),
+        installs: invitation.installs,
         expires: Exact(invitation.expires_at),
     })
 }

@@ -2,6 +2,7 @@
 
 mod api;
 mod hooks;
+mod install;
 mod live;
 mod runner;
 
@@ -11,6 +12,7 @@ use crate::access::Routes;
 pub(crate) fn router() -> Routes {
     Routes::new()
         .merge(hooks::router())
+        .merge(install::router())
         .merge(runner::router())
         .merge(api::router())
         .merge(live::router())

@@ -19,6 +19,7 @@ pub(crate) mod people;
 pub(crate) mod polls;
 pub(crate) mod projects;
 pub(crate) mod reencryption;
+pub(crate) mod releases;
 pub(crate) mod reports;
 pub(crate) mod servers;
 pub(crate) mod standing;

@@ -1,11 +1,11 @@
 //! Servers: adding one, its enrolment, a ping, its name, draining and removing it.
 
-use super::{FLEET, check_name};
+use super::{FLEET, check_name, releases};
 use crate::app::AppState;
 use crate::auth::Actor;
 use crate::error::ApiError;
 use crate::platform;
-use crate::store::servers::{Enrolled, Enrolment, ServerRow};
+use crate::store::servers::{Enrolled, Enrolment, ServerRow, ServerState};
 use crate::store::{InBatch as _, activity, jobs, servers};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_protocol::enrol::{EnrolClaims, EnrolError, EnrolRequest, EnrolToken};
@@ -27,6 +27,8 @@ pub(crate) struct Invitation {
     pub(crate) expires_at: UnixMillis,
     /// To be run on the server.
     pub(crate) command: String,
+    /// Whether the command installs the runner too.
+    pub(crate) installs: bool,
 }
 
 /// One server.
@@ -161,7 +163,7 @@ pub(crate) async fn create(
 ) -> Result<(ServerRow, Invitation), ApiError> {
     let name = server_name(name)?;
     let (now, id) = (platform::now(), platform::new_id(ServerId::new));
-    let invitation = new_invitation(state, now);
+    let invitation = new_invitation(state, now, false).await?;
     let mut batch = vec![servers::insert(&id, name, now)];
     batch.extend(servers::insert_enrolment(
         &invitation.kept,
@@ -186,31 +188,50 @@ pub(crate) async fn create(
 
 /// Makes a new enrolment token; older unused ones end. A server that is enrolled again takes over with new keys.
 pub(crate) async fn invite(state: &AppState, actor: &Actor, id: &ServerId) -> Result<Invitation, ApiError> {
-    get(state, id).await?;
+    let enrolled = get(state, id).await?.state != ServerState::Pending;
     let now = platform::now();
-    let invitation = new_invitation(state, now);
+    let invitation = new_invitation(state, now, enrolled).await?;
     let mut batch: Vec<_> = servers::insert_enrolment(&invitation.kept, id, invitation.expires_at).into();
     batch.push(activity::record(now, &actor.0, "server.invite", id.as_str(), ""));
     state.db.batch(batch).await?;
     Ok(invitation)
 }
 
-fn new_invitation(state: &AppState, now: UnixMillis) -> Invitation {
+/// `again` where the server has keys, which the new ones end.
+async fn new_invitation(state: &AppState, now: UnixMillis, again: bool) -> Result<Invitation, ApiError> {
     let token = EnrolToken::from_seed(platform::entropy());
     let text = token.to_text();
     // What the runner pins, and whom it signs its enrolment for.
     let fingerprint = state.config.keychain.fingerprint();
-    let edge = &state.config.public_origin;
-    Invitation {
-        command: format!(
-            "printf %s '{}' | sudo host-runner enrol --edge {edge} --fingerprint {fingerprint}",
-            *text
-        ),
+    let installs = releases::current(state).await?.is_some();
+    let mut command = if installs {
+        install_command(&state.config.public_origin, &text, &fingerprint)
+    } else {
+        enrol_command(&state.config.public_origin, &text, &fingerprint)
+    };
+    if again {
+        command.push_str(" --force");
+    }
+    Ok(Invitation {
+        command,
+        installs,
         token: text,
         kept: token.fingerprint(),
         fingerprint,
         expires_at: now.plus(ENROLMENT_MS),
-    }
+    })
+}
+
+/// For a server that has nothing yet. `echo` is part of the shell, so no list of processes shows the token.
+fn install_command(edge: &str, token: &str, fingerprint: &str) -> String {
+    format!(
+        "{{ echo token={token}; curl -fsSL {edge}/install; }} | sudo sh -s -- --fingerprint {fingerprint}"
+    )
+}
+
+/// For a server that has a runner.
+fn enrol_command(edge: &str, token: &str, fingerprint: &str) -> String {
+    format!("printf %s '{token}' | sudo host-runner enrol --edge {edge} --fingerprint {fingerprint}")
 }
 
 fn refused(error: &EnrolError) -> ApiError {

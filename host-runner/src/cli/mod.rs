@@ -5,6 +5,7 @@ mod enrol;
 mod policy;
 mod relay;
 mod run;
+mod set_up;
 mod status;
 
 use crate::config::Config;
@@ -40,6 +41,8 @@ struct Arguments {
 enum Command {
     /// Make this server known to an edge; the dashboard shows the whole command
     Enrol(enrol::Enrol),
+    /// Write the service unit, and configuration and policy where there are none; the installation calls it
+    SetUp,
     /// Fetch and do jobs until stopped
     Run,
     /// Show the enrolment, open jobs and live releases
@@ -72,6 +75,8 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let config = || read_config(&arguments.config);
     match &arguments.command {
         Command::Enrol(enrol) => enrol.execute(&config()?),
+        // Before there is a configuration.
+        Command::SetUp => set_up::execute(),
         Command::Run => run::execute(&config()?),
         Command::Status(status) => status.execute(&config()?),
         Command::Doctor(doctor) => doctor.execute(&config()?),

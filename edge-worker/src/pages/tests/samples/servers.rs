@@ -85,7 +85,8 @@ pub(in crate::pages::tests) fn enrol(theme: Theme, name: &str) -> String {
         shell: shell("Connect", Section::Servers, theme),
         id: "srv_1".to_owned(),
         name: name.to_owned(),
-        command: "printf %s 'dfe_Zm9vYmFyYmF6cXV4' | host-runner enrol --config /etc/devflow/runner.toml --edge https://devflow.example.com --fingerprint sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae".to_owned(),
+        command: "{ echo token=dfe_Zm9vYmFyYmF6cXV4; curl -fsSL https://devflow.example.com/install; } | sudo sh -s -- --fingerprint sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae".to_owned(),
+        installs: true,
         expires: Exact(NOW),
     };
     page.render().unwrap()
