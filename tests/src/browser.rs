@@ -232,6 +232,12 @@ impl Browser {
         self.command("POST", "/goog/cdp/execute", Some(&body)).map(drop)
     }
 
+    /// Prefers reduced motion from now on, as a person can set it on their device.
+    pub fn reduce_motion(&self) -> Result<()> {
+        let features = json!([{"name": "prefers-reduced-motion", "value": "reduce"}]);
+        self.tell("Emulation.setEmulatedMedia", &json!({"features": features}))
+    }
+
     /// Lives in a time zone, such as `Asia/Tokyo`.
     pub fn time_zone(&self, name: &str) -> Result<()> {
         let body = json!({"cmd": "Emulation.setTimezoneOverride", "params": {"timezoneId": name}});

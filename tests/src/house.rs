@@ -87,10 +87,7 @@ impl House {
 
     /// Invites by the API; gives the path of the link.
     pub fn invite(&self, body: &Value) -> Result<String> {
-        let made = self.api.post("/invitations", body, 201)?;
-        let link = text(&made, "/link")?;
-        let path = link.strip_prefix(self.edge.url());
-        Ok(path.context("a link to elsewhere")?.to_owned())
+        invite(&self.edge, &self.api, body)
     }
 
     /// Invites somebody who comes in.
@@ -107,9 +104,22 @@ impl House {
 
     /// Accepts an invitation.
     pub fn accept(&self, link: &str) -> Result<Plain> {
-        let token = link.split("token=").nth(1).context("no token")?;
-        let mut plain = Plain::new(self.edge.url());
-        plain.enter("/join", &format!("token={token}&password={PASSWORD}"))?;
-        Ok(plain)
+        accept(&self.edge, link)
     }
+}
+
+/// Invites somebody to an edge by its API; gives the path of the link.
+pub fn invite(edge: &Edge, api: &Api, body: &Value) -> Result<String> {
+    let made = api.post("/invitations", body, 201)?;
+    let link = text(&made, "/link")?;
+    let path = link.strip_prefix(edge.url());
+    Ok(path.context("a link to elsewhere")?.to_owned())
+}
+
+/// Accepts an invitation.
+pub fn accept(edge: &Edge, link: &str) -> Result<Plain> {
+    let token = link.split("token=").nth(1).context("no token")?;
+    let mut plain = Plain::new(edge.url());
+    plain.enter("/join", &format!("token={token}&password={PASSWORD}"))?;
+    Ok(plain)
 }

@@ -5,9 +5,11 @@ use anyhow::{Context, Result, ensure};
 use devflow_tests::browser::Browser;
 use devflow_tests::edge::{EMAIL, Edge};
 use devflow_tests::places::{self, Scratch};
+use devflow_tests::process::wait_for;
 use devflow_tests::sample::Sample;
 use serde_json::{Value, json};
 use std::fs;
+use std::time::Duration;
 
 /// The largest sum of layout shifts that counts as good: <https://web.dev/articles/cls>.
 const SHIFT: f64 = 0.1;
@@ -29,6 +31,7 @@ fn every_page_is_accessible_in_both_themes_fits_a_phone_and_does_not_jump() -> R
         problems.extend(jumps(&browser, path)?);
         problems.extend(violations(&browser, &axe, path, &THEMES)?);
     }
+    problems.extend(over_a_page(&browser, &axe, sample.edge.url())?);
     browser.emulate(360, 740)?;
     for path in &paths {
         browser.open(&format!("{}{path}", sample.edge.url()))?;
@@ -38,6 +41,7 @@ fn every_page_is_accessible_in_both_themes_fits_a_phone_and_does_not_jump() -> R
         let name = format!("{path} on a phone");
         problems.extend(violations(&browser, &axe, &name, &THEMES[..1])?);
     }
+    problems.extend(over_a_page(&browser, &axe, sample.edge.url())?);
     ensure!(problems.is_empty(), "{}", problems.join("\n"));
     Ok(())
 }
@@ -54,6 +58,51 @@ fn before_sign_in(browser: &Browser, axe: &str, sample: &Sample) -> Result<Vec<S
     ] {
         browser.open(&format!("{}{path}", edge.url()))?;
         problems.extend(violations(browser, axe, &path, &THEMES)?);
+    }
+    Ok(problems)
+}
+
+/// What can lie over a page, and how it is opened.
+const OVER: [(&str, &str); 4] = [
+    (
+        "the palette",
+        "document.dispatchEvent(new KeyboardEvent('keydown', {key: '/'}))",
+    ),
+    (
+        "the keys",
+        "document.dispatchEvent(new KeyboardEvent('keydown', {key: '?'}))",
+    ),
+    (
+        "the menu of a card",
+        "document.querySelector('.card details').open = true",
+    ),
+    (
+        "the lost connection",
+        "document.querySelector('#connection-lost').hidden = false",
+    ),
+];
+
+/// The same of what lies over the overview; none of it makes the page wider than it is.
+fn over_a_page(browser: &Browser, axe: &str, base: &str) -> Result<Vec<String>> {
+    let width = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+    let mut problems = Vec::new();
+    for (name, open) in OVER {
+        browser.open(base)?;
+        browser.script(open, &json!([]))?;
+        if name == "the palette" {
+            wait_for("the palette's list", Duration::from_secs(20), || {
+                let there = browser.script(
+                    "return document.querySelector('#palette .entry') !== null",
+                    &json!([]),
+                )?;
+                Ok((there == true).then_some(()))
+            })?;
+        }
+        problems.extend(violations(browser, axe, name, &THEMES)?);
+        let beyond = browser.script(width, &json!([]))?;
+        if beyond.as_i64() != Some(0) {
+            problems.push(format!("{name} makes the page {beyond} px wider"));
+        }
     }
     Ok(problems)
 }

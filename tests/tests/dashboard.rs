@@ -259,6 +259,17 @@ fn deployment_that_ends_elsewhere_pops_up_and_its_tab_says_how_it_stands() -> Re
     Ok(())
 }
 
+/// Where the marked entry of a list is, and how it is animated; it is the one of that id, and has the focus.
+fn marked(browser: &Browser, id: &str) -> Result<(String, String)> {
+    let body = "const one = document.querySelector('.list > .new');
+        const { x, y, width, height } = one.getBoundingClientRect();
+        return [one.id, document.activeElement?.id, `${x} ${y} ${width} ${height}`, getComputedStyle(one).animationName]";
+    let told = browser.script(body, &json!([]))?;
+    let text = |at: usize| told[at].as_str().unwrap_or_default();
+    ensure!(text(0) == id && text(1) == id, "{told} is not about {id}");
+    Ok((text(2).to_owned(), text(3).to_owned()))
+}
+
 #[test]
 fn lists_and_tabs_are_walked_by_the_keyboard_and_the_webhook_is_tried_by_its_button() -> Result<()> {
     let here = Shop::start()?;
@@ -276,7 +287,21 @@ fn lists_and_tabs_are_walked_by_the_keyboard_and_the_webhook_is_tried_by_its_but
     browser.click("form[action$='/hook/test'] button")?;
     browser.shows("A signed test delivery was received, checked and stored", SOON)?;
     let url = browser.url()?;
-    ensure!(url.contains("/deliveries"), "{url}");
+    let (_, new) = url.split_once("/deliveries?new=").context("it is not marked")?;
+    let (place, motion) = marked(&browser, new)?;
+    ensure!(motion == "mark", "it does not light up: {motion}");
+    wait_for("the notice to be told", SOON, || {
+        let told = browser.script("return document.querySelector('#told').textContent", &json!([]))?;
+        Ok(told
+            .as_str()
+            .is_some_and(|told| told.contains("test delivery"))
+            .then_some(()))
+    })?;
+    browser.reduce_motion()?;
+    ensure!(
+        marked(&browser, new)? == (place, "none".to_owned()),
+        "it moves, or it does not keep still for who wants that"
+    );
     let errors = browser.console()?;
     ensure!(errors.is_empty(), "the console has: {errors:#?}");
     Ok(())

@@ -38,7 +38,7 @@ fn person_invited_in_the_browser_comes_in_and_sees_only_their_project() -> Resul
     jane.shows("flowers", SOON)?;
     let seen = jane.text()?;
     ensure!(
-        !seen.contains("blog") && !seen.contains("People") && !seen.contains("web-1 "),
+        !seen.contains("blog") && !seen.contains("People") && !seen.contains("Servers"),
         "{seen}"
     );
     jane.open(&format!("{}/projects/{}", house.edge.url(), house.blog.id))?;

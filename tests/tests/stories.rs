@@ -38,6 +38,7 @@ mod processes;
 mod push;
 mod refusals;
 mod restore;
+mod roles;
 mod rotation;
 mod routes;
 mod servers;

@@ -143,6 +143,13 @@ fn extended<E>(codes: &mut impl Iterator<Item = Result<usize, E>>) -> Option<usi
     }
 }
 
+/// A text as it is in HTML.
+pub(super) fn escape(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    push_text(&mut html, text);
+    html
+}
+
 fn push_text(html: &mut String, text: &str) {
     for c in text.chars() {
         match c {

@@ -1,6 +1,7 @@
 //! What ended elsewhere since a page was made: notes that the page's script lets pop up.
 
 use super::look::{self, Tone};
+use super::prose::Prose;
 use super::web::{self, Visitor};
 use crate::app::AppState;
 use crate::error::ApiError;
@@ -25,7 +26,7 @@ pub(crate) struct Note {
     /// Its state in running text, such as `live`.
     pub(crate) word: String,
     pub(crate) good: bool,
-    pub(crate) reason: Option<String>,
+    pub(crate) reason: Option<Prose>,
 }
 
 #[derive(Template)]
@@ -68,6 +69,6 @@ fn note(row: EndedRow) -> Note {
         project_name: row.project_name,
         word: badge.word.to_lowercase(),
         good: badge.tone == Tone::Good,
-        reason: row.reason,
+        reason: row.reason.map(Prose),
     }
 }

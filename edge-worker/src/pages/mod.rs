@@ -21,6 +21,7 @@ mod overview;
 mod passkey;
 mod people;
 mod project;
+mod prose;
 mod prove;
 mod reference;
 mod servers;

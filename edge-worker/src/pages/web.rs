@@ -104,6 +104,20 @@ pub(crate) fn refused(page: &impl Template) -> Result<Response, ApiError> {
     html(StatusCode::UNPROCESSABLE_ENTITY, page)
 }
 
+/// What is wrong with what somebody filled in, in sentences: fields have other names on a page than in the API.
+pub(crate) fn wrong(error: &ApiError) -> String {
+    let ApiError::Invalid(problems) = error else {
+        return error.detail();
+    };
+    let sentences = problems.iter().map(|(_, message)| {
+        let first: String = message.chars().take(1).flat_map(char::to_uppercase).collect();
+        let rest: String = message.chars().skip(1).collect();
+        let end = if rest.ends_with(['.', '!', '?']) { "" } else { "." };
+        format!("{first}{rest}{end}")
+    });
+    sentences.collect::<Vec<_>>().join(" ")
+}
+
 /// The theme that a browser has chosen.
 pub(crate) fn theme(headers: &HeaderMap) -> Theme {
     request_cookie(headers, THEME_COOKIE)
@@ -229,6 +243,21 @@ mod tests {
             .unwrap();
         assert_eq!(read_notice(value), Some(notice));
         assert_eq!(["", "x", "gé", "g", "g!!"].map(read_notice), [const { None }; 5]);
+    }
+
+    #[test]
+    fn wrong_fields_are_told_in_sentences() {
+        let problem = |field: &str, message: &str| (field.to_owned(), message.to_owned());
+        let invalid = ApiError::Invalid(vec![
+            problem("email", "give an e-mail address, such as ops@example.com"),
+            problem("password", "Is that a word?"),
+        ]);
+        assert_eq!(
+            wrong(&invalid),
+            "Give an e-mail address, such as ops@example.com. Is that a word?"
+        );
+        let conflict = ApiError::Conflict("taken", "It is taken.".to_owned());
+        assert_eq!(wrong(&conflict), "It is taken.");
     }
 
     #[test]

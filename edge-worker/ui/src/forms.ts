@@ -31,7 +31,7 @@ async function send(form: HTMLFormElement, submitter: HTMLElement | null): Promi
     if (moved && target.pathname !== new URL(shownAt).pathname) {
       show(page, "other page");
       scrollTo(0, 0);
-      document.querySelector<HTMLElement>("main")?.focus();
+      (document.querySelector<HTMLElement>("main .new") ?? document.querySelector<HTMLElement>("main"))?.focus();
     } else {
       show(page, "body");
     }

@@ -33,7 +33,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing() || document.querySelector("dialog[open]")) return;
   const place = Date.now() - chord < CHORD_MS ? PLACES[event.key] : undefined;
   chord = event.key === "g" ? Date.now() : 0;
-  if (place) location.assign(place);
+  if (place) document.querySelector<HTMLElement>(`.nav a[href="${place}"]`)?.click();
   else if (event.key === "/") openPalette();
   else if (event.key === "?") document.querySelector<HTMLDialogElement>("#shortcuts")?.showModal();
   else if (event.key === "j") walk(1);

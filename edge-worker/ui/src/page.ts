@@ -3,6 +3,8 @@
 
 import { Idiomorph } from "idiomorph";
 
+const TELL_AFTER_MS = 200;
+
 const callbacks = {
   beforeNodeMorphed(old: Node): boolean {
     if (!(old instanceof Element)) return true;
@@ -25,6 +27,7 @@ export function show(fresh: Document, part: "main" | "body" | "other page"): voi
 
   if (part === "other page") {
     document.body.replaceWith(document.adoptNode(fresh.body));
+    tell();
   } else {
     const from = part === "body" ? document.body : document.querySelector("main");
     const to = part === "body" ? fresh.body : fresh.querySelector("main");
@@ -35,10 +38,30 @@ export function show(fresh: Document, part: "main" | "body" | "other page"): voi
   document.dispatchEvent(new CustomEvent("page:shown"));
 }
 
+/** Says the page's notice to those who hear it: what stands in a region from the start is not read out. */
+function tell(): void {
+  const notice = document.getElementById("notices")?.textContent?.trim();
+  const place = document.getElementById("told");
+  if (notice && place) setTimeout(() => (place.textContent = notice), TELL_AFTER_MS);
+}
+
 /** Reads an answer as a page. */
 export async function parse(answer: Response): Promise<Document> {
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
+
+/** Brings the current entry of a bar that is scrolled into sight. */
+function showCurrent(): void {
+  for (const entry of document.querySelectorAll<HTMLElement>(".tabs [aria-current], .nav [aria-current]")) {
+    const bar = entry.parentElement;
+    if (bar && bar.scrollWidth > bar.clientWidth) {
+      bar.scrollLeft = entry.offsetLeft - bar.offsetLeft - (bar.clientWidth - entry.offsetWidth) / 2;
+    }
+  }
+}
+
+showCurrent();
+document.addEventListener("page:shown", showCurrent);
 
 // A form that was changed is left alone until it is sent.
 document.addEventListener("input", (event) => {

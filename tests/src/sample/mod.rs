@@ -8,11 +8,13 @@ mod rows;
 
 use crate::api::{Api, Project, text};
 use crate::edge::{EMAIL, Edge};
+use crate::git::Push;
+use crate::house;
 use crate::places::Scratch;
 use crate::plain::Plain;
 use crate::webhook::Delivery;
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// How a sample project stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,14 +220,27 @@ fn notifications(api: &Api, project: &Project) -> Result<String> {
 
 /// What a provider sent: something that deploys nothing, so that the samples' own deployments stay the newest.
 fn deliveries(project: &Project) -> Result<()> {
-    for (event, body) in [
-        ("ping", json!({"zen": "Keep it logically awesome.", "hook_id": 1})),
-        ("issues", json!({"action": "opened"})),
+    let other_branch = Push {
+        ref_name: "refs/heads/spring-colours".to_owned(),
+        before: "0".repeat(40),
+        after: "8c1f".repeat(10),
+        message: "Colours of spring".to_owned(),
+        files: vec!["resources/css/app.css".to_owned()],
+        forced: false,
+    };
+    for delivery in [
+        Delivery::new(
+            "ping",
+            &json!({"zen": "Keep it logically awesome.", "hook_id": 1}),
+        ),
+        Delivery::new("issues", &json!({"action": "opened"})),
+        Delivery::push(&other_branch),
     ] {
-        let answer = Delivery::new(event, &body).send(&project.hook)?;
+        let answer = delivery.send(&project.hook)?;
         ensure!(
             answer.status / 100 == 2,
-            "{event}: {} {}",
+            "{}: {} {}",
+            delivery.event,
             answer.status,
             answer.text()
         );
@@ -235,21 +250,12 @@ fn deliveries(project: &Project) -> Result<()> {
 
 /// Somebody with an account, and somebody who was invited; gives the id of the one and the link of the other.
 fn people(edge: &Edge, api: &Api) -> Result<(String, String)> {
-    let invite = |email: &str, role: &Value| -> Result<String> {
-        let made = api.post("/invitations", &json!({"email": email, "role": role}), 201)?;
-        let link = text(&made, "/link")?;
-        Ok(link.trim_start_matches(edge.url()).to_owned())
-    };
-    let link = invite("ada@example.com", &json!("maintainer"))?;
-    let token = link.split("token=").nth(1).context("no token")?;
-    Plain::new(edge.url()).enter(
-        "/join",
-        &format!("token={token}&password={}", crate::house::PASSWORD),
-    )?;
+    let invite = |email: &str, role: &str| house::invite(edge, api, &json!({"email": email, "role": role}));
+    house::accept(edge, &invite("ada@example.com", "maintainer")?)?;
     let people = api.get("/people")?;
     let ada = people["items"]
         .as_array()
         .and_then(|list| list.iter().find(|person| person["email"] == "ada@example.com"))
         .context("nobody came")?;
-    Ok((text(ada, "/id")?, invite("grace@example.com", &json!("viewer"))?))
+    Ok((text(ada, "/id")?, invite("grace@example.com", "viewer")?))
 }

@@ -253,6 +253,7 @@ impl Writer<'_> {
         );
         let live = new.state == "live";
         let over = new.state != "building";
+        let begun = new.state != "superseded";
         let reason = match new.state {
             "failed" => Some(
                 "step `migrate` failed: SQLSTATE[42S02]: Base table or view not found: 1146 Table 'shop.price_lists' doesn't exist; the release before it serves on",
@@ -278,7 +279,7 @@ impl Writer<'_> {
                 reason,
                 steps.to_string(),
                 queued.0,
-                queued.0 + 40,
+                begun.then_some(queued.0 + 40),
                 over.then_some(queued.0 + 40 + i64::try_from(took)?),
                 live.then(|| manifest(&id, &commit, new.newest).to_string()),
                 live.then(|| packages(new.newest).to_string())

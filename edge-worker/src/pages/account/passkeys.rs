@@ -145,7 +145,7 @@ pub(crate) async fn add(
         }
         Err(error @ (ApiError::Invalid(_) | ApiError::Conflict(..) | ApiError::Unauthenticated(..))) => {
             let visitor = Visitor::new(form.signed_in, &headers, PATH);
-            web::refused(&page(&state, &visitor, name, Some(error.detail())).await?)
+            web::refused(&page(&state, &visitor, name, Some(web::wrong(&error))).await?)
         }
         Err(error) => Err(error),
     }

@@ -58,7 +58,7 @@ pub(crate) async fn change(
         }
         Err(error @ ApiError::Invalid(_)) => {
             let visitor = Visitor::new(form.signed_in, &headers, "/account/password");
-            web::refused(&page(&visitor, Some(error.detail())))
+            web::refused(&page(&visitor, Some(web::wrong(&error))))
         }
         Err(error) => Err(error),
     }

@@ -10,6 +10,7 @@ use super::look::{self, Badge, Tone};
 use super::moment::{Length, Moment};
 use super::output::{self, After, Output};
 use super::project::deployments::{asked_by, subject};
+use super::prose::Prose;
 use super::shell::{Mood, Section, Shell};
 use super::web::Visitor;
 use crate::app::AppState;
@@ -25,6 +26,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use chart::{StepRow, chart};
+use devflow_domain::access::Action;
 use devflow_domain::deployment::{can_cancel, is_final, is_running};
 use devflow_protocol::DeploymentId;
 use devflow_protocol::event::{DeploymentState, StepOutcome};
@@ -36,7 +38,7 @@ use servers::{PartView, Several, Shown};
 pub(crate) struct Said {
     pub(crate) tone: Tone,
     pub(crate) head: &'static str,
-    pub(crate) text: String,
+    pub(crate) text: Prose,
     /// The step whose output tells more.
     pub(crate) step: Option<String>,
 }
@@ -54,6 +56,8 @@ pub(crate) struct DeploymentPage {
     pub(crate) project_name: String,
     pub(crate) server: String,
     pub(crate) server_name: String,
+    /// They may look at its servers.
+    pub(crate) sees_servers: bool,
     pub(crate) badge: Badge,
     pub(crate) subject: String,
     pub(crate) commit: Option<String>,
@@ -140,7 +144,7 @@ fn said(
             .as_deref()
             .map(cause)
             .filter(|reason| !reason.is_empty())
-            .map_or(otherwise, str::to_owned),
+            .map_or(Prose(otherwise), |reason| Prose(reason.to_owned())),
         step: failed.map(|step| step.step.to_string()),
     })
 }
@@ -189,6 +193,9 @@ fn view(
         .clone()
         .unwrap_or_else(|| "a server that is gone".to_owned());
     let running = !is_final(row.state);
+    let access = &visitor.signed_in.access;
+    let may = |action| access.may(action, Some(&row.project));
+    let may_deploy = may(Action::Deploy);
     let mut shell = visitor.shell(
         title(row, badge),
         Section::Projects,
@@ -211,10 +218,11 @@ fn view(
         failed: mood(row.state) == Mood::Failed,
         live,
         kept,
-        can_cancel: can_cancel(row.state),
-        can_abandon: row.state == DeploymentState::OutOfContact,
-        can_roll_back: kept && !live && !running,
-        can_redeploy: !running,
+        sees_servers: access.may(Action::SeeServers, None),
+        can_cancel: may_deploy && can_cancel(row.state),
+        can_abandon: may(Action::Operate) && row.state == DeploymentState::OutOfContact,
+        can_roll_back: may_deploy && kept && !live && !running,
+        can_redeploy: may_deploy && !running,
         said: said(row, project, &steps, &server_name, parts),
         server_name,
         queued: Moment::new(row.queued_at, now),

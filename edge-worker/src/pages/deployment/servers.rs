@@ -1,6 +1,7 @@
 //! A deployment on several servers: where each stands, and whose steps and output the page shows.
 
 use crate::pages::look::{self, Badge};
+use crate::pages::prose::Prose;
 use crate::store::parts::PartRow;
 use devflow_domain::targets::PartState;
 use devflow_protocol::ServerId;
@@ -12,7 +13,7 @@ pub(crate) struct PartView {
     pub(crate) server: String,
     pub(crate) name: String,
     pub(crate) badge: Badge,
-    pub(crate) reason: Option<String>,
+    pub(crate) reason: Option<Prose>,
     pub(crate) shown: bool,
 }
 
@@ -61,7 +62,10 @@ pub(super) fn views(several: &Several, state: DeploymentState) -> Vec<PartView> 
             server: part.server.to_string(),
             name: part.name.clone(),
             badge: look::part(part.state_in(state)),
-            reason: part.reason.as_deref().map(|reason| cause(reason).to_owned()),
+            reason: part
+                .reason
+                .as_deref()
+                .map(|reason| Prose(cause(reason).to_owned())),
             shown: several.at == Some(index),
         })
         .collect()

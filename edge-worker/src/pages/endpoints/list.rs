@@ -231,7 +231,7 @@ pub(crate) async fn create(
     match endpoints::create(&state, &actor, None, filled.new_endpoint()).await {
         Ok((row, secret)) => super::page(&visitor, &row, &[], secret),
         Err(error @ (ApiError::Invalid(_) | ApiError::Conflict(..))) => {
-            let form = NewForm::refused(ALL.to_owned(), &filled, error.detail());
+            let form = NewForm::refused(ALL.to_owned(), &filled, web::wrong(&error));
             web::refused(&fleet(&state, &visitor, form).await?)
         }
         Err(error) => Err(error),
@@ -251,7 +251,7 @@ pub(crate) async fn create_for_project(
     match endpoints::create(&state, &actor, Some(&id), filled.new_endpoint()).await {
         Ok((row, secret)) => super::page(&visitor, &row, &[], secret),
         Err(error @ (ApiError::Invalid(_) | ApiError::Conflict(..))) => {
-            let form = NewForm::refused(path_of(&id), &filled, error.detail());
+            let form = NewForm::refused(path_of(&id), &filled, web::wrong(&error));
             web::refused(&of_project(&state, &visitor, &id, form).await?)
         }
         Err(error) => Err(error),

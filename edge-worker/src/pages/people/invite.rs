@@ -127,7 +127,7 @@ pub(crate) async fn create(
             until: Exact(made.row.expires_at),
         }),
         Err(error @ (ApiError::Invalid(_) | ApiError::Conflict(..))) => {
-            web::refused(&page(&state, &visitor, &form, Some(error.detail())).await?)
+            web::refused(&page(&state, &visitor, &form, Some(web::wrong(&error))).await?)
         }
         Err(error) => Err(error),
     }

@@ -65,7 +65,7 @@ pub(crate) async fn accept(State(state): State<AppState>, request: Request) -> R
                 theme: web::theme(&headers),
                 email: invitation.email,
                 token: accept.token,
-                problem: Some(error.detail()),
+                problem: Some(web::wrong(&error)),
             })
         }
         Err(error) => Err(error),

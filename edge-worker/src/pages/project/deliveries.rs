@@ -3,9 +3,10 @@
 use super::{Head, Tab, hook};
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::extract::{Id, Paging, Query};
+use crate::extract::{Id, Query};
 use crate::pages::look::{Badge, Tone};
 use crate::pages::moment::Moment;
+use crate::pages::prose::Prose;
 use crate::pages::shell::{Section, Shell};
 use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon};
@@ -21,17 +22,28 @@ use axum::response::Response;
 use devflow_domain::webhook::Event;
 use devflow_protocol::ProjectId;
 use devflow_protocol::time::UnixMillis;
+use serde::Deserialize;
 
 /// A delivery.
 pub(crate) struct Row {
     pub(crate) id: String,
     pub(crate) badge: Badge,
-    pub(crate) reason: String,
+    pub(crate) reason: Prose,
     pub(crate) event: String,
     pub(crate) provider: &'static str,
     pub(crate) when: Moment,
     pub(crate) deployment: Option<String>,
     pub(crate) can_replay: bool,
+    /// It is what the person has just caused.
+    pub(crate) is_new: bool,
+}
+
+/// Which deliveries, and the one to mark.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Look {
+    cursor: Option<String>,
+    new: Option<String>,
 }
 
 #[derive(Template)]
@@ -52,7 +64,7 @@ fn badge(decision: &str) -> Badge {
     Badge { tone, word }
 }
 
-fn list_row(row: &DeliveryRow, now: UnixMillis) -> Row {
+fn list_row(row: &DeliveryRow, new: Option<&str>, may_deploy: bool, now: UnixMillis) -> Row {
     let event = serde_json::from_str::<Event>(&row.event).ok();
     let (what, is_push) = match &event {
         Some(Event::Push(push)) => (
@@ -66,7 +78,7 @@ fn list_row(row: &DeliveryRow, now: UnixMillis) -> Row {
     Row {
         id: row.id.to_string(),
         badge: badge(&row.decision),
-        reason: row.reason.clone(),
+        reason: Prose(row.reason.clone()),
         event: what,
         provider: if row.event_name == FOUND {
             "found in the repository by the server"
@@ -75,7 +87,8 @@ fn list_row(row: &DeliveryRow, now: UnixMillis) -> Row {
         },
         when: Moment::new(row.received_at, now),
         deployment: row.deployment.as_ref().map(ToString::to_string),
-        can_replay: is_push,
+        can_replay: is_push && may_deploy,
+        is_new: new == Some(row.id.as_str()),
     }
 }
 
@@ -85,21 +98,26 @@ pub(crate) async fn show(
     State(state): State<AppState>,
     visitor: Visitor,
     Id(id): Id<ProjectId>,
-    Query(paging): Query<Paging>,
+    Query(look): Query<Look>,
 ) -> Result<Response, ApiError> {
     let card = projects::card(&state, &id).await?;
-    let before = paging.cursor.as_deref().unwrap_or(FROM_NEWEST);
+    let before = look.cursor.as_deref().unwrap_or(FROM_NEWEST);
     let rows: Vec<DeliveryRow> = state.db.all(deliveries::of_project(&id, before)).await?;
     let page = Page::new(rows, |row| row.id.to_string());
     let now = platform::now();
     let project = Head::new(&card, Some(Tab::Deliveries), &visitor.signed_in.access)?;
+    let (new, may_deploy) = (look.new.as_deref(), project.can_deploy);
     visitor.page(&DeliveriesPage {
         shell: visitor.shell(
             format!("Deliveries of {}", project.name),
             Section::Projects,
             Some(super::topic(&id)),
         ),
-        rows: page.items.iter().map(|row| list_row(row, now)).collect(),
+        rows: page
+            .items
+            .iter()
+            .map(|row| list_row(row, new, may_deploy, now))
+            .collect(),
         next: page
             .next
             .map(|next| web::query(&format!("/projects/{id}/deliveries"), &[("cursor", &next)])),

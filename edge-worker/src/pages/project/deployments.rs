@@ -8,6 +8,7 @@ use crate::error::ApiError;
 use crate::extract::{Id, Paging, Query};
 use crate::pages::look::{self, Badge};
 use crate::pages::moment::{Length, Moment};
+use crate::pages::prose::Prose;
 use crate::pages::shell::{Mood, Section, Shell};
 use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon};
@@ -34,7 +35,7 @@ pub(crate) struct Row {
     pub(crate) subject: String,
     pub(crate) commit: Option<String>,
     pub(crate) branch: String,
-    pub(crate) reason: Option<String>,
+    pub(crate) reason: Option<Prose>,
     /// What or who asked for it.
     pub(crate) by: String,
     pub(crate) took: Option<Length>,
@@ -98,7 +99,7 @@ fn list_row(row: &DeploymentRow, now: UnixMillis) -> Row {
         subject: subject(row),
         commit: row.commit_sha.as_ref().map(|commit| commit.short().to_owned()),
         branch: row.ref_name.short().to_owned(),
-        reason: row.reason.clone(),
+        reason: row.reason.clone().map(Prose),
         by: author.map_or_else(|| asked_by(row).to_owned(), |author| format!("push by {author}")),
         took,
         when: Moment::new(row.finished_at.unwrap_or(row.queued_at), now),

@@ -2,6 +2,7 @@
 
 use super::Head;
 use super::servers::Place;
+use crate::pages::prose::Prose;
 use crate::pages::shell::Shell;
 use crate::pages::{assets, icon};
 use askama::Template;
@@ -68,8 +69,8 @@ struct FieldProblem<'a>(Option<&'a str>);
 impl fmt::Display for FieldProblem<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(text) = self.0 else { return Ok(()) };
-        let escaped = askama::filters::escape(text, askama::filters::Html).map_err(|_| fmt::Error)?;
-        write!(f, r#"<span class="wrong" role="alert">{escaped}</span>"#)
+        let text = Prose(text.to_owned());
+        write!(f, r#"<span class="wrong" role="alert">{text}</span>"#)
     }
 }
 
@@ -181,7 +182,7 @@ impl ProjectForm {
             number(
                 "observe_s",
                 "release.observe_s",
-                "Watch a new release, seconds",
+                "Watch a release, seconds",
                 &self.observe_s,
                 0,
                 600,

@@ -182,7 +182,7 @@ pub(crate) async fn test(
 ) -> Result<Response, ApiError> {
     let sent = deliveries::try_out(&state, &form.signed_in.actor(), &id).await;
     let path = match &sent {
-        Ok(receipt) => format!("/projects/{id}/deliveries#{}", receipt.delivery),
+        Ok(receipt) => format!("/projects/{id}/deliveries?new={}", receipt.delivery),
         Err(_) => format!("/projects/{id}/hook"),
     };
     web::done(sent, &path, |_| {

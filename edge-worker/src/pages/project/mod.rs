@@ -163,8 +163,13 @@ pub(crate) struct Head {
     pub(crate) can_run: bool,
     /// They may change how many processes it runs.
     pub(crate) can_scale: bool,
+    /// They may change its settings, and remove it.
+    pub(crate) can_change: bool,
+    pub(crate) can_remove: bool,
     /// They decide who has a role in it.
     pub(crate) can_share: bool,
+    /// They may look at its servers.
+    pub(crate) sees_servers: bool,
     pub(crate) stopped: bool,
     pub(crate) removing: bool,
     /// None on a card.
@@ -224,7 +229,10 @@ impl Head {
             can_deploy: may(Action::Deploy),
             can_run: card.project.live_deployment.is_some() && may(Action::Operate),
             can_scale: card.project.live_deployment.is_some() && may(Action::ChangeSettings),
+            can_change: may(Action::ChangeSettings),
+            can_remove: may(Action::RemoveProject),
             can_share: may(Action::ManageMembers),
+            sees_servers: access.may(Action::SeeServers, None),
             stopped: card.project.state == ProjectState::Stopped,
             removing: card.project.state == ProjectState::Removing,
             tab,

@@ -124,8 +124,7 @@ pub(crate) async fn show(
         Section::Projects,
         Some(super::topic(&id)),
     );
-    let can_place = visitor.signed_in.access.may(Action::CreateProject, None);
-    visitor.page(&page(&state, shell, project, &card, can_place, form).await?)
+    visitor.page(&page(&state, &visitor, shell, project, &card, form).await?)
 }
 
 /// `POST /projects/{id}/settings`
@@ -152,18 +151,18 @@ pub(crate) async fn save(
     let visitor = Visitor::new(signed_in, &headers, &path);
     let project = Head::new(&card, Some(Tab::Settings), &visitor.signed_in.access)?;
     let shell = visitor.shell(format!("Settings of {}", project.name), Section::Projects, None);
-    let can_place = visitor.signed_in.access.may(Action::CreateProject, None);
-    web::refused(&page(&state, shell, project, &card, can_place, form).await?)
+    web::refused(&page(&state, &visitor, shell, project, &card, form).await?)
 }
 
 async fn page(
     state: &AppState,
+    visitor: &Visitor,
     shell: Shell,
     project: Head,
     card: &ProjectCard,
-    can_place: bool,
     form: ProjectForm,
 ) -> Result<SettingsPage, ApiError> {
+    let can_place = visitor.signed_in.access.may(Action::CreateProject, None);
     let (servers, targets) = if can_place {
         (
             server_choices(state).await?,

@@ -7,6 +7,7 @@ use super::settings::new_page;
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::extract::{CsrfForm, Query};
+use crate::pages::prose::Prose;
 use crate::pages::shell::{Section, Shell};
 use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon};
@@ -79,9 +80,9 @@ pub(crate) struct StartPage {
 }
 
 impl StartPage {
-    fn wrong(&self, field: &str) -> Option<&str> {
+    fn wrong(&self, field: &str) -> Option<Prose> {
         let problem = self.problem.as_ref().filter(|(name, _)| *name == field);
-        problem.map(|(_, text)| text.as_str())
+        problem.map(|(_, text)| Prose(text.clone()))
     }
 
     fn server_name(&self) -> &str {

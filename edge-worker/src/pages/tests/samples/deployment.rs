@@ -4,6 +4,7 @@ use super::{NOW, ago, badge, shell};
 use crate::pages::look::{Badge, Tone};
 use crate::pages::moment::{Length, Moment};
 use crate::pages::output::Output;
+use crate::pages::prose::Prose;
 use crate::pages::shell::{Mood, Section, Theme};
 use crate::pages::{deployment, happened, output};
 use askama::Template;
@@ -65,7 +66,7 @@ fn part(name: &str, badge: Badge, reason: Option<&str>) -> deployment::servers::
         server: "srv_1".to_owned(),
         name: name.to_owned(),
         badge,
-        reason: reason.map(str::to_owned),
+        reason: reason.map(|reason| Prose(reason.to_owned())),
         shown: reason.is_some(),
     }
 }
@@ -107,12 +108,13 @@ pub(in crate::pages::tests) fn deployment(theme: Theme, failed: bool, text: &str
         can_abandon: false,
         can_roll_back: failed,
         can_redeploy: failed,
+        sees_servers: true,
         said: failed.then(|| deployment::Said {
             tone: Tone::Bad,
             head: "It failed. The release before serves on; visitors noticed nothing.",
-            text: format!(
+            text: Prose(format!(
                 "SQLSTATE[42S21]: the column {text} is there already. Correct the migration and push again."
-            ),
+            )),
             step: Some("migrate".to_owned()),
         }),
         queued: ago(14),
@@ -164,7 +166,7 @@ pub(in crate::pages::tests) fn happened(reason: &str) -> String {
         project_name: "Shop".to_owned(),
         word: if good { "live" } else { "failed" }.to_owned(),
         good,
-        reason: (!good).then(|| reason.to_owned()),
+        reason: (!good).then(|| Prose(reason.to_owned())),
     };
     let notes = happened::Happened {
         notes: vec![note(2, true), note(1, false)],

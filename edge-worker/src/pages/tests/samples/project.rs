@@ -8,6 +8,7 @@ use crate::pages::project::{
     Head, Tab, deliveries, deployments, environment, form, hook, members, pipeline, processes, servers,
     times, wizard,
 };
+use crate::pages::prose::Prose;
 use crate::pages::shell::{Section, Theme};
 use askama::Template;
 use devflow_domain::access::Role;
@@ -29,7 +30,10 @@ pub(in crate::pages::tests) fn head(name: &str, tab: Tab) -> Head {
         can_deploy: true,
         can_run: true,
         can_scale: true,
+        can_change: true,
+        can_remove: true,
         can_share: true,
+        sees_servers: true,
         stopped: false,
         removing: false,
         tab: Some(tab),
@@ -43,7 +47,7 @@ fn deployment_row(n: i64, badge: Badge, reason: Option<&str>, subject: &str) -> 
         subject: subject.to_owned(),
         commit: Some("4f2a91c".to_owned()),
         branch: "main".to_owned(),
-        reason: reason.map(str::to_owned),
+        reason: reason.map(|reason| Prose(reason.to_owned())),
         by: "push by Ada Lovelace".to_owned(),
         took: Some(Length(2_840 + n * 100)),
         when: ago(n * n * 1_900),
@@ -153,9 +157,10 @@ pub(in crate::pages::tests) fn environment(theme: Theme, value: &str) -> String 
 
 pub(in crate::pages::tests) fn deliveries(theme: Theme, reason: &str) -> String {
     let row = |n: i64, badge, reason: &str, deployment: Option<&str>| deliveries::Row {
+        is_new: n == 1,
         id: format!("dlv_{n}"),
         badge,
-        reason: reason.to_owned(),
+        reason: Prose(reason.to_owned()),
         event: "push to main".to_owned(),
         provider: "GitHub",
         when: ago(n * 700),
