@@ -1,7 +1,8 @@
 //! Every decision of `DevFlow` Pro, as pure functions and closed state machines.
 //!
 //! In scope: what a webhook means, what a deployment's next state is, which steps a framework's pipeline has, what
-//! is pruned, how an environment is written, what a Dockerfile takes from outside, what others are told, how a time reads,
+//! is pruned, how an environment is written, what a Dockerfile takes from outside, what a compose file may
+//! ask for, what others are told, how a time reads,
 //! who may do what, also to whom.
 //! Input: state, event, now, settings. Output: a decision. Not in scope: anything that reads a clock, draws randomness,
 //! waits, or speaks SQL, HTTP or Docker.
@@ -12,6 +13,7 @@ pub mod attempts;
 pub mod breached;
 pub mod command_line;
 pub mod compare;
+pub mod compose;
 pub mod deployment;
 pub mod dockerfile;
 pub mod dockerignore;

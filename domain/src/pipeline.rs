@@ -36,7 +36,7 @@ pub fn defaults(framework: Framework) -> Defaults {
         Framework::MultiTenant => multi_tenant::defaults(),
         Framework::Php => plain_php(),
         Framework::Shopware => shopware::defaults(),
-        Framework::Dockerfile => dockerfile(),
+        Framework::Dockerfile | Framework::Compose => container(),
     }
 }
 
@@ -124,8 +124,8 @@ fn plain_php() -> Defaults {
     }
 }
 
-/// All that is built is in the Dockerfile; commands and processes are what a person adds.
-fn dockerfile() -> Defaults {
+/// All that is built is in the Dockerfile or the compose file; commands and processes are what a person adds.
+fn container() -> Defaults {
     Defaults {
         steps: vec![],
         shared: vec![],
@@ -247,12 +247,13 @@ mod tests {
 
     use crate::packages::describe;
 
-    const ALL: [Framework; 5] = [
+    const ALL: [Framework; 6] = [
         Framework::Laravel,
         Framework::MultiTenant,
         Framework::Php,
         Framework::Shopware,
         Framework::Dockerfile,
+        Framework::Compose,
     ];
 
     #[test]

@@ -29,12 +29,13 @@ pub struct Planned<'s> {
 }
 
 /// Names of steps that every deployment has, and of what its journal notes beside them: no command may be called so.
-const RESERVED: [&str; 16] = [
+const RESERVED: [&str; 17] = [
     "schema",
     "fetch",
     "checkout",
     "image",
     "link",
+    "services",
     "start",
     "pretend",
     "ready",
@@ -70,12 +71,22 @@ pub fn plan(spec: &ProjectSpec) -> Vec<Planned<'_>> {
         own("fetch", S::Preparing, "Gets the commit from the repository."),
         own("checkout", S::Preparing, "Writes its files into a new release."),
     ];
-    if spec.container.is_some() {
-        planned.push(own(
+    let compose = spec
+        .container
+        .as_ref()
+        .map(|container| container.compose.is_some());
+    match compose {
+        Some(true) => planned.push(own(
+            "image",
+            S::Building,
+            "Reads the compose file; builds and gets the images of its services.",
+        )),
+        Some(false) => planned.push(own(
             "image",
             S::Building,
             "Builds the image from the repository's Dockerfile.",
-        ));
+        )),
+        None => {}
     }
     planned.extend(commands(spec, Phase::Dependencies, S::Building));
     planned.extend(commands(spec, Phase::Build, S::Building));
@@ -84,6 +95,13 @@ pub fn plan(spec: &ProjectSpec) -> Vec<Planned<'_>> {
         S::Building,
         "Puts environment and shared folders in place.",
     ));
+    if compose == Some(true) {
+        planned.push(own(
+            "services",
+            S::Building,
+            "Starts what the web service waits for: kept services where they changed, tasks, and the release's own.",
+        ));
+    }
     planned.extend(commands(spec, Phase::Prepare, S::Building));
     planned.push(own(
         "start",
@@ -162,6 +180,7 @@ fn commands(spec: &ProjectSpec, phase: Phase, state: DeploymentState) -> impl It
 mod tests {
     use super::*;
     use crate::settings::ProjectSettings;
+    use devflow_protocol::project::{ComposeSpec, ContainerSpec};
     use std::fmt::Write as _;
 
     fn spec(more: &str) -> ProjectSpec {
@@ -198,9 +217,16 @@ mod tests {
 
     #[test]
     fn every_step_of_the_deployment_itself_is_reserved() {
-        let mut image = spec("");
-        image.container = Some(devflow_protocol::project::ContainerSpec::default());
-        for step in plan(&spec("")).into_iter().chain(plan(&image)) {
+        let plain = spec("");
+        let mut image = plain.clone();
+        image.container = Some(ContainerSpec::default());
+        let mut services = image.clone();
+        services.container.as_mut().expect("a container").compose = Some(ComposeSpec {
+            file: None,
+            service: "web".parse().expect("a name"),
+        });
+        let plans = [plan(&plain), plan(&image), plan(&services)];
+        for step in plans.into_iter().flatten() {
             let name = step.name.parse().expect("a name");
             assert_eq!(is_reserved(&name), matches!(step.what, What::Own(_)), "{name}");
         }

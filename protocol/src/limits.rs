@@ -26,5 +26,7 @@ pub const COMMIT_MESSAGE_BYTES: usize = 4 * 1024;
 pub const RELEASES_TOLD: usize = 12;
 /// Packages of one kind that a release's manifest names, at most.
 pub const PACKAGES_TOLD: usize = 600;
+/// Most services of a compose file that a manifest names.
+pub const SERVICES_TOLD: usize = 16;
 /// What a runner tells of its projects with one poll, in bytes of JSON; some 500 projects with their releases.
 pub const STANDINGS_BYTES: usize = REQUEST_BODY_BYTES - 64 * 1024;

@@ -4,7 +4,7 @@ use crate::id::DeploymentId;
 use crate::inspection::Inspection;
 use crate::limits::PACKAGES_TOLD;
 use crate::project::Framework;
-use crate::text::{GitSha, PackageLabel, PhpVersion, StepName};
+use crate::text::{ComposeName, GitSha, ImageRef, PackageLabel, PhpVersion, StepName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -97,6 +97,38 @@ pub struct Manifest {
     /// What its lock files name.
     #[serde(default, skip_serializing_if = "LockedPackages::is_empty")]
     pub packages: LockedPackages,
+    /// The services of its compose file, in the order in which they are started; empty where it has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceTold>,
+}
+
+/// A service of a release's compose file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ServiceTold {
+    /// Its name.
+    pub name: ComposeName,
+    /// How it is run.
+    pub kind: ServiceKind,
+    /// The image that it names; None where it is built from the repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageRef>,
+}
+
+/// How a service of a compose file is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceKind {
+    /// Visitors reach it; each release has its own.
+    Web,
+    /// Runs beside it; each release has its own.
+    Release,
+    /// Belongs to the project, and goes on from release to release.
+    Kept,
+    /// Runs once for each release, before what waits for it.
+    Task,
 }
 
 /// The packages of a release by name, each with its version. At most [`PACKAGES_TOLD`] of each kind.

@@ -1,8 +1,8 @@
 //! What a runner has to know of a project to deploy and keep it: pipeline, processes, limits, web, services.
 
 use crate::text::{
-    EnvName, Fqdn, ImageRef, PackageName, PackageVersion, PhpVersion, RelPath, RepositoryUrl, Slug, StepName,
-    UrlPath,
+    ComposeName, EnvName, Fqdn, ImageRef, PackageName, PackageVersion, PhpVersion, RelPath, RepositoryUrl,
+    Slug, StepName, UrlPath,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -23,6 +23,8 @@ pub enum Framework {
     Shopware,
     /// Whatever the repository's Dockerfile makes, reached by HTTP.
     Dockerfile,
+    /// The services of the repository's compose file, one of them reached by HTTP.
+    Compose,
 }
 
 impl Framework {
@@ -71,17 +73,34 @@ pub struct ProjectSpec {
     pub follower: bool,
 }
 
-/// An image that is built from the repository, and the containers that are made of it.
+/// The containers that visitors reach, and what their image is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ContainerSpec {
-    /// The Dockerfile inside the repository; the whole repository is what it builds from.
+    /// The Dockerfile inside the repository; the whole repository is what it builds from. Not looked at where a compose file
+    /// says what is built.
     pub dockerfile: RelPath,
     /// The port on which the application speaks HTTP inside its container.
     pub port: u16,
     /// How many containers share the requests.
     pub replicas: u8,
+    /// The compose file that says what they are, and what runs beside them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compose: Option<ComposeSpec>,
+}
+
+/// A compose file of the repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ComposeSpec {
+    /// Its path inside the repository. None for the first that is there of `compose.yaml`, `compose.yml`,
+    /// `docker-compose.yaml` and `docker-compose.yml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<RelPath>,
+    /// The service that visitors reach.
+    pub service: ComposeName,
 }
 
 impl ContainerSpec {
@@ -97,6 +116,7 @@ impl Default for ContainerSpec {
             dockerfile: "Dockerfile".parse().expect("it is a relative path"),
             port: 8080,
             replicas: 1,
+            compose: None,
         }
     }
 }

@@ -166,6 +166,12 @@ texts! {
             && text.as_bytes()[0].is_ascii_lowercase()
             && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b':')
     };
+    /// Names a service or a volume of a compose file.
+    ComposeName, "a name of 1 to 40 letters, digits, dots, underscores and hyphens that begins with a letter or digit", |text| {
+        (1..=40).contains(&text.len())
+            && text.as_bytes()[0].is_ascii_alphanumeric()
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
     /// The name of an environment variable: a letter or underscore, then letters, digits and underscores.
     EnvName, "a variable name of letters, digits and underscores that does not start with a digit", |text| {
         (1..=128).contains(&text.len())

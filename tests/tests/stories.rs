@@ -11,6 +11,7 @@ mod bad_release;
 mod breached;
 mod cli;
 mod commit_status;
+mod compose;
 mod dashboard;
 mod dockerfile;
 mod edge_alone;

@@ -8,9 +8,9 @@ pub use read::read;
 
 use crate::pipeline::multi_tenant;
 use crate::webhook::Provider;
-use devflow_protocol::inspection::{DOCKERFILE, ENV_EXAMPLE, Inspection};
+use devflow_protocol::inspection::{ComposeFound, DOCKERFILE, ENV_EXAMPLE, Inspection, ServiceFound};
 use devflow_protocol::project::Framework;
-use devflow_protocol::text::{EnvName, PhpVersion};
+use devflow_protocol::text::{ComposeName, EnvName, PhpVersion};
 
 /// PHP versions, the one that is preferred first.
 const PHP_VERSIONS: [&str; 7] = ["8.4", "8.3", "8.2", "8.5", "8.1", "8.0", "7.4"];
@@ -22,8 +22,10 @@ pub struct Proposal {
     pub framework: Framework,
     /// The preferred PHP version that `composer.json` allows.
     pub php: PhpVersion,
-    /// The port that a Dockerfile exposes, where it is deployed by that.
+    /// The port that a Dockerfile exposes or a service names, where it is deployed by that.
     pub port: Option<u16>,
+    /// The service of a compose file that visitors most likely reach, where it is deployed by that.
+    pub service: Option<ComposeName>,
     /// A database is made.
     pub mariadb: bool,
     /// Redis is given.
@@ -38,20 +40,32 @@ pub struct Proposal {
 pub fn propose(found: &Inspection) -> Proposal {
     let mut reasons = Vec::new();
     let framework = framework(found, &mut reasons);
-    let container = framework == Framework::Dockerfile;
+    let container = matches!(framework, Framework::Dockerfile | Framework::Compose);
     let php = if container {
         preferred()
     } else {
         php(found, &mut reasons)
     };
-    let port = found.port.filter(|_| container);
+    let web = found.compose.as_ref().filter(|_| framework == Framework::Compose);
+    let web = web.and_then(web_service);
+    let port = match (framework, web) {
+        (Framework::Compose, web) => web.and_then(|web| web.port),
+        (Framework::Dockerfile, _) => found.port,
+        _ => None,
+    };
+    if let Some(web) = web {
+        reasons.push(format!(
+            "Visitors most likely reach its service {}; choose another one if not.",
+            web.name
+        ));
+    }
     if let Some(port) = port {
         reasons.push(format!("It exposes port {port}."));
     }
     let mariadb = match framework {
         Framework::Laravel | Framework::MultiTenant => names(found, "DB_DATABASE"),
         Framework::Shopware => names(found, "DATABASE_URL"),
-        Framework::Php | Framework::Dockerfile => false,
+        Framework::Php | Framework::Dockerfile | Framework::Compose => false,
     };
     if mariadb {
         reasons.push("Its .env.example names a database, so one is made for it.".to_owned());
@@ -70,6 +84,7 @@ pub fn propose(found: &Inspection) -> Proposal {
         framework,
         php,
         port,
+        service: web.map(|web| web.name.clone()),
         mariadb,
         redis: redis.is_some(),
         env_names: wanted(found, framework, mariadb, redis.is_some()),
@@ -105,6 +120,23 @@ fn framework(found: &Inspection, reasons: &mut Vec<String>) -> Framework {
         ));
         return Framework::Shopware;
     }
+    if let Some(compose) = &found.compose {
+        let kept = compose.services.iter().filter(|service| service.kept);
+        let kept: Vec<&str> = kept.map(|service| service.name.as_str()).collect();
+        let kept = match kept[..] {
+            [] => String::new(),
+            [one] => format!(" {one} goes on from release to release with its volumes."),
+            _ => format!(
+                " {} go on from release to release with their volumes.",
+                kept.join(", ")
+            ),
+        };
+        reasons.push(format!(
+            "It has a {} and no framework that is known here: its services are built and run.{kept}",
+            compose.file
+        ));
+        return Framework::Compose;
+    }
     if found.has(DOCKERFILE) {
         reasons.push(
             "It has a Dockerfile and no framework that is known here: its image is built and run; say on which port it \
@@ -122,6 +154,16 @@ fn framework(found: &Inspection, reasons: &mut Vec<String>) -> Framework {
         None => "Nothing says that this is a PHP application; look whether the branch is right.".to_owned(),
     });
     Framework::Php
+}
+
+/// The service that visitors most likely reach: one that names a port, by its name.
+fn web_service(found: &ComposeFound) -> Option<&ServiceFound> {
+    const USUAL: [&str; 8] = ["web", "proxy", "nginx", "caddy", "http", "www", "app", "php"];
+    let rank = |service: &&ServiceFound| {
+        let usual = USUAL.iter().position(|name| *name == service.name.as_str());
+        (service.kept, service.port.is_none(), usual.unwrap_or(USUAL.len()))
+    };
+    found.services.iter().min_by_key(rank)
 }
 
 fn preferred() -> PhpVersion {
@@ -148,7 +190,7 @@ fn wanted(found: &Inspection, framework: Framework, mariadb: bool, redis: bool) 
     let own: &[&str] = match framework {
         Framework::Laravel | Framework::MultiTenant => &["APP_KEY", "APP_ENV", "APP_DEBUG", "APP_URL"],
         Framework::Shopware => &["APP_SECRET", "APP_ENV"],
-        Framework::Php | Framework::Dockerfile => &[],
+        Framework::Php | Framework::Dockerfile | Framework::Compose => &[],
     };
     let set = |name: &str| {
         own.contains(&name)

@@ -1,9 +1,11 @@
 //! What the files of a repository say. They are a stranger's: whatever is in them, this gives facts of bounded size.
 
-use crate::dockerfile;
+use crate::{compose, dockerfile};
 use devflow_protocol::inspection::{
-    COMPOSER, DOCKERFILE, ENV_EXAMPLE, FILE_BYTES, FILES, Inspection, LIST_ITEMS, PACKAGE,
+    COMPOSE, COMPOSER, ComposeFound, DOCKERFILE, ENV_EXAMPLE, FILE_BYTES, FILES, Inspection, LIST_ITEMS,
+    PACKAGE, ServiceFound,
 };
+use devflow_protocol::outcome::ServiceKind;
 use devflow_protocol::text::{EnvName, GitSha};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -39,6 +41,20 @@ pub fn read(
         read
     };
     let [composer, package, env, docker] = [COMPOSER, PACKAGE, ENV_EXAMPLE, DOCKERFILE].map(&mut text);
+    let compose = COMPOSE
+        .into_iter()
+        .find(|path| has(path))
+        .and_then(|path| Some((path, text(path)?)));
+    let port = docker.and_then(|text| dockerfile::read(&text).ok()?.port);
+    let services = compose.and_then(|(path, text)| match services(path, &text, port) {
+        Ok(found) => Some(found),
+        // Beside a framework it is most often for development.
+        Err(_) if has("artisan") || has("bin/console") => None,
+        Err(error) => {
+            unreadable.push(format!("{path} cannot be deployed as it is: {error}."));
+            None
+        }
+    });
     let mut json = |path: &str, text: Option<String>| -> Value {
         let Some(text) = text else {
             return Value::Null;
@@ -55,10 +71,35 @@ pub fn read(
         requires: requires(&composer),
         builds_assets: package["scripts"]["build"].is_string(),
         // One that is not built as it is says so when it is deployed.
-        port: docker.and_then(|text| dockerfile::read(&text).ok()?.port),
+        port,
+        compose: services,
         env_names: env.as_deref().map(env_names).unwrap_or_default(),
         unreadable,
     }
+}
+
+/// The services of a compose file. `port` is that of the Dockerfile beside it.
+fn services(path: &str, text: &str, port: Option<u16>) -> Result<ComposeFound, compose::Refused> {
+    let found = compose::outline(text)?.services.into_iter();
+    let service = |service: compose::Service| {
+        let built = match &service.source {
+            compose::Source::Build(build) => {
+                build.context.is_none() && build.dockerfile.as_str() == DOCKERFILE
+            }
+            compose::Source::Image(_) => false,
+        };
+        ServiceFound {
+            port: service.port.or(port.filter(|_| built)),
+            kept: service.kind == ServiceKind::Kept,
+            name: service.name,
+        }
+    };
+    Ok(ComposeFound {
+        file: path
+            .parse()
+            .map_err(|error| compose::Refused(format!("{error}")))?,
+        services: found.map(service).collect(),
+    })
 }
 
 fn requires(composer: &Value) -> BTreeMap<String, String> {

@@ -79,6 +79,52 @@ fn dockerfile_is_proposed_where_no_framework_is_known() {
 }
 
 #[test]
+fn compose_file_is_proposed_with_its_web_service_and_port() {
+    let compose = (
+        "compose.yaml",
+        "services:\n  db: { image: postgres:16, volumes: [data:/d], expose: [5432] }\n  queue: { build: . }\n\
+         \x20 app: { build: ., environment: { KEY: \"${KEY:?}\" } }\nvolumes: { data: }\n",
+    );
+    let docker = ("Dockerfile", "FROM node:22\nEXPOSE 3000\n");
+    let proposal = propose(&found(&[docker, compose]));
+    let service = proposal.service.as_ref().map(ComposeName::as_str);
+    assert_eq!(
+        (proposal.framework, proposal.port, service),
+        (Framework::Compose, Some(3000), Some("app"))
+    );
+    assert_eq!(
+        proposal.reasons,
+        [
+            "It has a compose.yaml and no framework that is known here: its services are built and run. db goes on from \
+             release to release with its volumes.",
+            "Visitors most likely reach its service app; choose another one if not.",
+            "It exposes port 3000."
+        ]
+    );
+    // One that cannot be deployed says why, and what else is there is taken.
+    let bad = (
+        "docker-compose.yml",
+        "services:\n  app:\n    image: a\n    privileged: true\n",
+    );
+    let proposal = propose(&found(&[docker, bad]));
+    assert_eq!(
+        (proposal.framework, proposal.service),
+        (Framework::Dockerfile, None)
+    );
+    let last = proposal.reasons.last().expect("a reason");
+    assert!(
+        last.starts_with("docker-compose.yml cannot be deployed as it is: line 4: service `app`:"),
+        "{last}"
+    );
+    let laravel = ("composer.json", r#"{"require": {"laravel/framework": "^11.0"}}"#);
+    let proposal = propose(&found(&[bad, ("artisan", ""), laravel]));
+    assert_eq!(
+        (proposal.framework, proposal.reasons.len()),
+        (Framework::Laravel, 1)
+    );
+}
+
+#[test]
 fn other_repositories_are_plain_php_with_a_reason() {
     let proposed = |files: &[(&str, &str)]| {
         let proposal = propose(&found(files));

@@ -55,7 +55,7 @@ pub struct ProjectSettings {
     /// What the server makes for the project.
     #[serde(default)]
     pub services: Services,
-    /// How the image of a Dockerfile is made and reached; other kinds have none.
+    /// How the containers of a Dockerfile or a compose file are made and reached; other kinds have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<ContainerSpec>,
     /// How a release is switched, watched and kept.
@@ -135,9 +135,17 @@ impl ProjectSettings {
 }
 
 impl ProjectSettings {
-    /// How the image is made and reached, where the project is a Dockerfile's.
+    /// How its containers are made and reached, where the project is a Dockerfile's or a compose file's.
     pub fn container(&self) -> Option<ContainerSpec> {
-        (self.framework == Framework::Dockerfile).then(|| self.container.clone().unwrap_or_default())
+        let container = self.container.clone().unwrap_or_default();
+        match self.framework {
+            Framework::Compose => Some(container),
+            Framework::Dockerfile => Some(ContainerSpec {
+                compose: None,
+                ..container
+            }),
+            Framework::Laravel | Framework::MultiTenant | Framework::Php | Framework::Shopware => None,
+        }
     }
 }
 
@@ -151,6 +159,7 @@ pub fn runtime_image(php: &PhpVersion) -> ImageRef {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use devflow_protocol::project::ComposeSpec;
 
     fn settings(more: &str) -> ProjectSettings {
         let text = format!(
@@ -240,6 +249,29 @@ mod tests {
         settings.steps = Some(pipeline::defaults(Framework::Laravel).steps);
         let fields: Vec<&str> = settings.problems().iter().map(|problem| problem.field).collect();
         assert_eq!(fields, ["steps.cache", "container.port", "container.replicas"]);
+    }
+
+    #[test]
+    fn compose_names_the_service_that_visitors_reach() {
+        let mut settings = settings(r#","container":{"port":3000}"#);
+        settings.framework = Framework::Compose;
+        let fields: Vec<&str> = settings.problems().iter().map(|problem| problem.field).collect();
+        assert_eq!(fields, ["container.compose.service"]);
+        settings.container.as_mut().expect("a container").compose = Some(ComposeSpec {
+            file: None,
+            service: "web".parse().expect("a name"),
+        });
+        assert_eq!(settings.problems(), vec![]);
+        let compose = |settings: &ProjectSettings| {
+            let spec = settings.to_spec("shop".parse().expect("a slug"));
+            spec.container.expect("a container").compose
+        };
+        assert_eq!(
+            compose(&settings).expect("a compose file").service.as_str(),
+            "web"
+        );
+        settings.framework = Framework::Dockerfile;
+        assert_eq!(compose(&settings), None);
     }
 
     #[test]

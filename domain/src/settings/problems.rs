@@ -3,7 +3,7 @@
 use super::{Problem, ProjectSettings};
 use crate::hooks::{self, Hook};
 use crate::plan;
-use devflow_protocol::project::{Process, ProcessKind, ReleasePolicy, Step};
+use devflow_protocol::project::{Framework, Process, ProcessKind, ReleasePolicy, Step};
 use devflow_protocol::text::{RelPath, Slug};
 
 /// Tags of one project, at most: each is a row that the overview by tag may read.
@@ -111,7 +111,12 @@ impl Problems {
         self.check(
             steps.clone().all(|step| step.cache.is_none()),
             "steps.cache",
-            "the files of a Dockerfile project are in its image, so a step has none to keep",
+            "the files of such a project are in its image, so a step has none to keep",
+        );
+        self.check(
+            settings.framework != Framework::Compose || container.compose.is_some(),
+            "container.compose.service",
+            "name the service of the compose file that visitors reach, such as web",
         );
         self.check(container.port > 0, "container.port", "1 to 65535");
         self.check(

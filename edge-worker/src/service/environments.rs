@@ -133,7 +133,7 @@ fn own_key(framework: Framework) -> Option<(EnvName, fn() -> String)> {
             format!("base64:{}", STANDARD.encode(platform::entropy::<32>()))
         }),
         Framework::Shopware => ("APP_SECRET", || hex::encode(platform::entropy::<32>())),
-        Framework::Php | Framework::Dockerfile => return None,
+        Framework::Php | Framework::Dockerfile | Framework::Compose => return None,
     };
     Some((name.parse().expect("it is a variable's name"), value))
 }

@@ -3,6 +3,7 @@
 use super::{Statement, statement};
 use devflow_protocol::event::{DeploymentState, StepOutcome};
 use devflow_protocol::job::Trigger;
+use devflow_protocol::outcome::Manifest;
 use devflow_protocol::text::{GitSha, RefName, Slug, StepName};
 use devflow_protocol::{DeliveryId, DeploymentId, JobId, ProjectId, ServerId, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -113,6 +114,13 @@ pub(crate) fn of_project(project: &ProjectId, before: &str) -> Statement {
         project,
         before
     )
+}
+
+impl DeploymentRow {
+    /// What it was made of; None where it never was live, or that cannot be read.
+    pub(crate) fn made(&self) -> Option<Manifest> {
+        serde_json::from_str(self.manifest.as_deref()?).ok()
+    }
 }
 
 /// A deployment with the packages that its lock files name.

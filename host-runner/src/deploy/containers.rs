@@ -7,7 +7,9 @@ use super::render::fpm_argv;
 use super::replicas::SHARED;
 use crate::host::docker::{Bind, Container, Role};
 use crate::host::{Host, Result};
+use devflow_domain::compose::Compose;
 use devflow_protocol::project::{Environment, Process, ProjectSpec};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Memory that build steps get at least, in MiB: front-end bundlers need it whatever the project serves with.
@@ -23,6 +25,8 @@ pub(crate) struct Blueprint<'a> {
     pub(crate) release: &'a ReleaseDir,
     pub(crate) spec: &'a ProjectSpec,
     pub(crate) environment: &'a Environment,
+    /// What its compose file says, where it has one.
+    pub(crate) compose: Option<&'a Compose>,
     pub(crate) uid: u32,
 }
 
@@ -35,7 +39,7 @@ impl Blueprint<'_> {
         container.memory_mib = self.spec.limits.memory_mib.max(BUILD_MEMORY_MIB);
         // A build must not starve what serves.
         container.cpu_shares = 256;
-        container.stop_signal = Some("SIGKILL");
+        container.stop_signal = Some("SIGKILL".to_owned());
         container.stop_wait_s = 0;
         container.keeps_running = false;
         if self.spec.container.is_some() {
@@ -69,7 +73,7 @@ impl Blueprint<'_> {
         container
             .binds
             .push(bind(&self.release.run(), Path::new("/run/devflow"), false));
-        container.stop_signal = Some("SIGQUIT");
+        container.stop_signal = Some("SIGQUIT".to_owned());
         container.stop_wait_s = self.drain_s();
         container
     }
@@ -111,12 +115,18 @@ impl Blueprint<'_> {
         Ok(())
     }
 
+    /// A container of the project's image, with all that its code needs.
     pub(super) fn base(&self, role: Role, name: &str, argv: Vec<String>) -> Container {
-        let slug = self.layout.slug().to_string();
         let shared = self.layout.shared();
+        let mut container = self.bare(role, name, argv);
+        if let Some(web) = self.compose.and_then(Compose::web) {
+            // Its command is that of the containers that visitors reach alone.
+            self.dress(&mut container, web);
+            return container;
+        }
         // An image that was built from the repository has its files in it.
         let own_files = self.spec.container.is_some();
-        let mut binds = if own_files {
+        container.binds = if own_files {
             vec![bind(&shared, Path::new(SHARED), false)]
         } else {
             vec![
@@ -125,31 +135,49 @@ impl Blueprint<'_> {
                 bind(&self.release.conf(), Path::new("/etc/devflow"), true),
             ]
         };
-        binds.extend(
-            self.service_folders()
-                .iter()
-                .map(|folder| bind(folder, folder, true)),
-        );
+        container.binds.extend(self.service_binds());
+        container.image = self.image();
+        container.env = for_containers(self.spec, self.release, &runtime(self.environment));
+        container.workdir = (!own_files).then(|| self.layout.app());
+        container.init = own_files;
+        container
+    }
+
+    /// A container of the runtime image in the project's network, which sees nothing of the project.
+    pub(super) fn bare(&self, role: Role, name: &str, argv: Vec<String>) -> Container {
+        let slug = self.layout.slug().to_string();
         Container {
             name: format!("devflow-{slug}-{}-{name}", self.release.short()),
-            image: self.image(),
+            image: self.spec.image.to_string(),
             project: slug,
             release: self.release.id.to_string(),
             role,
+            entrypoint: (!argv.is_empty()).then(Vec::new),
             argv,
-            env: for_containers(self.spec, self.release, &runtime(self.environment)),
+            env: Vec::new(),
             uid: self.uid,
-            workdir: (!own_files).then(|| self.layout.app()),
-            binds,
+            workdir: None,
+            binds: Vec::new(),
             network: self.layout.network().to_owned(),
+            alias: None,
+            joined: None,
             memory_mib: self.spec.limits.memory_mib.max(64),
             cpu_milli: self.spec.limits.cpu_milli.max(50),
             cpu_shares: 1024,
-            stop_signal: Some("SIGTERM"),
+            stop_signal: Some("SIGTERM".to_owned()),
             stop_wait_s: 10,
-            init: own_files,
+            init: false,
             keeps_running: true,
+            healthcheck: None,
+            read_only: false,
+            tmpfs: BTreeMap::new(),
         }
+    }
+
+    /// The sockets of the server's databases that the project has.
+    pub(super) fn service_binds(&self) -> impl Iterator<Item = Bind> {
+        let folders = self.service_folders().into_iter();
+        folders.map(|folder| bind(&folder, &folder, true))
     }
 
     // Folders, not the sockets in them: a database that restarts makes a new socket.

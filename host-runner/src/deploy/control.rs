@@ -1,8 +1,9 @@
 //! Stopping, restarting and removing a project, and what is true of it on this server.
 
+use super::kept;
 use super::layout::Layout;
 use super::live::{Old, apply_vhost};
-use super::record::{Project, ReleaseRecord, kept_releases};
+use super::record::{Project, ReleaseRecord, kept_releases, releases};
 use super::run::sentence;
 use crate::host::docker::Role;
 use crate::host::{Host, HostError, Result, databases};
@@ -62,7 +63,8 @@ async fn stop_project(host: &Host, slug: &Slug) -> Result<()> {
     project.stopped = true;
     project.save(&layout)?;
     apply_vhost(host, &layout, &live.record.spec, true).await?;
-    live.retire().await
+    live.retire().await?;
+    Box::pin(kept::settle(host, &layout, None)).await
 }
 
 async fn restart_project(host: &Host, slug: &Slug) -> Result<()> {
@@ -109,6 +111,10 @@ async fn remove_project(host: &Host, slug: &Slug, purge: bool) -> Result<()> {
         host.docker.remove(&found.id).await?;
     }
     super::image::remove_images(host, slug).await?;
+    for release in releases(&layout)? {
+        let network = layout.release_network(&layout.release(&release));
+        host.docker.remove_network(&network).await?;
+    }
     host.docker.remove_network(layout.network()).await?;
     layout.unswitch()?;
     for folder in [layout.releases(), layout.trash(), layout.mirror(), layout.cache()] {

@@ -8,6 +8,7 @@ use super::prepare::{Fetched, check_room};
 use super::prune::prune;
 use super::record::{Project, ReleaseRecord, load_manifest, save_manifest, save_previous};
 use super::run::{Failure, Run, sentence, step_name};
+use super::services::told;
 use crate::host::{Host, Result, databases};
 use crate::job::{self, JobContext};
 use crate::mask;
@@ -110,6 +111,7 @@ impl Run<'_> {
             php: Some(self.spec.php.clone()),
             answer_ms: self.answer_ms(),
             packages,
+            services: self.compose().map(told).unwrap_or_default(),
         })
     }
 
@@ -147,6 +149,7 @@ impl Run<'_> {
         self.phase(Phase::Build, &made.build, &made.image).await?;
         self.step("link", self.link()).await?;
         let slot = self.slot().await?;
+        self.services(true).await?;
         // It starts beside the preparation: PHP-FPM reads no code before the first request.
         let (prepared, web) = tokio::join!(
             self.phase(Phase::Prepare, &made.build, &made.image),
@@ -154,8 +157,11 @@ impl Run<'_> {
         );
         prepared?;
         self.state(DeploymentState::Starting);
-        self.step("start", async { Box::pin(self.await_web(&web?)).await })
-            .await?;
+        self.step("start", async {
+            Box::pin(self.await_web(&web?)).await?;
+            Box::pin(self.start_late_services(true)).await
+        })
+        .await?;
         let (booted, foreseen) = tokio::join!(
             self.phase(Phase::Boot, &made.build, &made.image),
             self.foresee(&made.build)
@@ -173,7 +179,7 @@ impl Run<'_> {
         if let Some(container) = &self.spec.container {
             let fetched = self.source(work).await?;
             self.state(DeploymentState::Building);
-            self.step("image", Box::pin(self.build_image(container))).await?;
+            self.step("image", Box::pin(self.make_images(container))).await?;
             return Ok((fetched, self.start_build(&ALL).await?));
         }
         let (source, container) = tokio::join!(self.source(work), self.start_build(&ALL));
@@ -307,6 +313,7 @@ impl Run<'_> {
             if let Some(old) = old.filter(|old| old.release.id != self.release.id) {
                 old.retire().await?;
             }
+            self.settle_kept().await?;
             self.host().docker.remove(build).await
         };
         let retired = self.late("retire", retire).await;
@@ -332,6 +339,7 @@ impl Run<'_> {
         if let Err(error) = self.take_away().await {
             tracing::error!(job.id = %self.job.job.id, %error, "a failed release is not removed yet");
         }
+        self.restore_kept().await;
         failure.outcome(serves)
     }
 
@@ -383,6 +391,7 @@ impl Run<'_> {
         if let Err(error) = self.take_away().await {
             tracing::error!(job.id = %self.job.job.id, %error, "the release that went back is not removed yet");
         }
+        self.restore_kept().await;
         Outcome::RolledBack {
             reason: sentence(&format!("{why}; {SERVES_AGAIN}")),
         }

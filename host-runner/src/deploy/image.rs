@@ -1,17 +1,22 @@
-//! The image of a Dockerfile project: what it may be made of, its build, its name.
+//! The images of a project that is built from its repository: what they may be made of, their builds, their names.
 
 use super::complaint::{Complaint, plain};
-use super::layout::{Layout, ReleaseDir};
+use super::layout::Layout;
+use super::live::Old;
 use super::run::{Run, blocking, step_name};
+use super::services::save_compose;
 use crate::host::docker::{Build, Ended};
 use crate::host::tree::Tree;
 use crate::host::{Doing, Host, HostError, Result};
 use crate::policy::Policy;
+use devflow_domain::compose::{self, Compose, Source};
 use devflow_domain::dockerfile;
 use devflow_domain::dockerignore::Ignored;
 use devflow_protocol::DeploymentId;
-use devflow_protocol::project::{ContainerSpec, ProjectSpec};
-use devflow_protocol::text::{RelPath, Slug};
+use devflow_protocol::inspection::COMPOSE;
+use devflow_protocol::project::{ComposeSpec, ContainerSpec, Environment};
+use devflow_protocol::text::{ComposeName, RelPath, Slug};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -19,63 +24,168 @@ use std::time::Duration;
 /// Longest build.
 const BUILD_LIMIT: Duration = Duration::from_mins(30);
 
-/// What the image of a release is called. Runners that share an engine have different networks, and so different images.
-pub(crate) fn image_name(layout: &Layout, release: &DeploymentId) -> String {
-    format!("{}:{release}", layout.network())
+/// What an image of a release is called; `service` is the first one of a compose file that it is built for. Runners that
+/// share an engine have different networks, and so different images.
+pub(crate) fn image_name(layout: &Layout, release: &DeploymentId, service: Option<&ComposeName>) -> String {
+    let network = layout.network();
+    match service {
+        Some(service) => format!("{network}:{release}-{service}"),
+        None => format!("{network}:{release}"),
+    }
 }
 
-/// Whether the images that a release's Dockerfile names are allowed on this server; those without one are fine.
+/// Whether the images that a release is made of are allowed on this server; those that are not built from the repository
+/// are fine.
 ///
 /// # Errors
-/// One sentence: what is forbidden, or cannot be told from the file.
-pub(crate) fn judge(
-    policy: &Policy,
-    spec: &ProjectSpec,
-    release: &ReleaseDir,
-    uid: u32,
-) -> Result<(), String> {
-    let Some(container) = &spec.container else {
-        return Ok(());
-    };
-    let read = || {
-        let text = dockerfile_of(&Tree::open(&release.app(), uid)?, container)?;
-        dockerfile::read(&text).map_err(|error| HostError::new(error.to_string()))
-    };
-    let found = read().map_err(|error| error.to_string())?;
-    policy.judge_images(&spec.slug, &found)
+/// One sentence: what is forbidden, or cannot be told from the files.
+pub(crate) fn judge(policy: &Policy, kept: &Old<'_>, compose: Option<&Compose>) -> Result<(), String> {
+    let open = || Tree::open(&kept.release.app(), kept.uid);
+    match (&kept.record.spec.container, compose) {
+        (None, _) => Ok(()),
+        (Some(container), None) => {
+            let tree = open().map_err(|error| error.to_string())?;
+            judge_build(policy, &kept.record.spec.slug, &tree, &build_of(container))
+        }
+        (Some(_), Some(compose)) => {
+            let tree = open().map_err(|error| error.to_string())?;
+            judge_services(policy, &kept.record.spec.slug, &tree, compose)
+        }
+    }
 }
 
-fn dockerfile_of(tree: &Tree, container: &ContainerSpec) -> Result<String> {
-    let path = &container.dockerfile;
-    tree.read(path)?.ok_or_else(|| {
+fn judge_services(policy: &Policy, slug: &Slug, tree: &Tree, compose: &Compose) -> Result<(), String> {
+    for service in &compose.services {
+        match &service.source {
+            Source::Image(image) => policy.judge_service(slug, &service.name, image)?,
+            Source::Build(build) => judge_build(policy, slug, tree, build)
+                .map_err(|what| format!("service `{}`: {what}", service.name))?,
+        }
+    }
+    Ok(())
+}
+
+fn judge_build(policy: &Policy, slug: &Slug, tree: &Tree, build: &compose::Build) -> Result<(), String> {
+    let read = || {
+        let path = build
+            .dockerfile_path()
+            .map_err(|error| HostError::new(error.to_string()))?;
+        let text = tree.read(&path)?.ok_or_else(|| {
+            HostError::new(format!(
+                "the repository has no file `{path}`, which the settings name as its Dockerfile; correct the setting"
+            ))
+        })?;
+        dockerfile::read_with(&text, &build.arguments).map_err(|error| HostError::new(error.to_string()))
+    };
+    let found = read().map_err(|error: HostError| error.to_string())?;
+    policy.judge_images(slug, &found)
+}
+
+/// The build of a Dockerfile project.
+fn build_of(container: &ContainerSpec) -> compose::Build {
+    compose::Build {
+        context: None,
+        dockerfile: container.dockerfile.clone(),
+        arguments: BTreeMap::new(),
+        target: None,
+    }
+}
+
+/// Reads the compose file of a release. `own` is what its variables are taken from.
+fn read_compose(tree: &Tree, spec: &ComposeSpec, own: &Environment) -> Result<Compose> {
+    let usual = || COMPOSE.iter().filter_map(|path| path.parse::<RelPath>().ok());
+    let path = match &spec.file {
+        Some(path) => path.clone(),
+        None => usual().find(|path| tree.has(path)).ok_or_else(|| {
+            HostError::new(format!(
+                "the repository has none of {}; add one, or set the compose file's path",
+                COMPOSE.join(", ")
+            ))
+        })?,
+    };
+    let text = tree.read(&path)?.ok_or_else(|| {
         HostError::new(format!(
-            "the repository has no file `{path}`, which the settings name as its Dockerfile; correct the setting"
+            "the repository has no file `{path}`, which the settings name as its compose file; correct the setting"
         ))
-    })
+    })?;
+    let mut file = |path: &RelPath| tree.read(path).map_err(|error| error.to_string());
+    compose::read(&text, &spec.service, own, &mut file)
+        .map_err(|error| HostError::new(format!("`{path}` cannot be deployed: {error}")))
 }
 
 impl Run<'_> {
-    /// Builds the release's image.
+    /// Builds the images of the release, and gets those that its services take from elsewhere.
     ///
     /// # Errors
-    /// The Dockerfile is not there, takes what the server's policy forbids, or its build fails.
-    pub(crate) async fn build_image(&self, container: &ContainerSpec) -> Result<()> {
+    /// A Dockerfile or the compose file is not there or cannot be deployed, takes what the server's policy forbids, or a build
+    /// fails.
+    pub(crate) async fn make_images(&self, container: &ContainerSpec) -> Result<()> {
         // What passes requests on is of another image, which has to be here too.
         self.host().docker.image_id(self.spec.image.as_str()).await?;
-        let (app, uid) = (self.release.app(), self.uid);
-        judge(&self.job.policy, self.spec, &self.release, uid).map_err(HostError::new)?;
-        let wanted = container.clone();
-        let files = blocking(move || {
-            let ignored = ignored(&Tree::open(&app, uid)?, &wanted)?;
-            list(&app, &ignored, &wanted.dockerfile)
+        let tree = Tree::open(&self.release.app(), self.uid)?;
+        let Some(wanted) = &container.compose else {
+            let build = build_of(container);
+            judge_build(&self.job.policy, &self.spec.slug, &tree, &build).map_err(HostError::new)?;
+            return self.build_image(&build, None).await;
+        };
+        let mut own = self.environment.clone();
+        // It is another one for each release, and what is kept must not be.
+        own.0.retain(|name, _| name.as_str() != "DEVFLOW_RELEASE");
+        let compose = read_compose(&tree, wanted, &super::environment::runtime(&own))?;
+        judge_services(&self.job.policy, &self.spec.slug, &tree, &compose).map_err(HostError::new)?;
+        for note in &compose.notes {
+            self.note(&step_name("image"), note);
+        }
+        save_compose(&self.release, &compose)?;
+        for service in &compose.services {
+            if let Source::Image(image) = &service.source
+                && !self.host().docker.has_image(image.as_str()).await?
+            {
+                self.note(&step_name("image"), &format!("gets {image}"));
+                tokio::select! {
+                    pulled = self.host().docker.pull(image.as_str()) => pulled?,
+                    () = self.cancel().cancelled() => return Err(HostError::new("the job was cancelled")),
+                }
+            }
+        }
+        for (service, build) in compose.builds() {
+            self.build_image(build, Some(service)).await?;
+        }
+        self.set_compose(compose);
+        Ok(())
+    }
+
+    async fn build_image(&self, build: &compose::Build, service: Option<&ComposeName>) -> Result<()> {
+        let (app, uid, wanted) = (self.release.app(), self.uid, build.clone());
+        let (folder, files) = blocking(move || {
+            let tree = Tree::open(&app, uid)?;
+            let folder = match &wanted.context {
+                // Not through a link: it could lead anywhere.
+                Some(context) if !tree.has_dir(context) => {
+                    return Err(HostError::new(format!(
+                        "the repository has no folder `{context}`, which an image is to be built from"
+                    )));
+                }
+                Some(context) => app.join(context.as_str()),
+                None => app,
+            };
+            let files = list(&folder, &ignored(&tree, &wanted)?, &wanted.dockerfile)?;
+            Ok((folder, files))
         })
         .await?;
-        let tag = image_name(&self.layout, &self.release.id);
-        let (app, step) = (self.release.app(), step_name("image"));
+        let tag = image_name(&self.layout, &self.release.id, service);
+        let step = step_name("image");
+        let (dockerfile, what) = (
+            &build.dockerfile,
+            service.map(|name| format!(" for service `{name}`")),
+        );
+        let what = what.unwrap_or_default();
         let build = Build {
-            folder: &app,
+            folder: &folder,
             files: &files,
-            dockerfile: container.dockerfile.as_str(),
+            dockerfile: dockerfile.as_str(),
+            arguments: &build.arguments,
+            target: build.target.as_deref(),
             tag: &tag,
             project: self.layout.slug().as_str(),
             release: self.release.id.as_str(),
@@ -90,13 +200,11 @@ impl Run<'_> {
         match self.host().docker.build(build, self.cancel(), shown).await? {
             Ended::Exit(0) => Ok(()),
             Ended::Exit(code) => Err(HostError::new(format!(
-                "the build of `{}` failed: {}",
-                container.dockerfile,
+                "the build of `{dockerfile}`{what} failed: {}",
                 complaint.words(code)
             ))),
             Ended::TimedOut => Err(HostError::new(format!(
-                "the build of `{}` took longer than {} min; make it need less, for example with cache mounts",
-                container.dockerfile,
+                "the build of `{dockerfile}`{what} took longer than {} min; make it need less, for example with cache mounts",
                 BUILD_LIMIT.as_secs() / 60
             ))),
             Ended::Cancelled => Err(HostError::new("the job was cancelled")),
@@ -105,9 +213,13 @@ impl Run<'_> {
 }
 
 /// What is left out of a build: as the file beside the Dockerfile says, or the usual one.
-fn ignored(tree: &Tree, container: &ContainerSpec) -> Result<Ignored> {
-    let beside = format!("{}.dockerignore", container.dockerfile);
-    for path in [beside.as_str(), ".dockerignore"] {
+fn ignored(tree: &Tree, build: &compose::Build) -> Result<Ignored> {
+    let beside = format!("{}.dockerignore", build.dockerfile);
+    for name in [beside.as_str(), ".dockerignore"] {
+        let path = match &build.context {
+            Some(context) => format!("{context}/{name}"),
+            None => name.to_owned(),
+        };
         let path: RelPath = path.parse().doing(|| format!("look for `{path}`"))?;
         if let Some(text) = tree.read(&path)? {
             return Ignored::read(&text).ok_or_else(|| {
@@ -161,7 +273,26 @@ fn list(app: &Path, ignored: &Ignored, dockerfile: &RelPath) -> Result<Vec<u8>> 
 /// # Errors
 /// The engine does not answer.
 pub(crate) async fn remove_images(host: &Host, slug: &Slug) -> Result<()> {
-    for name in host.docker.images(slug.as_str()).await? {
+    for name in host.docker.images(slug.as_str(), None).await? {
+        host.docker.remove_image(&name).await?;
+    }
+    Ok(())
+}
+
+/// Removes the images that were built for a release.
+///
+/// # Errors
+/// The engine does not answer.
+pub(crate) async fn remove_release_images(
+    host: &Host,
+    layout: &Layout,
+    release: &DeploymentId,
+) -> Result<()> {
+    for name in host
+        .docker
+        .images(layout.slug().as_str(), Some(release.as_str()))
+        .await?
+    {
         host.docker.remove_image(&name).await?;
     }
     Ok(())

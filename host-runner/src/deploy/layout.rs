@@ -62,6 +62,16 @@ impl Layout {
         self.dir.join("releases")
     }
 
+    /// The bridge network of one release, in which its services reach each other.
+    pub(crate) fn release_network(&self, release: &ReleaseDir) -> String {
+        format!("{}-{}", self.network, release.short())
+    }
+
+    /// Named volumes of the project's services, a folder each.
+    pub(crate) fn volumes(&self) -> PathBuf {
+        self.dir.join("volumes")
+    }
+
     /// Releases that are not needed any more, until their files are removed.
     pub(crate) fn trash(&self) -> PathBuf {
         self.dir.join("trash")

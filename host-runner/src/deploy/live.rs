@@ -1,16 +1,18 @@
 //! The moment of the switch and what follows: vhost, `current`, workers, draining the old release, and the way back.
 
 use super::containers::Blueprint;
-use super::image::image_name;
+use super::image::remove_release_images;
+use super::kept;
 use super::layout::{Layout, ReleaseDir};
 use super::ready::ping;
 use super::record::{Project, ReleaseRecord, load_environment};
-use super::replicas::GRACE_S;
 use super::run::Run;
+use super::services::{ensure_volumes, load_compose};
 use super::trash::discard;
 use crate::host::docker::{Container, Found, Role};
 use crate::host::vhost::{Vhost, htpasswd_line};
 use crate::host::{Host, HostError, Result};
+use devflow_domain::compose::Compose;
 use devflow_protocol::DeploymentId;
 use devflow_protocol::project::{Environment, Limits, Process, ProcessKind, ProjectSpec};
 use devflow_protocol::text::StepName;
@@ -90,6 +92,8 @@ pub(crate) struct Old<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) release: ReleaseDir,
     pub(crate) record: ReleaseRecord,
+    /// What its compose file said, where it had one.
+    pub(crate) compose: Option<Compose>,
     pub(crate) uid: u32,
 }
 
@@ -116,11 +120,13 @@ impl<'a> Old<'a> {
                 "the release {id} is not on this server any more; deploy again"
             ))
         })?;
+        let compose = load_compose(&release)?;
         Ok(Self {
             host,
             layout,
             release,
             record,
+            compose,
             uid,
         })
     }
@@ -176,7 +182,7 @@ impl<'a> Old<'a> {
         let found = containers_of(self.host, self.layout, &self.release.id).await?;
         for it in found
             .iter()
-            .filter(|it| it.running && matches!(it.role, Role::Web | Role::Worker))
+            .filter(|it| it.running && matches!(it.role, Role::Web | Role::Worker | Role::Service))
         {
             self.host
                 .docker
@@ -232,13 +238,23 @@ impl<'a> Old<'a> {
             let flushed = ping(&self.release, Duration::from_secs(u64::from(wait))).await;
             tracing::debug!(release = %self.release.id, ?flushed, "the old release has taken up its queue");
         }
-        let grace = if relays.is_empty() { wait } else { GRACE_S };
+        let grace = if relays.is_empty() {
+            wait
+        } else {
+            self.web_grace_s()
+        };
         join_all(web.iter().map(|found| self.host.docker.stop(&found.id, grace)))
             .await
             .into_iter()
             .collect::<Result<()>>()?;
         self.stop_workers().await?;
-        self.remove_containers(|role| role != Role::Scheduler).await
+        let services = self.of_role(Role::Service).await?;
+        let stops = services
+            .iter()
+            .map(|found| self.host.docker.stop(&found.id, self.service_grace_s(found)));
+        join_all(stops).await.into_iter().collect::<Result<()>>()?;
+        self.remove_containers(|role| role != Role::Scheduler).await?;
+        self.remove_network().await
     }
 
     /// Removes containers of the release.
@@ -254,17 +270,29 @@ impl<'a> Old<'a> {
         join_all(removals).await.into_iter().collect()
     }
 
-    /// The containers that the release has while it is live.
-    fn wanted(&self, environment: &Environment) -> Vec<Container> {
-        let blueprint = Blueprint {
+    fn blueprint<'b>(&'b self, environment: &'b Environment) -> Blueprint<'b> {
+        Blueprint {
             host: self.host,
             layout: self.layout,
             release: &self.release,
             spec: &self.record.spec,
             environment,
+            compose: self.compose.as_ref(),
             uid: self.uid,
-        };
-        let mut wanted = blueprint.serving();
+        }
+    }
+
+    /// The containers of its services that go on from release to release.
+    pub(super) fn kept(&self) -> Vec<Container> {
+        self.blueprint(&Environment::default()).kept()
+    }
+
+    /// The containers that the release has while it is live.
+    fn wanted(&self, environment: &Environment) -> Vec<Container> {
+        let blueprint = self.blueprint(environment);
+        let mut wanted = blueprint.beside(false);
+        wanted.extend(blueprint.serving());
+        wanted.extend(blueprint.beside(true));
         for process in self
             .record
             .spec
@@ -280,9 +308,12 @@ impl<'a> Old<'a> {
     /// True where all that the release has while it is live was running in `seen`.
     pub(crate) fn is_up(&self, seen: &[Found]) -> bool {
         let wanted = self.wanted(&Environment::default());
-        wanted
-            .iter()
-            .all(|container| seen.iter().any(|it| it.running && it.name == container.name))
+        let up = |container: &Container| {
+            let mut of_name = seen.iter().filter(|it| it.running && it.name == container.name);
+            of_name
+                .any(|it| it.role != Role::Kept || it.definition.as_deref() == Some(&container.definition()))
+        };
+        wanted.iter().chain(&self.kept()).all(up)
     }
 
     /// Brings web container and workers of the release up, whether they are there, stopped, or gone.
@@ -298,6 +329,12 @@ impl<'a> Old<'a> {
         if missing {
             self.host.docker.ensure_network(self.layout.network()).await?;
         }
+        if let Some(compose) = self.compose.as_ref().filter(|_| missing) {
+            ensure_volumes(self.layout, compose, self.uid)?;
+            let network = self.layout.release_network(&self.release);
+            self.host.docker.ensure_network(&network).await?;
+        }
+        Box::pin(kept::settle(self.host, self.layout, Some(self))).await?;
         for container in &wanted {
             match found.iter().find(|it| it.name == container.name) {
                 Some(it) if it.running => {}
@@ -308,7 +345,7 @@ impl<'a> Old<'a> {
         Ok(())
     }
 
-    async fn of_role(&self, role: Role) -> Result<Vec<Found>> {
+    pub(super) async fn of_role(&self, role: Role) -> Result<Vec<Found>> {
         let mut found = containers_of(self.host, self.layout, &self.release.id).await?;
         found.retain(|it| it.role == role);
         Ok(found)
@@ -331,11 +368,11 @@ impl<'a> Old<'a> {
 /// The engine or the file system refuses; calling it again goes on.
 pub(crate) async fn abandon(host: &Host, layout: &Layout, release: &ReleaseDir) -> Result<()> {
     remove_containers(host, layout, release).await?;
-    host.docker.remove_image(&image_name(layout, &release.id)).await?;
+    remove_release_images(host, layout, &release.id).await?;
     discard(layout, release).await
 }
 
-/// Removes all containers of a release.
+/// Removes all containers of a release, and its network.
 ///
 /// # Errors
 /// The engine refuses; calling it again goes on.
@@ -343,5 +380,5 @@ pub(crate) async fn remove_containers(host: &Host, layout: &Layout, release: &Re
     for found in containers_of(host, layout, &release.id).await? {
         host.docker.remove(&found.id).await?;
     }
-    Ok(())
+    host.docker.remove_network(&layout.release_network(release)).await
 }

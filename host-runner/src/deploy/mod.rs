@@ -5,9 +5,10 @@
 //! | step | does | undone by |
 //! | --- | --- | --- |
 //! | fetch, checkout | the commit's files in `releases/<id>/app` | removing the release's folder |
-//! | image | builds a Dockerfile's image, named after the release | removing that name |
+//! | image | builds the images of a Dockerfile or a compose file, named after the release | removing those names |
 //! | the project's commands | run in one container of the release | removing the container |
 //! | link | shared paths, environment | removing the release's folder |
+//! | services | what a compose file has beside the web service; kept ones where they changed | removing them; the kept ones of the release before |
 //! | start, boot, migrate, ready | PHP-FPM or the containers of the release, asked whether they are well | removing them |
 //! | vhost | the web server's configuration, tested | the vhost before |
 //! | switch | one `rename(2)` of `current` | the same, back |
@@ -27,6 +28,7 @@ mod engine;
 mod environment;
 mod gates;
 mod image;
+mod kept;
 mod layout;
 mod live;
 mod migrations;
@@ -42,6 +44,7 @@ mod replicas;
 mod rollback;
 mod run;
 mod scale;
+mod services;
 pub(crate) mod standing;
 mod tenants;
 #[cfg(test)]

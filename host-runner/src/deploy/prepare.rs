@@ -177,7 +177,7 @@ impl Run<'_> {
             Framework::Laravel | Framework::MultiTenant => {
                 Some(render_dotenv(&environment).map_err(|error| HostError::new(error.to_string()))?)
             }
-            Framework::Php | Framework::Shopware | Framework::Dockerfile => None,
+            Framework::Php | Framework::Shopware | Framework::Dockerfile | Framework::Compose => None,
         };
         let sqlite = uses_shared_sqlite(&self.layout, &self.environment);
         let (layout, app, uid, shared) = (

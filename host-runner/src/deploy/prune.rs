@@ -1,6 +1,6 @@
 //! Removes releases that are neither live nor kept to go back to.
 
-use super::image::image_name;
+use super::image::remove_release_images;
 use super::layout::Layout;
 use super::record::load_manifest;
 use super::trash::discard;
@@ -39,7 +39,7 @@ pub(crate) async fn prune(host: &Host, layout: &Layout, keep: u8) -> Result<usiz
     }
     let gone = removable(&releases, layout.live()?.as_ref(), keep);
     for id in &gone {
-        host.docker.remove_image(&image_name(layout, id)).await?;
+        remove_release_images(host, layout, id).await?;
         discard(layout, &layout.release(id)).await?;
     }
     Ok(gone.len())

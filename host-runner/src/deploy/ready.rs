@@ -3,7 +3,7 @@
 
 use super::layout::ReleaseDir;
 use super::run::Run;
-use crate::host::docker::Role;
+use crate::host::docker::{Found, Role};
 use crate::host::{HostError, Result, fastcgi};
 use devflow_protocol::project::{ProcessKind, Web};
 use std::time::Duration;
@@ -162,7 +162,8 @@ impl Run<'_> {
             .await?
             .into_iter()
             .filter(|it| it.release == self.release.id.as_str());
-        for found in mine.filter(|it| matches!(it.role, Role::Web | Role::Relay | Role::Worker)) {
+        let watched = |it: &Found| matches!(it.role, Role::Web | Role::Relay | Role::Worker | Role::Service);
+        for found in mine.filter(watched) {
             let Some(condition) = docker.condition(&found.id).await? else {
                 continue;
             };

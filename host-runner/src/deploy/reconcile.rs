@@ -4,6 +4,7 @@
 //! The caller holds the turn of a project while it is brought up, so that no job changes it meanwhile.
 
 use super::containers::Blueprint;
+use super::kept;
 use super::layout::Layout;
 use super::live::{Old, apply_vhost};
 use super::prune::prune;
@@ -39,6 +40,12 @@ pub(crate) async fn bring_up(host: &Host, slug: &Slug, seen: &[Found]) -> Result
     let live = Old::live(host, &layout, project.uid)?;
     remove_orphans(host, &layout, live.as_ref(), seen).await?;
     super::trash::empty(&layout.trash())?;
+    let has_kept = seen
+        .iter()
+        .any(|it| it.project == slug.as_str() && it.role == Role::Kept);
+    if has_kept && (live.is_none() || project.stopped) {
+        Box::pin(kept::settle(host, &layout, None)).await?;
+    }
     let Some(live) = live else {
         return Ok(());
     };
@@ -58,8 +65,12 @@ pub(crate) async fn bring_up(host: &Host, slug: &Slug, seen: &[Found]) -> Result
 async fn remove_orphans(host: &Host, layout: &Layout, live: Option<&Old<'_>>, seen: &[Found]) -> Result<()> {
     let slug = layout.slug().as_str();
     let serving = live.map(|live| live.release.id.as_str());
-    let is_orphan =
-        |it: &Found| it.project == slug && Some(it.release.as_str()) != serving && it.role != Role::Scheduler;
+    // Services that are kept are of no release.
+    let is_orphan = |it: &Found| {
+        it.project == slug
+            && Some(it.release.as_str()) != serving
+            && !matches!(it.role, Role::Scheduler | Role::Kept)
+    };
     if !seen.iter().any(is_orphan) {
         return Ok(());
     }
@@ -113,6 +124,7 @@ pub(crate) async fn run_scheduler(host: &Host, slug: &Slug) -> Result<()> {
         release: &live.release,
         spec,
         environment: &environment,
+        compose: live.compose.as_ref(),
         uid: project.uid,
     };
     for process in scheduled {

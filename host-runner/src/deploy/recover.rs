@@ -5,6 +5,7 @@ use super::layout::Layout;
 use super::live::{Old, apply_vhost};
 use super::record::{Project, load_environment, load_manifest, load_previous};
 use super::run::{Failure, Run};
+use super::services::load_compose;
 use crate::host::{Host, Result};
 use crate::job::JobContext;
 use crate::mask;
@@ -53,9 +54,13 @@ async fn deployment(job: &JobContext, spec: &ProjectSpec, id: &DeploymentId) -> 
     let release = layout.release(id);
     let environment = load_environment(&release).unwrap_or_else(|_| Environment::default());
     job.events.mask(mask::secrets(&environment));
+    let compose = load_compose(&release);
     let kept = Old::of(host, &layout, id, project.uid).map(|old| old.record.spec);
     let spec = kept.as_ref().unwrap_or(spec);
     let run = Run::new(job, layout.clone(), release, spec, environment, project.uid);
+    if let Ok(Some(compose)) = compose {
+        run.set_compose(compose);
+    }
     match layout.live() {
         Ok(live) if live.as_ref() == Some(id) && !ended => run.resume().await,
         Ok(Some(_)) if ended => {
@@ -176,6 +181,7 @@ impl Run<'_> {
         if let Some(old) = old {
             old.retire().await?;
         }
+        self.settle_kept().await?;
         super::prune::prune(host, &self.layout, self.spec.release.keep)
             .await
             .map(drop)

@@ -7,10 +7,12 @@ use super::layout::ReleaseDir;
 use super::live::{Old, containers_of};
 use super::ready::{START_LIMIT, asked_host};
 use super::run::Run;
+use super::services::run_as;
 use crate::files;
 use crate::host::docker::{Container, Found, Role};
 use crate::host::{Doing, HostError, Result, http};
 use crate::relay;
+use devflow_domain::compose::Compose;
 use devflow_protocol::project::{ContainerSpec, ProjectSpec};
 use std::fs;
 use std::path::Path;
@@ -37,8 +39,12 @@ impl Blueprint<'_> {
     /// One of the containers that speak HTTP.
     fn replica(&self, number: u8) -> Container {
         let mut container = self.base(Role::Web, &format!("web-{number}"), Vec::new());
-        container.stop_signal = None;
-        container.stop_wait_s = GRACE_S;
+        if let Some(web) = self.compose.and_then(Compose::web) {
+            run_as(&mut container, web);
+        } else {
+            container.stop_signal = None;
+            container.stop_wait_s = GRACE_S;
+        }
         container
     }
 
@@ -48,15 +54,12 @@ impl Blueprint<'_> {
         for replica in replicas {
             argv.extend(["--to".to_owned(), format!("{}:{port}", replica.name)]);
         }
-        let mut container = self.base(Role::Relay, "relay", argv);
-        container.image = self.spec.image.to_string();
-        container.env.clear();
+        let mut container = self.bare(Role::Relay, "relay", argv);
         container.binds = vec![
             bind(&self.release.run(), Path::new(SOCKETS), false),
             bind(&self.host.program, Path::new(PROGRAM), true),
         ];
         container.memory_mib = RELAY_MEMORY_MIB;
-        container.init = false;
         container.stop_wait_s = self.drain_s();
         container
     }
@@ -73,9 +76,10 @@ impl Blueprint<'_> {
 
     /// The image of the project's own containers.
     pub(super) fn image(&self) -> String {
-        match self.spec.container {
-            Some(_) => image_name(self.layout, &self.release.id),
-            None => self.spec.image.to_string(),
+        match (self.compose, &self.spec.container) {
+            (Some(compose), _) => compose.web().map(|web| self.image_of(web)).unwrap_or_default(),
+            (None, Some(_)) => image_name(self.layout, &self.release.id, None),
+            (None, None) => self.spec.image.to_string(),
         }
     }
 }
@@ -175,7 +179,7 @@ pub(super) async fn restart(live: &Old<'_>) -> Result<()> {
             continue;
         };
         leave_alone(live, number, &relays, if alone { ALONE } else { wait }).await?;
-        docker.stop(&web.id, GRACE_S).await?;
+        docker.stop(&web.id, live.web_grace_s()).await?;
         docker.start(&web.id).await?;
         let listens = listens(live, number).await;
         let away = live.release.run().join(relay::away_of(number));

@@ -36,9 +36,7 @@ async fn back(job: &JobContext, work: &Rollback, layout: &Layout) -> Result<Outc
         .ok_or_else(|| HostError::new("the project is not on this server; deploy it first"))?;
     let target = Old::of(host, layout, &work.release, project.uid)?;
     let judged = job.policy.judge_kept(&target.record.spec);
-    if let Err(reason) =
-        judged.and_then(|()| judge(&job.policy, &target.record.spec, &target.release, project.uid))
-    {
+    if let Err(reason) = judged.and_then(|()| judge(&job.policy, &target, target.compose.as_ref())) {
         return Ok(Outcome::Refused {
             reason: format!(
                 "the release {} cannot serve again as it was deployed, deploy instead: {reason}",
@@ -70,6 +68,9 @@ async fn back(job: &JobContext, work: &Rollback, layout: &Layout) -> Result<Outc
         environment,
         project.uid,
     );
+    if let Some(compose) = target.compose.clone() {
+        run.set_compose(compose);
+    }
     Ok(run.rolled(work, manifest).await)
 }
 
@@ -97,8 +98,14 @@ impl Run<'_> {
                 .start_build(&[Phase::Boot, Phase::BeforeSwitch, Phase::AfterSwitch])
                 .await?;
             self.share_bytecode(&made.image).await?;
+            // What a task did stays done, as with a migration.
+            self.services(false).await?;
             let web = self.start_web().await?;
-            self.step("start", self.await_web(&web)).await?;
+            self.step("start", async {
+                Box::pin(self.await_web(&web)).await?;
+                Box::pin(self.start_late_services(false)).await
+            })
+            .await?;
             self.phase(Phase::Boot, &made.build, &made.image).await?;
             self.ready(&made).await?;
             Ok::<_, Failure>((made, slot))

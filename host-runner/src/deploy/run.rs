@@ -7,13 +7,14 @@ use super::trees::Kept;
 use crate::fault;
 use crate::host::{Host, HostError};
 use crate::job::JobContext;
+use devflow_domain::compose::Compose;
 use devflow_protocol::event::{DeploymentState, StepOutcome, Stream};
 use devflow_protocol::limits::REASON_BYTES;
 use devflow_protocol::outcome::{Outcome, StepTime};
 use devflow_protocol::project::{Environment, ProjectSpec};
 use devflow_protocol::text::StepName;
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -75,6 +76,7 @@ pub(crate) struct Run<'a> {
     pub(crate) environment: Environment,
     pub(crate) uid: u32,
     pub(crate) armory: Armory,
+    compose: OnceLock<Compose>,
     times: Mutex<Vec<StepTime>>,
     answers: Mutex<Vec<Duration>>,
     trees: Mutex<Vec<Kept>>,
@@ -97,6 +99,7 @@ impl<'a> Run<'a> {
             environment,
             uid,
             armory: Armory::default(),
+            compose: OnceLock::new(),
             times: Mutex::default(),
             answers: Mutex::default(),
             trees: Mutex::default(),
@@ -118,8 +121,20 @@ impl<'a> Run<'a> {
             release: &self.release,
             spec: self.spec,
             environment: &self.environment,
+            compose: self.compose(),
             uid: self.uid,
         }
+    }
+
+    /// What the release's compose file says, where it has one; known once its image is made.
+    pub(crate) fn compose(&self) -> Option<&Compose> {
+        self.compose.get()
+    }
+
+    /// Notes what the release's compose file says.
+    pub(crate) fn set_compose(&self, compose: Compose) {
+        // It says the same for all of a deployment.
+        let _ = self.compose.set(compose);
     }
 
     pub(crate) fn state(&self, state: DeploymentState) {

@@ -66,6 +66,7 @@ mod tests {
             Framework::Php,
             Framework::Shopware,
             Framework::Dockerfile,
+            Framework::Compose,
         ] {
             assert_eq!(judged(CLOSED, built_in(framework)), Ok(()));
         }

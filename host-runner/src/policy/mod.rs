@@ -12,7 +12,7 @@ use caps::Caps;
 use devflow_domain::dockerfile::Dockerfile;
 use devflow_protocol::job::Work;
 use devflow_protocol::project::ProjectSpec;
-use devflow_protocol::text::Slug;
+use devflow_protocol::text::{ComposeName, ImageRef, Slug};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -195,6 +195,25 @@ impl Policy {
                  `images` in its policy.toml"
             )),
         }
+    }
+
+    /// Whether a service of a project may be made of an image.
+    ///
+    /// # Errors
+    /// One sentence: what is forbidden and where it is set.
+    pub(crate) fn judge_service(
+        &self,
+        slug: &Slug,
+        service: &ComposeName,
+        image: &ImageRef,
+    ) -> Result<(), String> {
+        if fits_image(self.of(Some(slug.as_str())), image.as_str()) {
+            return Ok(());
+        }
+        Err(format!(
+            "service `{service}` takes the image {image}, which this server's policy does not allow; see `images` in its \
+             policy.toml"
+        ))
     }
 
     /// Whether a kept release may serve again. `spec` is what it was deployed with: its image, commands and limits are

@@ -6,7 +6,7 @@ use devflow_domain::dotenv;
 use devflow_domain::inspection::Proposal;
 use devflow_domain::settings::ProjectSettings;
 use devflow_protocol::project::{ContainerSpec, Environment, Framework, Limits, ReleasePolicy};
-use devflow_protocol::text::{Fqdn, PhpVersion, RefName, RelPath, RepositoryUrl, Slug, UrlPath};
+use devflow_protocol::text::{ComposeName, Fqdn, PhpVersion, RefName, RelPath, RepositoryUrl, Slug, UrlPath};
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::str::FromStr;
@@ -81,6 +81,8 @@ impl ProjectForm {
         let text = |names: &[Fqdn]| names.iter().map(Fqdn::as_str).collect::<Vec<_>>().join("\n");
         let ref_name = row.ref_name.as_str();
         let container = settings.container.clone().unwrap_or_default();
+        let compose = container.compose.as_ref();
+        let file = compose.and_then(|compose| compose.file.as_ref());
         Self {
             name: row.name.clone(),
             slug: row.slug.to_string(),
@@ -107,6 +109,10 @@ impl ProjectForm {
             mariadb: settings.services.mariadb,
             redis: settings.services.redis,
             dockerfile: container.dockerfile.to_string(),
+            compose_file: file.map(ToString::to_string).unwrap_or_default(),
+            compose_service: compose
+                .map(|compose| compose.service.to_string())
+                .unwrap_or_default(),
             port: container.port.to_string(),
             replicas: container.replicas.to_string(),
             body_mib: settings.body_mib.to_string(),
@@ -134,6 +140,10 @@ impl ProjectForm {
             framework: value_of(proposal.framework).to_owned(),
             php: proposal.php.to_string(),
             port: proposal.port.map_or(self.port, |port| port.to_string()),
+            compose_service: proposal
+                .service
+                .as_ref()
+                .map_or(self.compose_service, ToString::to_string),
             mariadb: proposal.mariadb,
             redis: proposal.redis,
             variables: names.collect(),
@@ -221,21 +231,40 @@ impl ProjectForm {
         fields
     }
 
-    /// A Dockerfile's own; for other kinds it is taken away again.
+    /// What a Dockerfile or a compose file has of its own; for other kinds it is taken away again.
     fn container(&self, fields: &mut Fields) {
-        if self.framework != value_of(Framework::Dockerfile) {
+        let compose = self.framework == value_of(Framework::Compose);
+        if !compose && self.framework != value_of(Framework::Dockerfile) {
             return fields.put("container", Value::Null);
         }
-        let path = self.dockerfile.trim();
-        if let Err(error) = path.parse::<RelPath>() {
-            fields.wrong("container.dockerfile", error.to_string());
+        let mut container = Map::new();
+        if compose {
+            container.insert("compose".to_owned(), self.compose(fields));
+        } else {
+            let path = self.dockerfile.trim();
+            if let Err(error) = path.parse::<RelPath>() {
+                fields.wrong("container.dockerfile", error.to_string());
+            }
+            container.insert("dockerfile".to_owned(), json!(path));
         }
         let port: u16 = fields.number("container.port", &self.port);
         let replicas: u8 = fields.number("container.replicas", &self.replicas);
-        fields.put(
-            "container",
-            json!({ "dockerfile": path, "port": port, "replicas": replicas }),
-        );
+        container.insert("port".to_owned(), json!(port));
+        container.insert("replicas".to_owned(), json!(replicas));
+        fields.put("container", Value::Object(container));
+    }
+
+    fn compose(&self, fields: &mut Fields) -> Value {
+        let (file, service) = (self.compose_file.trim(), self.compose_service.trim());
+        if !file.is_empty()
+            && let Err(error) = file.parse::<RelPath>()
+        {
+            fields.wrong("container.compose.file", error.to_string());
+        }
+        if let Err(error) = service.parse::<ComposeName>() {
+            fields.wrong("container.compose.service", error.to_string());
+        }
+        json!({ "file": Some(file).filter(|file| !file.is_empty()), "service": service })
     }
 
     fn branch(&self, fields: &mut Fields) {
@@ -260,6 +289,7 @@ fn value_of(framework: Framework) -> &'static str {
         Framework::Php => "php",
         Framework::Shopware => "shopware",
         Framework::Dockerfile => "dockerfile",
+        Framework::Compose => "compose",
     }
 }
 
@@ -326,6 +356,33 @@ mod tests {
                 "slug"
             ]
         );
+    }
+
+    #[test]
+    fn compose_project_has_its_service_and_no_dockerfile() {
+        let form = ProjectForm {
+            name: "Shop".to_owned(),
+            repository: "https://h/a.git".to_owned(),
+            domains: "a.test".to_owned(),
+            framework: "compose".to_owned(),
+            compose_file: " deploy/compose.yaml ".to_owned(),
+            compose_service: "web".to_owned(),
+            port: "3000".to_owned(),
+            ..ProjectForm::new()
+        };
+        let fields = form.new_project().unwrap();
+        assert_eq!(
+            fields["container"],
+            json!({ "compose": { "file": "deploy/compose.yaml", "service": "web" }, "port": 3000, "replicas": 1 })
+        );
+        let form = ProjectForm {
+            compose_file: "../x".to_owned(),
+            compose_service: String::new(),
+            ..form
+        };
+        let problems = form.new_project().unwrap_err();
+        let fields: Vec<&str> = problems.iter().map(|(field, _)| field.as_str()).collect();
+        assert_eq!(fields, ["container.compose.file", "container.compose.service"]);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(crate) struct ProjectForm {
     pub(crate) framework: String,
     pub(crate) php: String,
     pub(crate) dockerfile: String,
+    pub(crate) compose_file: String,
+    pub(crate) compose_service: String,
     pub(crate) port: String,
     pub(crate) replicas: String,
     pub(crate) path_filter: String,
@@ -76,7 +78,7 @@ impl fmt::Display for FieldProblem<'_> {
 
 impl HtmlSafe for FieldProblem<'_> {}
 
-const FIELDS: [&str; 23] = [
+const FIELDS: [&str; 25] = [
     "name",
     "slug",
     "server",
@@ -84,6 +86,8 @@ const FIELDS: [&str; 23] = [
     "branch",
     "php",
     "container.dockerfile",
+    "container.compose.file",
+    "container.compose.service",
     "container.port",
     "container.replicas",
     "path_filter",

@@ -184,14 +184,15 @@ pub(crate) fn framework(framework: Framework) -> &'static str {
         Framework::Php => "Plain PHP",
         Framework::Shopware => "Shopware",
         Framework::Dockerfile => "Dockerfile",
+        Framework::Compose => "Compose file",
     }
 }
 
-/// Framework and PHP version, as people name them; what a Dockerfile has in it is not known.
+/// Framework and PHP version, as people name them; what an image of its own has in it is not known.
 pub(crate) fn kind(settings: &ProjectSettings) -> String {
     let name = framework(settings.framework);
     match settings.framework {
-        Framework::Dockerfile => name.to_owned(),
+        Framework::Dockerfile | Framework::Compose => name.to_owned(),
         _ => format!("{name}, PHP {}", settings.php),
     }
 }

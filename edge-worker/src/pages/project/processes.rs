@@ -9,6 +9,7 @@ use crate::pages::shell::{Section, Shell};
 use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon};
 use crate::service::projects::{self, scale};
+use crate::store::deployments::{self, DeploymentRow};
 use crate::store::projects::ProjectRow;
 use askama::Template;
 use axum::extract::State;
@@ -18,6 +19,7 @@ use devflow_domain::access::Action;
 use devflow_domain::command_line;
 use devflow_protocol::ProjectId;
 use devflow_protocol::job::Part;
+use devflow_protocol::outcome::{ServiceKind, ServiceTold};
 use devflow_protocol::project::{Limits, Process, ProcessKind};
 use devflow_protocol::text::StepName;
 use serde_json::json;
@@ -52,6 +54,14 @@ pub(crate) struct ProcessRow {
     pub(crate) stop_wait_s: u16,
 }
 
+/// A service of a compose file beside the one that visitors reach.
+pub(crate) struct ServiceRow {
+    pub(crate) name: String,
+    pub(crate) image: String,
+    /// How it is run, for a person.
+    pub(crate) how: &'static str,
+}
+
 /// A limit in the form.
 pub(crate) struct LimitField {
     /// Its name in the settings.
@@ -74,6 +84,10 @@ pub(crate) struct ProcessesPage {
     pub(crate) port: Option<u16>,
     /// How many containers answer visitors.
     pub(crate) replicas: u8,
+    /// The service of a compose file that visitors reach.
+    pub(crate) compose: Option<String>,
+    /// The other services of the live release's compose file.
+    pub(crate) services: Vec<ServiceRow>,
     pub(crate) processes: Vec<ProcessRow>,
     pub(crate) limits: Vec<LimitField>,
     pub(crate) live: bool,
@@ -150,6 +164,36 @@ fn process_row(process: &Process, typed: &Typed) -> ProcessRow {
     }
 }
 
+fn service_row(service: &ServiceTold) -> Option<ServiceRow> {
+    let how = match service.kind {
+        ServiceKind::Web => return None,
+        ServiceKind::Release => "each release has its own",
+        ServiceKind::Kept => "goes on from release to release, with its volumes",
+        ServiceKind::Task => "runs once in each deployment",
+    };
+    Some(ServiceRow {
+        name: service.name.to_string(),
+        image: service
+            .image
+            .as_ref()
+            .map_or_else(|| "built from the repository".to_owned(), ToString::to_string),
+        how,
+    })
+}
+
+/// The services of the release that is live.
+async fn services(state: &AppState, row: &ProjectRow) -> Result<Vec<ServiceRow>, ApiError> {
+    let Some(live) = &row.live_deployment else {
+        return Ok(Vec::new());
+    };
+    let row: Option<DeploymentRow> = state.db.first(deployments::by_id(live)).await?;
+    let services = row
+        .and_then(|row| row.made())
+        .map(|made| made.services)
+        .unwrap_or_default();
+    Ok(services.iter().filter_map(service_row).collect())
+}
+
 /// The page, with what was typed and cannot be taken.
 async fn view(
     state: &AppState,
@@ -163,6 +207,14 @@ async fn view(
     let project = Head::new(&card, Some(Tab::Processes), &visitor.signed_in.access)?;
     let title = format!("Processes of {}", project.name);
     let container = settings.container();
+    let compose = container
+        .as_ref()
+        .and_then(|container| container.compose.as_ref());
+    let compose = compose.map(|compose| compose.service.to_string());
+    let services = match compose {
+        Some(_) => services(state, &card.project).await?,
+        None => Vec::new(),
+    };
     let mut limits = limit_fields(&settings.limits, typed);
     limits.retain(|field| container.is_none() || !PHP_ONLY.contains(&field.name));
     Ok(ProcessesPage {
@@ -176,6 +228,8 @@ async fn view(
         limits,
         port: container.as_ref().map(|container| container.port),
         replicas: container.map_or(1, |container| container.replicas),
+        compose,
+        services,
         live: card.project.live_deployment.is_some(),
         may_change: visitor.signed_in.access.may(Action::ChangeSettings, Some(id)),
         project,

@@ -13,7 +13,7 @@ use crate::store::jobs::JobRow;
 use crate::store::projects::ProjectState;
 use crate::store::{InBatch as _, Statement, deployments, jobs, outbox, projects, targets};
 use devflow_domain::deployment::{self, DeploymentEvent, End};
-use devflow_protocol::limits::REASON_BYTES;
+use devflow_protocol::limits::{REASON_BYTES, SERVICES_TOLD};
 use devflow_protocol::outcome::{Manifest, Outcome};
 use devflow_protocol::runner_api::{AckRequest, CompleteRequest, ProjectReport};
 use devflow_protocol::{JobId, ServerId, UnixMillis};
@@ -96,6 +96,7 @@ fn answer_ms(outcome: &Outcome) -> Option<u32> {
 fn manifest_json(manifest: &Manifest) -> Option<String> {
     let manifest = Manifest {
         packages: manifest.packages.clone().bounded(),
+        services: manifest.services.iter().take(SERVICES_TOLD).cloned().collect(),
         ..manifest.clone()
     };
     serde_json::to_string(&manifest).ok()

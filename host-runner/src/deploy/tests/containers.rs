@@ -92,7 +92,7 @@ async fn dockerfile_goes_live_back_away_and_leaves_nothing() {
     assert_eq!(lab.get("boxed", "/kept").await.body, "kept");
     assert_eq!(lab.get("boxed", "/?env=GREETING").await.body, "");
     assert_ne!(first.image_digest, second.image_digest);
-    let images = async || lab.host.docker.images("boxed").await.expect("a list").len();
+    let images = async || lab.host.docker.images("boxed", None).await.expect("a list").len();
     assert_eq!(images().await, 2);
 
     let rollback = Rollback {
@@ -195,7 +195,15 @@ async fn bad_dockerfiles_leave_the_live_release_alone() {
         assert!(reason.ends_with("; the release before it serves on"), "{reason}");
         assert_eq!(lab.get("box-bad", "/").await.body, "Container, version 1\n");
         assert_eq!(lab.running("box-bad").await, ["Relay", "Web"]);
-        assert_eq!(lab.host.docker.images("box-bad").await.expect("a list").len(), 1);
+        assert_eq!(
+            lab.host
+                .docker
+                .images("box-bad", None)
+                .await
+                .expect("a list")
+                .len(),
+            1
+        );
     }
     put(&good);
     spec.container.as_mut().expect("a container").dockerfile = "docker/Dockerfile".parse().expect("a path");
@@ -231,7 +239,13 @@ async fn build_shows_its_output_and_ends_with_a_cancellation() {
     ] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
-    let tag = lab.host.docker.images("box-log").await.expect("a list").remove(0);
+    let tag = lab
+        .host
+        .docker
+        .images("box-log", None)
+        .await
+        .expect("a list")
+        .remove(0);
     let history = super::services::said(
         "docker",
         &[
@@ -318,7 +332,12 @@ async fn runner_killed_during_a_dockerfile_deployment_finishes_or_undoes() {
         );
         assert_eq!(lab.running("box-dies").await, ["Relay", "Web"], "{step}");
         assert_eq!(
-            lab.host.docker.images("box-dies").await.expect("a list").len(),
+            lab.host
+                .docker
+                .images("box-dies", None)
+                .await
+                .expect("a list")
+                .len(),
             1,
             "{step}"
         );

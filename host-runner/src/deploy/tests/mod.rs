@@ -3,6 +3,7 @@
 //! (`cargo test -p host-runner -- --ignored`), and fail where a part is missing. They share the engine, so each names its
 //! projects by other slugs.
 
+mod compose;
 mod containers;
 mod failures;
 mod hooks;

@@ -1,7 +1,7 @@
 //! Builds an image with `BuildKit` from the files of a folder. The engine's own client has no part in it: the library's
 //! build cannot read what `BuildKit` tells without a whole stack of remote procedure calls beside it.
 //!
-//! Nothing is handed to the build but the files: no secrets and no arguments, which would be in the image's history.
+//! Nothing is handed to the build but the files, and the arguments that a compose file writes out.
 
 use super::exec::Ended;
 use super::progress::Progress;
@@ -9,11 +9,13 @@ use super::{Docker, PROJECT, RELEASE, ROOT};
 use crate::host::error::{Doing, HostError, Result};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_protocol::event::Stream;
+use devflow_protocol::text::EnvName;
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
@@ -37,6 +39,10 @@ pub(crate) struct Build<'a> {
     pub(crate) files: &'a [u8],
     /// One of the files.
     pub(crate) dockerfile: &'a str,
+    /// Values of the Dockerfile's arguments, which stay in the image's history.
+    pub(crate) arguments: &'a BTreeMap<EnvName, String>,
+    /// The stage that is wanted; None for the last.
+    pub(crate) target: Option<&'a str>,
     /// What the image is called.
     pub(crate) tag: &'a str,
     pub(crate) project: &'a str,
@@ -111,11 +117,14 @@ impl Docker {
     fn address(&self, build: &Build<'_>) -> String {
         let labels = serde_json::json!({ ROOT: self.root, PROJECT: build.project, RELEASE: build.release })
             .to_string();
+        let arguments = serde_json::json!(build.arguments).to_string();
         let query = [
             ("version", "2"),
             ("dockerfile", build.dockerfile),
             ("t", build.tag),
             ("labels", &labels),
+            ("buildargs", &arguments),
+            ("target", build.target.unwrap_or_default()),
             ("rm", "1"),
         ];
         let address = reqwest::Url::parse_with_params("http://docker/build", query);

@@ -2,9 +2,12 @@
 //! found again. Nothing in it can ask for privileges.
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType,
+    NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
 };
+use devflow_domain::compose::Healthcheck;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 /// Label: the projects folder of the runner that made the container. Several runners may share an engine.
@@ -15,6 +18,8 @@ pub(super) const PROJECT: &str = "devflow.project";
 pub(super) const RELEASE: &str = "devflow.release";
 /// Label: what the container is for.
 pub(super) const ROLE: &str = "devflow.role";
+/// Label: what a container that outlives releases was made from.
+pub(super) const DEFINITION: &str = "devflow.definition";
 
 /// What a container is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +34,10 @@ pub(crate) enum Role {
     Worker,
     /// One run of the scheduler.
     Scheduler,
+    /// A service of a release's compose file, beside those that speak HTTP.
+    Service,
+    /// A service that goes on from release to release. The label of its release is empty.
+    Kept,
 }
 
 impl Role {
@@ -39,13 +48,22 @@ impl Role {
             Self::Relay => "relay",
             Self::Worker => "worker",
             Self::Scheduler => "scheduler",
+            Self::Service => "service",
+            Self::Kept => "kept",
         }
     }
 
     pub(super) fn from_label(text: &str) -> Option<Self> {
-        [Self::Build, Self::Web, Self::Relay, Self::Worker, Self::Scheduler]
-            .into_iter()
-            .find(|role| role.as_str() == text)
+        let all = [
+            Self::Build,
+            Self::Web,
+            Self::Relay,
+            Self::Worker,
+            Self::Scheduler,
+            Self::Service,
+            Self::Kept,
+        ];
+        all.into_iter().find(|role| role.as_str() == text)
     }
 }
 
@@ -65,25 +83,37 @@ pub(crate) struct Container {
     pub(crate) project: String,
     pub(crate) release: String,
     pub(crate) role: Role,
-    /// The whole command; empty for the image's own.
+    /// The command; empty for the image's own.
     pub(crate) argv: Vec<String>,
+    /// What the command is given to; None for the image's own, an empty one for nothing.
+    pub(crate) entrypoint: Option<Vec<String>>,
     pub(crate) env: Vec<String>,
     pub(crate) uid: u32,
     /// None for the image's own.
     pub(crate) workdir: Option<PathBuf>,
     pub(crate) binds: Vec<Bind>,
     pub(crate) network: String,
+    /// How others of that network reach it, beside its name.
+    pub(crate) alias: Option<String>,
+    /// A further network, and how others reach it there.
+    pub(crate) joined: Option<(String, String)>,
     pub(crate) memory_mib: u32,
     pub(crate) cpu_milli: u32,
     /// Weight against other containers; 1024 is the usual one.
     pub(crate) cpu_shares: i64,
     /// None for the image's own.
-    pub(crate) stop_signal: Option<&'static str>,
+    pub(crate) stop_signal: Option<String>,
     pub(crate) stop_wait_s: u32,
     /// True where its first process is Docker's own, so that a program that knows nothing of signals is ended by them.
     pub(crate) init: bool,
     /// True for what has to come back by itself when it ends.
     pub(crate) keeps_running: bool,
+    /// Asks whether it is well; None for the image's own check.
+    pub(crate) healthcheck: Option<Healthcheck>,
+    /// True where it writes to what is mounted only.
+    pub(crate) read_only: bool,
+    /// Folders in memory, each with its options.
+    pub(crate) tmpfs: BTreeMap<String, String>,
 }
 
 impl Container {
@@ -91,16 +121,25 @@ impl Container {
     pub(super) fn body(&self, root: &str) -> ContainerCreateBody {
         let container = self;
         let own = !container.argv.is_empty();
+        let definition = (container.role == Role::Kept).then(|| container.definition());
         let labels = [
             (ROOT, root),
             (PROJECT, &container.project),
             (RELEASE, &container.release),
             (ROLE, container.role.as_str()),
         ];
+        let labels = labels
+            .into_iter()
+            .chain(definition.as_deref().map(|text| (DEFINITION, text)));
         ContainerCreateBody {
             image: Some(container.image.clone()),
             cmd: own.then(|| container.argv.clone()),
-            entrypoint: own.then(Vec::new),
+            entrypoint: container.entrypoint.clone(),
+            healthcheck: container.healthcheck.as_ref().map(health_config),
+            networking_config: container
+                .alias
+                .as_ref()
+                .map(|alias| networking(&container.network, alias)),
             env: Some(container.env.clone()),
             user: Some(format!("{0}:{0}", container.uid)),
             working_dir: container
@@ -110,13 +149,54 @@ impl Container {
             labels: Some(
                 labels
                     .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .into(),
+                    .collect(),
             ),
-            stop_signal: container.stop_signal.map(str::to_owned),
+            stop_signal: container.stop_signal.clone(),
             stop_timeout: Some(i64::from(container.stop_wait_s)),
             host_config: Some(host_config(container)),
             ..Default::default()
         }
+    }
+
+    /// A hash of all that it is made from but for its limits, which a container takes while it runs.
+    pub(crate) fn definition(&self) -> String {
+        let made = Self {
+            role: Role::Service,
+            memory_mib: 0,
+            cpu_milli: 0,
+            tmpfs: BTreeMap::new(),
+            ..self.clone()
+        };
+        let mut body = made.body("");
+        // Their maps have no order.
+        body.labels = None;
+        if let Some(host) = &mut body.host_config {
+            host.log_config = None;
+        }
+        let text = serde_json::to_string(&body).expect("what the engine is asked for is JSON");
+        hex::encode(Sha256::digest(format!("{text} {:?}", self.tmpfs)))
+    }
+}
+
+fn health_config(check: &Healthcheck) -> HealthConfig {
+    let nanoseconds = |time: Option<u64>| time.and_then(|time| i64::try_from(time).ok());
+    HealthConfig {
+        test: Some(check.test.clone()),
+        interval: nanoseconds(check.interval),
+        timeout: nanoseconds(check.timeout),
+        retries: check.retries.map(i64::from),
+        start_period: nanoseconds(check.start_period),
+        start_interval: None,
+    }
+}
+
+fn networking(network: &str, alias: &str) -> NetworkingConfig {
+    let endpoint = EndpointSettings {
+        aliases: Some(vec![alias.to_owned()]),
+        ..Default::default()
+    };
+    NetworkingConfig {
+        endpoints_config: Some(HashMap::from([(network.to_owned(), endpoint)])),
     }
 }
 
@@ -149,6 +229,8 @@ fn host_config(container: &Container) -> HostConfig {
         security_opt: Some(vec!["no-new-privileges".into()]),
         privileged: Some(false),
         init: container.init.then_some(true),
+        readonly_rootfs: Some(container.read_only),
+        tmpfs: (!container.tmpfs.is_empty()).then(|| container.tmpfs.clone().into_iter().collect()),
         restart_policy: Some(RestartPolicy {
             name: Some(restart),
             maximum_retry_count: None,

@@ -6,6 +6,8 @@
 mod build;
 mod description;
 mod exec;
+mod images;
+mod networks;
 mod progress;
 
 pub(crate) use build::Build;
@@ -13,13 +15,12 @@ pub(crate) use description::{Bind, Container, Role};
 pub(crate) use exec::{Armed, Ended};
 
 use super::error::{Doing, HostError, Result};
-use bollard::models::{ContainerUpdateBody, NetworkCreateRequest};
+use bollard::models::{ContainerUpdateBody, HealthStatusEnum};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
-    ListImagesOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
-    StopContainerOptionsBuilder,
+    LogsOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
-use description::{PROJECT, RELEASE, ROLE, ROOT};
+use description::{DEFINITION, PROJECT, RELEASE, ROLE, ROOT};
 use futures_util::StreamExt;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,8 @@ pub(crate) struct Found {
     pub(crate) release: String,
     pub(crate) role: Role,
     pub(crate) running: bool,
+    /// What a container that outlives releases was made from: see [`Container::definition`].
+    pub(crate) definition: Option<String>,
 }
 
 /// How a container stands.
@@ -46,6 +49,16 @@ pub(crate) struct Condition {
     pub(crate) restarts: i64,
     pub(crate) exit_code: i64,
     pub(crate) out_of_memory: bool,
+    /// None where nothing asks for it.
+    pub(crate) health: Option<Health>,
+}
+
+/// What a container's own check says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    Starting,
+    Healthy,
+    Unhealthy,
 }
 
 /// The engine. The connection is made at the first call, so that the runner starts without it too.
@@ -78,95 +91,6 @@ impl Docker {
         self.client.get_or_try_init(connect).await
     }
 
-    /// The content id of an image, `sha256:…`.
-    ///
-    /// # Errors
-    /// The image is not on this server.
-    pub(crate) async fn image_id(&self, image: &str) -> Result<String> {
-        match self.client().await?.inspect_image(image).await {
-            Ok(found) => found
-                .id
-                .ok_or_else(|| HostError::new(format!("the image `{image}` has no id"))),
-            Err(error) if status(&error) == Some(404) => Err(HostError::new(format!(
-                "the image `{image}` is not on this server; pull or build it there, then deploy again"
-            ))),
-            Err(error) => Err(HostError::because(
-                format!("look at the image `{image}`"),
-                words(&error),
-            )),
-        }
-    }
-
-    /// Takes a name of an image away, and the image where that was its last; one that is not there is fine.
-    ///
-    /// # Errors
-    /// The engine does not answer.
-    pub(crate) async fn remove_image(&self, name: &str) -> Result<()> {
-        let options = RemoveImageOptionsBuilder::new().force(true).build();
-        match self.client().await?.remove_image(name, Some(options), None).await {
-            // 409: a container still has it, which keeps the image without its name.
-            Err(error) if !matches!(status(&error), Some(404 | 409)) => Err(HostError::because(
-                format!("remove the image `{name}`"),
-                words(&error),
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// The names of the images that were built for a project of this runner.
-    ///
-    /// # Errors
-    /// The engine does not answer.
-    pub(crate) async fn images(&self, project: &str) -> Result<Vec<String>> {
-        let labels = vec![format!("{ROOT}={}", self.root), format!("{PROJECT}={project}")];
-        let filters = HashMap::from([("label".to_owned(), labels)]);
-        let options = ListImagesOptionsBuilder::new().filters(&filters).build();
-        let listed = self.client().await?.list_images(Some(options)).await;
-        let listed = listed.map_err(|error| HostError::because("list the images", words(&error)))?;
-        let tags = listed.into_iter().flat_map(|image| image.repo_tags);
-        Ok(tags.filter(|tag| tag != "<none>:<none>").collect())
-    }
-
-    /// Makes a user-defined bridge of that name unless it is there.
-    ///
-    /// # Errors
-    /// The engine refuses, for example because its address pools are used up.
-    pub(crate) async fn ensure_network(&self, name: &str) -> Result<()> {
-        let client = self.client().await?;
-        if client.inspect_network(name, None).await.is_ok() {
-            return Ok(());
-        }
-        let request = NetworkCreateRequest {
-            name: name.to_owned(),
-            driver: Some("bridge".into()),
-            labels: Some(HashMap::from([(ROOT.to_owned(), self.root.clone())])),
-            ..Default::default()
-        };
-        match client.create_network(request).await {
-            Ok(_) => Ok(()),
-            Err(error) if status(&error) == Some(409) => Ok(()),
-            Err(error) => Err(HostError::because(
-                format!("make the network `{name}` (`host-runner doctor` checks Docker's address pools)"),
-                words(&error),
-            )),
-        }
-    }
-
-    /// Removes a network; one that is not there is fine.
-    ///
-    /// # Errors
-    /// A container is still attached.
-    pub(crate) async fn remove_network(&self, name: &str) -> Result<()> {
-        match self.client().await?.remove_network(name).await {
-            Ok(()) => Ok(()),
-            Err(error) if status(&error) == Some(404) => Ok(()),
-            Err(error) => Err(HostError::because(
-                format!("remove the network `{name}`"),
-                words(&error),
-            )),
-        }
-    }
-
     /// Makes and starts a container. One of the same name, left by an earlier attempt, is removed first.
     ///
     /// # Errors
@@ -191,8 +115,15 @@ impl Docker {
         let id = made
             .map_err(|error| HostError::because(format!("create the container `{name}`"), words(&error)))?
             .id;
-        if let Err(error) = client.start_container(&id, None).await {
-            let cause = HostError::because(format!("start the container `{name}`"), words(&error));
+        let joined = match &container.joined {
+            Some((network, alias)) => self.join(&id, network, alias).await,
+            None => Ok(()),
+        };
+        let started = match joined {
+            Ok(()) => self.start(&id).await,
+            failed => failed,
+        };
+        if let Err(cause) = started {
             return Err(match self.remove(&id).await {
                 Ok(()) => cause,
                 Err(second) => HostError::new(format!("{cause}; and {second}")),
@@ -315,6 +246,12 @@ impl Docker {
                     restarts: seen.restart_count.unwrap_or(0),
                     exit_code: state.exit_code.unwrap_or(0),
                     out_of_memory: state.oom_killed == Some(true),
+                    health: match state.health.and_then(|health| health.status) {
+                        Some(HealthStatusEnum::STARTING) => Some(Health::Starting),
+                        Some(HealthStatusEnum::HEALTHY) => Some(Health::Healthy),
+                        Some(HealthStatusEnum::UNHEALTHY) => Some(Health::Unhealthy),
+                        Some(HealthStatusEnum::NONE | HealthStatusEnum::EMPTY) | None => None,
+                    },
                 }))
             }
             Err(error) if status(&error) == Some(404) => Ok(None),
@@ -352,6 +289,7 @@ fn found(summary: bollard::models::ContainerSummary) -> Option<Found> {
         project: labels.get(PROJECT)?.clone(),
         release: labels.get(RELEASE)?.clone(),
         role: Role::from_label(labels.get(ROLE)?)?,
+        definition: labels.get(DEFINITION).cloned(),
         running: summary.state == Some(bollard::models::ContainerSummaryStateEnum::RUNNING),
     })
 }

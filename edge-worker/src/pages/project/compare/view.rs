@@ -94,13 +94,9 @@ impl Compared {
     }
 }
 
-fn manifest(row: &ComparedRow) -> Option<Manifest> {
-    serde_json::from_str(row.deployment.manifest.as_deref()?).ok()
-}
-
 /// The version of the environment that a deployment went live with.
 pub(crate) fn environment(row: &ComparedRow) -> Option<u32> {
-    Some(manifest(row)?.environment_version)
+    Some(row.deployment.made()?.environment_version)
 }
 
 fn packages(row: &ComparedRow) -> Option<LockedPackages> {
@@ -118,7 +114,7 @@ fn side(row: &DeploymentRow, now: UnixMillis) -> Side {
 
 /// Puts the two side by side.
 pub(crate) fn compared(before: &ComparedRow, after: &ComparedRow, known: Known) -> Compared {
-    let made = [manifest(before), manifest(after)];
+    let made = [before.deployment.made(), after.deployment.made()];
     let (one, other) = (&before.deployment, &after.deployment);
     let commits = match (known.provider, &one.commit_sha, &other.commit_sha) {
         (Some(provider), Some(a), Some(b)) if a != b => {

@@ -22,7 +22,6 @@ use axum::response::Response;
 use devflow_domain::access::Action;
 use devflow_domain::environment::Changes;
 use devflow_protocol::ProjectId;
-use devflow_protocol::outcome::Manifest;
 use devflow_protocol::project::Environment;
 use devflow_protocol::text::EnvName;
 use devflow_protocol::time::UnixMillis;
@@ -205,6 +204,7 @@ async fn live_version(state: &AppState, card: &ProjectCard) -> Result<Option<u32
         return Ok(None);
     };
     let row: Option<DeploymentRow> = state.db.first(deployments::by_id(live)).await?;
-    let manifest = row.and_then(|row| serde_json::from_str::<Manifest>(row.manifest.as_deref()?).ok());
-    Ok(manifest.map(|manifest| manifest.environment_version))
+    Ok(row
+        .and_then(|row| row.made())
+        .map(|made| made.environment_version))
 }

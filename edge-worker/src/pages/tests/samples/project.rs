@@ -249,6 +249,8 @@ pub(in crate::pages::tests) fn project_form() -> form::ProjectForm {
         framework: "laravel".to_owned(),
         php: "8.4".to_owned(),
         dockerfile: "Dockerfile".to_owned(),
+        compose_file: "compose.yaml".to_owned(),
+        compose_service: "web".to_owned(),
         port: "8080".to_owned(),
         replicas: "1".to_owned(),
         domains: "shop.example.com\nwww.shop.example.com".to_owned(),
@@ -343,6 +345,12 @@ pub(in crate::pages::tests) fn processes(theme: Theme, name: &str) -> String {
         version: 1,
         port: None,
         replicas: 1,
+        compose: Some(name.to_owned()),
+        services: vec![processes::ServiceRow {
+            name: name.to_owned(),
+            image: name.to_owned(),
+            how: "goes on from release to release, with its volumes",
+        }],
         processes: vec![
             row("queue", name, Some("2")),
             row("schedule", "php artisan schedule:run", None),
