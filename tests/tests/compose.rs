@@ -15,7 +15,7 @@ fn composed(here: &Installation) -> Result<Site<'_>> {
         "compose",
         &json!({
             "framework": "compose", "container": {"compose": {"service": "web"}}, "health_path": "/up",
-            "release": {"keep": 2, "drain_s": 10, "observe_s": 2, "ready_s": 10},
+            "release": {"keep": 2, "drain_s": 10, "observe_s": 6, "ready_s": 10},
         }),
     )
 }

@@ -321,6 +321,15 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// A time that comes again and again: each question is work of the engine, which no limit of the project holds back.
+    fn often(&mut self, at: Place<'_>, node: &Node) -> Result<u64, Refused> {
+        let time = self.duration(at, node)?;
+        if time < 100_000_000 {
+            return Err(at.refused("asks more often than each 100ms"));
+        }
+        Ok(time)
+    }
+
     pub(super) fn healthcheck(&mut self, at: Place<'_>, node: &Node) -> Result<Healthcheck, Refused> {
         let Value::Map(pairs) = &node.value else {
             return Err(at.refused("has to be a mapping"));
@@ -346,8 +355,8 @@ impl Reader<'_> {
                         check.test = vec!["NONE".to_owned()];
                     }
                 }
-                "interval" => check.interval = Some(self.duration(at, node)?),
-                "timeout" => check.timeout = Some(self.duration(at, node)?),
+                "interval" => check.interval = Some(self.often(at, node)?),
+                "timeout" => check.timeout = Some(self.often(at, node)?),
                 "start_period" => check.start_period = Some(self.duration(at, node)?),
                 "retries" => {
                     let retries: u32 = self.parsed(at, node)?;

@@ -207,7 +207,7 @@ impl Reader<'_> {
 
     pub(super) fn duration(&mut self, at: Place<'_>, node: &Node) -> Result<u64, Refused> {
         let text = self.text(at, node)?;
-        values::nanoseconds(&text).ok_or_else(|| at.refused("is no time of 1ms to 24h, such as 1m30s"))
+        values::nanoseconds(&text).ok_or_else(|| at.refused("is no time of at most 24h, such as 1m30s"))
     }
 
     /// A list of single values; one alone counts as a list of it.

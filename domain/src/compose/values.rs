@@ -23,8 +23,9 @@ pub(super) fn nanoseconds(text: &str) -> Option<u64> {
         whole = whole.checked_add(number.checked_mul(*factor)?)?;
         rest = &unit[end..];
     }
-    // A day is more than anything waits for; the engine takes at least a millisecond.
-    (!text.is_empty() && (1_000_000..=86_400_000_000_000).contains(&whole)).then_some(whole)
+    // A day is more than anything waits for; below a millisecond the engine takes nothing but 0.
+    let known = whole == 0 || (1_000_000..=86_400_000_000_000).contains(&whole);
+    (!text.is_empty() && known).then_some(whole)
 }
 
 /// A text that is not of the language.
@@ -138,6 +139,7 @@ mod tests {
             ("2h32m", Some(9_120_000_000_000)),
             ("300ms", Some(300_000_000)),
             ("1000us", Some(1_000_000)),
+            ("0s", Some(0)),
             ("1us", None),
             ("25h", None),
             ("", None),

@@ -74,7 +74,9 @@ async fn restart_project(host: &Host, slug: &Slug) -> Result<()> {
     project.save(&layout)?;
     reload_web(&live).await?;
     live.stop_workers().await?;
-    live.remove_containers(|role| role == Role::Worker).await?;
+    live.stop_services().await?;
+    live.remove_containers(|role| matches!(role, Role::Worker | Role::Service))
+        .await?;
     live.ensure_running().await?;
     apply_vhost(host, &layout, &live.record.spec, false).await
 }

@@ -248,11 +248,7 @@ impl<'a> Old<'a> {
             .into_iter()
             .collect::<Result<()>>()?;
         self.stop_workers().await?;
-        let services = self.of_role(Role::Service).await?;
-        let stops = services
-            .iter()
-            .map(|found| self.host.docker.stop(&found.id, self.service_grace_s(found)));
-        join_all(stops).await.into_iter().collect::<Result<()>>()?;
+        self.stop_services().await?;
         self.remove_containers(|role| role != Role::Scheduler).await?;
         self.remove_network().await
     }

@@ -14,6 +14,7 @@ use devflow_domain::compose::{Compose, Condition, Service, Source};
 use devflow_protocol::event::Stream;
 use devflow_protocol::outcome::{ServiceKind, ServiceTold};
 use devflow_protocol::text::ComposeName;
+use futures_util::future::join_all;
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -189,7 +190,19 @@ impl Old<'_> {
         web.map_or(GRACE_S, |web| web.stop_grace_s)
     }
 
-    pub(super) fn service_grace_s(&self, found: &Found) -> u32 {
+    /// Stops the release's services beside the web service, each with its grace.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub(super) async fn stop_services(&self) -> Result<()> {
+        let services = self.of_role(Role::Service).await?;
+        let stops = services
+            .iter()
+            .map(|found| self.host.docker.stop(&found.id, self.service_grace_s(found)));
+        join_all(stops).await.into_iter().collect()
+    }
+
+    fn service_grace_s(&self, found: &Found) -> u32 {
         let services = self.compose.iter().flat_map(|compose| &compose.services);
         let ending = |name: &str| format!("-{}-service-{name}", self.release.short());
         let mut mine = services.filter(|service| found.name.ends_with(&ending(service.name.as_str())));

@@ -7,6 +7,7 @@ function store(string $line): string
 {
     $stream = @stream_socket_client((string) getenv('STORE'), $code, $message, 2);
     if (!$stream) {
+        http_response_code(502);
         return "no store: $message";
     }
     fwrite($stream, "$line\n");

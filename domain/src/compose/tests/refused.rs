@@ -102,6 +102,10 @@ fn read_refuses_what_it_does_not_understand() {
             "`healthcheck` has a `test` that begins with none of",
         ),
         (
+            "healthcheck: { interval: 1ms }",
+            "`healthcheck` asks more often than each 100ms",
+        ),
+        (
             "stop_grace_period: 2h",
             "`stop_grace_period` is longer than an hour",
         ),

@@ -92,8 +92,7 @@ async fn dockerfile_goes_live_back_away_and_leaves_nothing() {
     assert_eq!(lab.get("boxed", "/kept").await.body, "kept");
     assert_eq!(lab.get("boxed", "/?env=GREETING").await.body, "");
     assert_ne!(first.image_digest, second.image_digest);
-    let images = async || lab.host.docker.images("boxed", None).await.expect("a list").len();
-    assert_eq!(images().await, 2);
+    assert_eq!(lab.images("boxed").await, 2);
 
     let rollback = Rollback {
         deployment: lab.deployment(),
@@ -111,7 +110,7 @@ async fn dockerfile_goes_live_back_away_and_leaves_nothing() {
     spec.release.keep = 1;
     version(&work, "3");
     lab.deploy_live(&spec, &[]).await;
-    assert_eq!((images().await, lab.releases("boxed").len()), (1, 1));
+    assert_eq!((lab.images("boxed").await, lab.releases("boxed").len()), (1, 1));
 
     let only = ProjectOnly {
         slug: spec.slug.clone(),
@@ -139,7 +138,7 @@ async fn dockerfile_goes_live_back_away_and_leaves_nothing() {
     };
     let context = lab.context(Work::RemoveProject(remove.clone()));
     assert_eq!(deploy::remove(&context, &remove).await, done);
-    assert_eq!(images().await, 0);
+    assert_eq!(lab.images("boxed").await, 0);
     assert!(
         lab.host
             .docker
@@ -195,15 +194,7 @@ async fn bad_dockerfiles_leave_the_live_release_alone() {
         assert!(reason.ends_with("; the release before it serves on"), "{reason}");
         assert_eq!(lab.get("box-bad", "/").await.body, "Container, version 1\n");
         assert_eq!(lab.running("box-bad").await, ["Relay", "Web"]);
-        assert_eq!(
-            lab.host
-                .docker
-                .images("box-bad", None)
-                .await
-                .expect("a list")
-                .len(),
-            1
-        );
+        assert_eq!(lab.images("box-bad").await, 1);
     }
     put(&good);
     spec.container.as_mut().expect("a container").dockerfile = "docker/Dockerfile".parse().expect("a path");
@@ -331,16 +322,7 @@ async fn runner_killed_during_a_dockerfile_deployment_finishes_or_undoes() {
             "{step}"
         );
         assert_eq!(lab.running("box-dies").await, ["Relay", "Web"], "{step}");
-        assert_eq!(
-            lab.host
-                .docker
-                .images("box-dies", None)
-                .await
-                .expect("a list")
-                .len(),
-            1,
-            "{step}"
-        );
+        assert_eq!(lab.images("box-dies").await, 1, "{step}");
     }
 }
 

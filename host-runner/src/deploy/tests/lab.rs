@@ -280,6 +280,12 @@ impl Lab {
         roles
     }
 
+    /// How many images were built for a project.
+    pub(super) async fn images(&self, slug: &str) -> usize {
+        let listed = self.host.docker.images(slug, None).await;
+        listed.expect("a list").len()
+    }
+
     /// The names of the releases on disk.
     pub(super) fn releases(&self, slug: &str) -> Vec<String> {
         names_in(&self.project(slug).join("releases"))
