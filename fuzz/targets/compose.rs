@@ -34,5 +34,8 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(outline.services.len(), found.services.len());
     }
     let json = serde_json::to_string(&found).expect("JSON");
-    assert_eq!(serde_json::from_str::<compose::Compose>(&json).expect("read back"), found);
+    assert_eq!(
+        serde_json::from_str::<compose::Compose>(&json).expect("read back"),
+        found
+    );
 });

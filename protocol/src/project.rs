@@ -1,12 +1,15 @@
 //! What a runner has to know of a project to deploy and keep it: pipeline, processes, limits, web, services.
 
+mod container;
+
+pub use container::{ComposeSpec, ContainerSpec};
+
 use crate::text::{
-    ComposeName, EnvName, Fqdn, ImageRef, PackageName, PackageVersion, PhpVersion, RelPath, RepositoryUrl,
-    Slug, StepName, UrlPath,
+    EnvName, Fqdn, ImageRef, PackageName, PackageVersion, PhpVersion, RelPath, RepositoryUrl, Slug, StepName,
+    UrlPath,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 /// The kind of application, which decides the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,54 +74,6 @@ pub struct ProjectSpec {
     /// True on a server of several that is not the first: that one looks for pushes that nobody told of.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub follower: bool,
-}
-
-/// The containers that visitors reach, and what their image is made of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct ContainerSpec {
-    /// The Dockerfile inside the repository; the whole repository is what it builds from. Not looked at where a compose file
-    /// says what is built.
-    pub dockerfile: RelPath,
-    /// The port on which the application speaks HTTP inside its container.
-    pub port: u16,
-    /// How many containers share the requests.
-    pub replicas: u8,
-    /// The compose file that says what they are, and what runs beside them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub compose: Option<ComposeSpec>,
-}
-
-/// A compose file of the repository.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct ComposeSpec {
-    /// Its path inside the repository. None for the first that is there of `compose.yaml`, `compose.yml`,
-    /// `docker-compose.yaml` and `docker-compose.yml`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<RelPath>,
-    /// The service that visitors reach.
-    pub service: ComposeName,
-}
-
-impl ContainerSpec {
-    /// The numbers of the containers, from 1. There is always one.
-    pub fn numbers(&self) -> RangeInclusive<u8> {
-        1..=self.replicas.max(1)
-    }
-}
-
-impl Default for ContainerSpec {
-    fn default() -> Self {
-        Self {
-            dockerfile: "Dockerfile".parse().expect("it is a relative path"),
-            port: 8080,
-            replicas: 1,
-            compose: None,
-        }
-    }
 }
 
 /// The vhost of a project.

@@ -98,6 +98,8 @@ macro_rules! rows {
     };
 }
 
+pub(super) use rows;
+
 /// One deployment.
 pub(crate) fn by_id(id: &DeploymentId) -> Statement {
     statement!(rows!("deployments_by_id", "", "WHERE d.id = ?1"), id)
@@ -121,47 +123,6 @@ impl DeploymentRow {
     pub(crate) fn made(&self) -> Option<Manifest> {
         serde_json::from_str(self.manifest.as_deref()?).ok()
     }
-}
-
-/// A deployment with the packages that its lock files name.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct ComparedRow {
-    #[serde(flatten)]
-    pub(crate) deployment: DeploymentRow,
-    /// JSON of `LockedPackages`.
-    pub(crate) packages: Option<String>,
-}
-
-/// One deployment of a project, to compare it with another.
-pub(crate) fn compared(project: &ProjectId, id: &DeploymentId) -> Statement {
-    statement!(
-        rows!(
-            "deployments_compared",
-            ", d.packages",
-            "WHERE d.id = ?2 AND d.project = ?1"
-        ),
-        project,
-        id
-    )
-}
-
-/// A deployment that can be chosen to compare another one with it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct ChoiceRow {
-    pub(crate) id: DeploymentId,
-    pub(crate) kind: Kind,
-    pub(crate) state: DeploymentState,
-    pub(crate) commit_sha: Option<GitSha>,
-    pub(crate) subject: Option<String>,
-}
-
-/// The newest deployments of a project, newest first.
-pub(crate) fn choices(project: &ProjectId) -> Statement {
-    statement!(
-        "-- deployments_choices
-        SELECT id, kind, state, commit_sha, subject FROM deployments WHERE project = ?1 ORDER BY id DESC LIMIT 40",
-        project
-    )
 }
 
 /// The newest deployment of a commit, whatever became of it.

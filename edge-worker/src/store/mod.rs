@@ -9,6 +9,7 @@ pub(crate) mod activity;
 pub(crate) mod archives;
 pub(crate) mod audit;
 pub(crate) mod cards;
+pub(crate) mod compared;
 pub(crate) mod dashboard;
 mod db;
 pub(crate) mod deliveries;

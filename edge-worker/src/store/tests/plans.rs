@@ -4,8 +4,9 @@ use crate::store::cards::{self, Show};
 use crate::store::lease::{self, LeaseRequest};
 use crate::store::testing::{TestDb, hook, id, main_ref, project, server};
 use crate::store::{
-    Statement, access, archives, audit, dashboard, deliveries, deployments, endpoints, environments, hooks,
-    idempotency, jobs, outbox, parts, passkeys, people, retention, servers, targets, users,
+    Statement, access, archives, audit, compared, dashboard, deliveries, deployments, endpoints,
+    environments, hooks, idempotency, jobs, outbox, parts, passkeys, people, retention, servers, targets,
+    users,
 };
 use devflow_domain::webhook::Provider;
 use devflow_protocol::UnixMillis;
@@ -41,8 +42,8 @@ fn hot_statements() -> Vec<Statement> {
         deliveries::stored(Provider::Github, &hook(), "k"),
         deliveries::of_project(&project(), "~"),
         deployments::of_project(&project(), "~"),
-        deployments::compared(&project(), &deployment),
-        deployments::choices(&project()),
+        compared::compared(&project(), &deployment),
+        compared::choices(&project()),
         environments::between(&project(), 1, 9),
         hooks::of_slug(&server(), &"shop".parse().unwrap()),
         deployments::newest(&server(), &"shop".parse().unwrap()),

@@ -2,7 +2,7 @@
 
 use crate::store::projects::{self, ProjectState};
 use crate::store::testing::{TestDb, id, project, server};
-use crate::store::{deployments, events, jobs, servers, statement};
+use crate::store::{compared, deployments, events, jobs, servers, statement};
 use devflow_protocol::UnixMillis;
 use devflow_protocol::event::DeploymentState;
 use devflow_protocol::job::Trigger;
@@ -73,8 +73,8 @@ fn completion_keeps_packages_apart_from_the_manifest() {
         db.text("SELECT manifest FROM deployments"),
         r#"{"environment_version":3}"#
     );
-    let row: deployments::ComparedRow = db
-        .first(deployments::compared(&project(), &id!(DeploymentId, 10)))
+    let row: compared::ComparedRow = db
+        .first(compared::compared(&project(), &id!(DeploymentId, 10)))
         .unwrap();
     assert_eq!(row.packages.unwrap(), r#"{"composer":{"acme/core":"1.0"}}"#);
     assert_eq!(row.deployment.id, id!(DeploymentId, 10));

@@ -13,7 +13,8 @@ use crate::pages::web::Visitor;
 use crate::pages::{assets, icon};
 use crate::platform;
 use crate::service::projects;
-use crate::store::deployments::{self, ChoiceRow, ComparedRow, Kind};
+use crate::store::compared::{self, ChoiceRow, ComparedRow};
+use crate::store::deployments::Kind;
 use crate::store::environments::{self, ChangesRow};
 use askama::Template;
 use axum::extract::State;
@@ -93,7 +94,7 @@ pub(crate) async fn show(
     Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     let card = projects::card(&state, &id).await?;
-    let rows: Vec<ChoiceRow> = state.db.all(deployments::choices(&id)).await?;
+    let rows: Vec<ChoiceRow> = state.db.all(compared::choices(&id)).await?;
     let mut choices: Vec<Choice> = rows.iter().map(choice).collect();
     let project = Head::new(&card, Some(Tab::Deployments), &visitor.signed_in.access)?;
     let shell = visitor.shell(
@@ -139,7 +140,7 @@ pub(crate) async fn show(
 }
 
 async fn one(state: &AppState, project: &ProjectId, id: &DeploymentId) -> Result<ComparedRow, ApiError> {
-    let row = state.db.first(deployments::compared(project, id)).await?;
+    let row = state.db.first(compared::compared(project, id)).await?;
     row.ok_or_else(|| ApiError::no_such("deployment"))
 }
 
