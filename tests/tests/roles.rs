@@ -1,5 +1,5 @@
-//! What each role sees in the browser: every link leads somewhere, every button is one that they may press, and what they may
-//! do has a button somewhere. What a role may do is taken from `docs/ACCESS.md`.
+//! What each role sees in the browser: every link leads somewhere, every button is one that they may press, and what
+//! they may do has a link or a button. What a role may do is taken from `docs/ACCESS.md`.
 
 use anyhow::{Context, Result, ensure};
 use devflow_tests::browser::Browser;
@@ -259,7 +259,7 @@ fn at_a_glance(sample: &Sample, browser: &Browser, person: &Person) -> Result<()
         let words = words(browser, entries)?;
         Ok(words.iter().any(|word| word == "Your account").then_some(()))
     })?;
-    let pages = person.nav.iter().filter(|name| !["Go to"].contains(name));
+    let pages = person.nav.iter().filter(|name| **name != "Go to");
     let expected: Vec<&str> = pages.chain(person.makes).copied().collect();
     assert_eq!(words(browser, entries)?, expected);
     browser.fill("#palette-field", "flower")?;

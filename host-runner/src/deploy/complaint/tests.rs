@@ -127,7 +127,7 @@ E npm error
 E npm error Clean install a project
 ";
     let options = "E npm error   --no-audit\nE npm error\n".repeat(50);
-    let end = "E npm error A complete log of this run can be found in: /root/.npm/_logs/2026-debug-0.log";
+    let end = "E npm error A complete log of this run can be found in: /tmp/.npm/_logs/2026-debug-0.log";
     assert_eq!(
         words(&format!("{misuse}{options}{end}")),
         "The `npm ci` command can only install with an existing package-lock.json or npm-shrinkwrap.json with \
