@@ -35,7 +35,11 @@ fn ends(here: &Installation, site: &Site<'_>, page: &Browser, state: &str, reaso
         "the reason does not name `{reason}`: {said}\n{output}"
     );
     page.open(&format!("{}/deployments/{deployment}", here.edge.url()))?;
-    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // What stands between backticks is set as code there.
+    let words = |text: &str| {
+        let text = text.replace('`', "");
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
     let shown = words(&page.text()?);
     let serves = ["The release before serves on", "the one before serves again"];
     ensure!(

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 const KNOWN: &str = "Ferns like it damp";
 const OTHER: &str = "Moss prefers the shade";
 const REFUSED: &str =
-    "this one is known from a data breach, so it is tried early; take another that you use nowhere else";
+    "known from a data breach, so it is tried early; take another that you use nowhere else";
 const NOT_COMPARED: &str = "Set a password that was not compared with those of data breaches:";
 
 /// The hash's first five digits, and the others.

@@ -6,11 +6,13 @@ use anyhow::{Result, ensure};
 use std::fs;
 
 /// Answers that a person never sees as a page.
-const NO_PAGES: [(&str, &str); 5] = [
+const NO_PAGES: [(&str, &str); 7] = [
     ("/live", "a WebSocket"),
     ("/happened", "a part that a page fetches"),
     ("/deployments/{id}/output", "a part that a page fetches"),
     ("/projects/{id}/environment/file", "a file to keep"),
+    ("/install", "a script for a server"),
+    ("/runner/{version}/{target}", "a program for a server"),
     (
         "/set-up",
         "before there is an owner; looked at on an edge of its own",
