@@ -23,6 +23,10 @@ use tokio::time::sleep;
 /// Between the switch and the drain: requests for which Nginx had opened the old path by then have reached the queue.
 const SETTLE: Duration = Duration::from_millis(200);
 
+/// How often, and after which pause, a network is removed again that something is in.
+const DETACH_TRIES: u32 = 20;
+const DETACH_PAUSE: Duration = Duration::from_millis(100);
+
 /// Renders and applies a project's vhost; `away` where nothing of the project serves.
 ///
 /// # Errors
@@ -368,13 +372,23 @@ pub(crate) async fn abandon(host: &Host, layout: &Layout, release: &ReleaseDir) 
     discard(layout, release).await
 }
 
-/// Removes all containers of a release, and its network.
+/// Removes all containers of a release, and its network. What the engine was asked for before a crash may still come up
+/// meanwhile, so that it is looked again while something is in the network.
 ///
 /// # Errors
 /// The engine refuses; calling it again goes on.
 pub(crate) async fn remove_containers(host: &Host, layout: &Layout, release: &ReleaseDir) -> Result<()> {
-    for found in containers_of(host, layout, &release.id).await? {
-        host.docker.remove(&found.id).await?;
+    let network = layout.release_network(release);
+    let mut tries_left = DETACH_TRIES;
+    loop {
+        for found in containers_of(host, layout, &release.id).await? {
+            host.docker.remove(&found.id).await?;
+        }
+        match host.docker.remove_network(&network).await {
+            Err(error) if tries_left > 0 => tracing::debug!(%error, "something is in the network still"),
+            ended => return ended,
+        }
+        tries_left -= 1;
+        sleep(DETACH_PAUSE).await;
     }
-    host.docker.remove_network(&layout.release_network(release)).await
 }
