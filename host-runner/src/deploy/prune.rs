@@ -1,10 +1,9 @@
 //! Removes releases that are neither live nor kept to go back to.
 
-use super::image::remove_release_images;
 use super::layout::Layout;
-use super::record::load_manifest;
-use super::trash::discard;
-use crate::host::{Doing, Host, Result};
+use super::live::abandon;
+use super::record::{self, load_manifest};
+use crate::host::{Host, Result};
 use devflow_domain::prune::{KeptRelease, removable};
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,12 +23,7 @@ pub(crate) async fn prune(host: &Host, layout: &Layout, keep: u8) -> Result<usiz
         .collect();
     let open = open_folders();
     let mut releases = Vec::new();
-    let folder = layout.releases();
-    for entry in fs::read_dir(&folder).doing(|| format!("read {}", folder.display()))? {
-        let name = entry.doing(|| format!("read {}", folder.display()))?.file_name();
-        let Some(id) = name.to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
+    for id in record::releases(layout)? {
         let release = layout.release(&id);
         releases.push(KeptRelease {
             in_use: labelled.contains(id.as_str()) || open.iter().any(|path| path.starts_with(&release.dir)),
@@ -39,8 +33,7 @@ pub(crate) async fn prune(host: &Host, layout: &Layout, keep: u8) -> Result<usiz
     }
     let gone = removable(&releases, layout.live()?.as_ref(), keep);
     for id in &gone {
-        remove_release_images(host, layout, id).await?;
-        discard(layout, &layout.release(id)).await?;
+        abandon(host, layout, &layout.release(id)).await?;
     }
     Ok(gone.len())
 }
