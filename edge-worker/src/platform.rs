@@ -2,15 +2,18 @@
 
 use axum::response::Response;
 use devflow_protocol::UnixMillis;
+use futures_util::future::{Either, select};
 use js_sys::futures::future_to_promise;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::send::SendWrapper;
 use worker::web_sys::ReadableStream;
-use worker::{ResponseBody, ResponseBuilder};
+use worker::{AbortController, AbortSignal, Delay, ResponseBody, ResponseBuilder};
 
 /// How the edge names itself to those that it asks or tells.
 pub(crate) const USER_AGENT: &str = concat!("DevFlow-Pro/", env!("CARGO_PKG_VERSION"));
@@ -28,6 +31,19 @@ pub(crate) fn after_answer(work: impl Future<Output = ()> + 'static) {
         work.await;
         Ok(JsValue::UNDEFINED)
     })));
+}
+
+/// Asks somebody else, with a signal that ends the request and what is left of its answer afterwards; None where that was not
+/// over within `limit`.
+pub(crate) async fn within<T>(limit: Duration, asked: impl AsyncFnOnce(&AbortSignal) -> T) -> Option<T> {
+    let abort = AbortController::default();
+    let signal = abort.signal();
+    let ended = match select(pin!(asked(&signal)), pin!(Delay::from(limit))).await {
+        Either::Left((ended, _)) => Some(ended),
+        Either::Right(_) => None,
+    };
+    abort.abort();
+    ended
 }
 
 /// A body that goes from the platform to the caller without coming through here: reading some megabytes would cost more time

@@ -117,6 +117,24 @@ pub fn meanwhile(
     ])
 }
 
+/// Every request was answered, and there were more than `least` of each kind.
+pub fn all_answered(counts: &[(Connections, Counted)], least: u64) -> Result<()> {
+    for (connections, counted) in counts {
+        let (failed, requests) = (counted.failed, counted.requests);
+        ensure!(
+            failed == 0,
+            "{failed} of {requests} requests failed ({})",
+            connections.words()
+        );
+        ensure!(
+            requests > least,
+            "only {requests} requests ({})",
+            connections.words()
+        );
+    }
+    Ok(())
+}
+
 fn read(report: &str) -> Result<Counted> {
     let line = |part: &str| report.lines().find(|line| line.contains(part));
     let Some(requests) = line(" requests in ").and_then(|line| line.trim().split(' ').next()?.parse().ok())

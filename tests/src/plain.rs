@@ -2,11 +2,15 @@
 
 use crate::browser::Browser;
 use crate::http::{Answer, Client};
+use crate::process::wait_for;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The session's cookie.
 const SESSION: &str = "__Host-devflow";
+/// Until a server has looked at a repository.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// A browser that keeps its cookies.
 #[derive(Clone, Debug)]
@@ -131,5 +135,24 @@ impl Plain {
         let mut next = self.clone();
         next.take(&answer);
         next.page(place)
+    }
+
+    /// Has a server look at a repository, and waits until the page about it says `text`; gives its path and the page.
+    pub fn inspect(
+        &self,
+        repository: &str,
+        branch: &str,
+        server: &str,
+        text: &str,
+    ) -> Result<(String, String)> {
+        let fields = format!("repository={repository}&branch={branch}&server={server}");
+        let asked = self.post("/projects/new", "/projects/inspect", &fields)?;
+        let path = asked.header("location").context("no redirect")?.to_owned();
+        let page = wait_for(&format!("the page to say “{text}”"), LOOK, || {
+            let page = self.page(&path)?;
+            ensure!(page.contains(text), "it says:\n{page:.3000}");
+            Ok(Some(page))
+        })?;
+        Ok((path, page))
     }
 }

@@ -18,17 +18,15 @@ pub struct Session {
 impl Session {
     /// The session of somebody with that address.
     pub fn sign_in(base: &str, email: &str, password: &str) -> Result<Self> {
-        let pages = Plain::sign_in(base, email, password)?;
-        Ok(Self {
-            csrf: pages.csrf("/keys")?,
-            base: base.to_owned(),
-            pages,
-        })
+        Self::behind(Plain::sign_in(base, email, password)?, base)
     }
 
     /// The session of who is signed in in a browser.
     pub fn of(browser: &Browser, base: &str) -> Result<Self> {
-        let pages = Plain::of(browser, base)?;
+        Self::behind(Plain::of(browser, base)?, base)
+    }
+
+    fn behind(pages: Plain, base: &str) -> Result<Self> {
         Ok(Self {
             csrf: pages.csrf("/keys")?,
             base: base.to_owned(),

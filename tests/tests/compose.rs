@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use devflow_tests::edge::EMAIL;
-use devflow_tests::load::meanwhile;
+use devflow_tests::load::{all_answered, meanwhile};
 use devflow_tests::plain::Plain;
 use devflow_tests::process::wait_for;
 use devflow_tests::server::{Installation, Parts, Site};
@@ -71,16 +71,7 @@ fn compose_pushes_under_load_fail_no_request_and_the_store_goes_on() -> Result<(
         );
         site.repository.write("compose.yaml", &compose)
     })?;
-    for (_, counted) in counts {
-        ensure!(
-            counted.failed == 0,
-            "{} of {} requests failed",
-            counted.failed,
-            counted.requests
-        );
-        ensure!(counted.requests > 200, "only {} requests", counted.requests);
-    }
-    Ok(())
+    all_answered(&counts, 200)
 }
 
 #[test]
@@ -89,17 +80,8 @@ fn compose_file_is_proposed_and_its_services_are_shown() -> Result<()> {
     let site = composed(&here)?;
     site.push_live("First version")?;
     let plain = Plain::sign_in(here.edge.url(), EMAIL, &here.password)?;
-    let fields = format!(
-        "repository={}&branch=main&server={}",
-        site.repository.url(),
-        here.server.runner.id()
-    );
-    let asked = plain.post("/projects/new", "/projects/inspect", &fields)?;
-    let path = asked.header("location").context("no redirect")?;
-    let proposal = wait_for("the proposal", Duration::from_mins(1), || {
-        let page = plain.page(path)?;
-        Ok(page.contains("What the server found").then_some(page))
-    })?;
+    let (repository, server) = (site.repository.url(), here.server.runner.id());
+    let (_, proposal) = plain.inspect(&repository, "main", server, "What the server found")?;
     for part in [
         "its services are built and run. store goes on from release to release",
         "value=\"compose\" selected",

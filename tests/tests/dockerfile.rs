@@ -3,9 +3,8 @@
 
 use anyhow::{Context, Result, ensure};
 use devflow_tests::edge::EMAIL;
-use devflow_tests::load::meanwhile;
+use devflow_tests::load::{all_answered, meanwhile};
 use devflow_tests::plain::Plain;
-use devflow_tests::process::wait_for;
 use devflow_tests::server::{Installation, Parts, Site};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -73,16 +72,7 @@ fn dockerfile_pushes_under_load_fail_no_request_and_bad_ones_are_refused() -> Re
         put("0.0.0.0:8080", "0.0.0.0:8081")?;
         fails(&here, &site, "does not answer on port 8080", "3").map(drop)
     })?;
-    for (_, counted) in counts {
-        ensure!(
-            counted.failed == 0,
-            "{} of {} requests failed",
-            counted.failed,
-            counted.requests
-        );
-        ensure!(counted.requests > 200, "only {} requests", counted.requests);
-    }
-    Ok(())
+    all_answered(&counts, 200)
 }
 
 #[test]
@@ -91,17 +81,8 @@ fn dockerfile_is_proposed_with_its_port_and_shown_as_what_it_is() -> Result<()> 
     let site = boxed(&here)?;
     site.push_live("First version")?;
     let plain = Plain::sign_in(here.edge.url(), EMAIL, &here.password)?;
-    let fields = format!(
-        "repository={}&branch=main&server={}",
-        site.repository.url(),
-        here.server.runner.id()
-    );
-    let asked = plain.post("/projects/new", "/projects/inspect", &fields)?;
-    let path = asked.header("location").context("no redirect")?;
-    let page = wait_for("the proposal", Duration::from_mins(1), || {
-        let page = plain.page(path)?;
-        Ok(page.contains("What the server found").then_some(page))
-    })?;
+    let (repository, server) = (site.repository.url(), here.server.runner.id());
+    let (_, page) = plain.inspect(&repository, "main", server, "What the server found")?;
     for part in [
         "It exposes port 8080.",
         "value=\"dockerfile\" selected",

@@ -4,7 +4,6 @@ use anyhow::{Context, Result, ensure};
 use devflow_tests::authenticator::Authenticator;
 use devflow_tests::browser::Browser;
 use devflow_tests::conditional::edit_twice;
-use devflow_tests::database;
 use devflow_tests::house::{House, PASSWORD};
 use devflow_tests::session::Session;
 use serde_json::{Value, json};
@@ -23,12 +22,7 @@ fn dangerous_actions_ask_for_the_passkey_and_a_password_is_not_enough() -> Resul
     browser.open(&format!("{url}/people/new"))?;
     browser.shows("Invite somebody", SOON)?;
 
-    // More than a quarter of an hour passes.
-    house.edge.go_away();
-    let sessions = database::open(house.folder(), "sessions")?;
-    sessions.execute("UPDATE sessions SET proved_at = proved_at - 1000000", [])?;
-    drop(sessions);
-    house.edge.come_back()?;
+    house.forget_proofs()?;
     browser.open(&format!("{url}/people/new"))?;
     browser.shows("Say again who you are", SOON)?;
     let passwords = browser.script(

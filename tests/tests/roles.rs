@@ -95,61 +95,48 @@ const ALL: &[&str] = &[
 const SOME: &[&str] = &["Go to", "Projects", "Servers", "API keys", "Your account"];
 const MAKES: &[&str] = &["New project", "Add a server", "Invite somebody"];
 
+const OWNER: Person = Person {
+    email: EMAIL,
+    role: "owner",
+    single: false,
+    nav: ALL,
+    new_project: true,
+    project: RUN,
+    deployment: AGAIN,
+    server: &["Test the connection", "Enrol again"],
+    makes: MAKES,
+};
+const MAINTAINER: Person = Person {
+    email: "maintainer@example.com",
+    role: "maintainer",
+    nav: SOME,
+    new_project: false,
+    server: &["Test the connection"],
+    makes: &[],
+    ..OWNER
+};
 const PEOPLE: [Person; 5] = [
-    Person {
-        email: EMAIL,
-        role: "owner",
-        single: false,
-        nav: ALL,
-        new_project: true,
-        project: RUN,
-        deployment: AGAIN,
-        server: &["Test the connection", "Enrol again"],
-        makes: MAKES,
-    },
+    OWNER,
     Person {
         email: "admin@example.com",
         role: "admin",
-        single: false,
-        nav: ALL,
-        new_project: true,
-        project: RUN,
-        deployment: AGAIN,
-        server: &["Test the connection", "Enrol again"],
-        makes: MAKES,
+        ..OWNER
     },
-    Person {
-        email: "maintainer@example.com",
-        role: "maintainer",
-        single: false,
-        nav: SOME,
-        new_project: false,
-        project: RUN,
-        deployment: AGAIN,
-        server: &["Test the connection"],
-        makes: &[],
-    },
+    MAINTAINER,
     Person {
         email: "viewer@example.com",
         role: "viewer",
-        single: false,
-        nav: SOME,
-        new_project: false,
         project: &[],
         deployment: &[],
         server: &[],
-        makes: &[],
+        ..MAINTAINER
     },
     Person {
         email: "single@example.com",
-        role: "maintainer",
         single: true,
         nav: &["Go to", "Projects", "API keys", "Your account"],
-        new_project: false,
-        project: RUN,
-        deployment: AGAIN,
         server: &[],
-        makes: &[],
+        ..MAINTAINER
     },
 ];
 

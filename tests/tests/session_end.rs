@@ -61,12 +61,7 @@ fn browser_found_open_is_asked_for_the_password_before_something_dangerous() -> 
     browser.open(&dangerous)?;
     browser.shows("Invite somebody", SOON)?;
 
-    // More than a quarter of an hour passes.
-    house.edge.go_away();
-    let sessions = database::open(house.folder(), "sessions")?;
-    sessions.execute("UPDATE sessions SET proved_at = proved_at - 1000000", [])?;
-    drop(sessions);
-    house.edge.come_back()?;
+    house.forget_proofs()?;
     browser.open(&dangerous)?;
     browser.shows("Say again who you are", SOON)?;
     let before = browser.cookie("__Host-devflow")?;

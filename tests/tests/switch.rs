@@ -1,8 +1,8 @@
 //! The switch under load, fifty times in all: no request fails, and pages loaded before it keep their assets. `cargo xtask
 //! bench switch` does each part fifty times, with figures.
 
-use anyhow::{Result, ensure};
-use devflow_tests::load::meanwhile;
+use anyhow::{Context as _, Result, ensure};
+use devflow_tests::load::{all_answered, meanwhile};
 use devflow_tests::server::{Installation, Parts, Site};
 use serde_json::json;
 use std::time::Duration;
@@ -26,20 +26,7 @@ fn under_load(
         }
         Ok(())
     })?;
-    for (_, counted) in counts {
-        ensure!(
-            counted.failed == 0,
-            "{} of {} requests to {path} failed",
-            counted.failed,
-            counted.requests
-        );
-        ensure!(
-            counted.requests > u64::from(switches) * 20,
-            "only {} requests",
-            counted.requests
-        );
-    }
-    Ok(())
+    all_answered(&counts, u64::from(switches) * 20).with_context(|| format!("{path} under load"))
 }
 
 const QUICK: &str = r#"{"keep": 2, "drain_s": 10, "observe_s": 0, "ready_s": 20}"#;

@@ -7,23 +7,8 @@ use devflow_tests::edge::EMAIL;
 use devflow_tests::git::Repository;
 use devflow_tests::places;
 use devflow_tests::plain::Plain;
-use devflow_tests::process::wait_for;
 use devflow_tests::server::{Installation, Parts};
 use std::time::Duration;
-
-const SOON: Duration = Duration::from_secs(30);
-
-/// Asks for a look, and waits until its page says `text`.
-fn look(plain: &Plain, fields: &str, text: &str) -> Result<(String, String)> {
-    let asked = plain.post("/projects/new", "/projects/inspect", fields)?;
-    let path = asked.header("location").context("no redirect")?.to_owned();
-    let page = wait_for(&format!("the page to say “{text}”"), SOON, || {
-        let page = plain.page(&path)?;
-        ensure!(page.contains(text), "it says:\n{page:.3000}");
-        Ok(Some(page))
-    })?;
-    Ok((path, page))
-}
 
 #[test]
 fn new_project_is_proposed_from_its_repository_and_goes_live() -> Result<()> {
@@ -34,14 +19,9 @@ fn new_project_is_proposed_from_its_repository_and_goes_live() -> Result<()> {
     repository.push("First version")?;
     let plain = Plain::sign_in(here.edge.url(), EMAIL, &here.password)?;
     let (address, server) = (repository.url(), here.server.runner.id().to_owned());
-    let asked = |branch: &str| format!("repository={address}&branch={branch}&server={server}");
-
-    look(
-        &plain,
-        &asked("other"),
-        "is not there; push it first, or set another branch",
-    )?;
-    let (path, page) = look(&plain, &asked("main"), "What the server found")?;
+    let look = |branch: &str, text: &str| plain.inspect(&address, branch, &server, text);
+    look("other", "is not there; push it first, or set another branch")?;
+    let (path, page) = look("main", "What the server found")?;
     ensure!(
         page.contains("no framework that is known here: plain PHP.")
             && page.contains("value=\"Flower shop\""),

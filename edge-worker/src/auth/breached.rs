@@ -1,15 +1,11 @@
 //! Asks the service of the setting `BREACHED_PASSWORDS` whether a password is known from data breaches. What of it leaves,
 //! and how answers are read, is in [`devflow_domain::breached`].
 
-use crate::platform::USER_AGENT;
+use crate::platform::{self, USER_AGENT};
 use devflow_domain::breached::Digits;
 use futures_util::StreamExt as _;
-use futures_util::future::{Either, select};
-use std::pin::pin;
 use std::time::Duration;
-use worker::{
-    AbortController, AbortSignal, Delay, Fetch, Headers, Method, Request, RequestInit, RequestRedirect,
-};
+use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect};
 
 /// How long the service may take: somebody waits for it.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -19,15 +15,9 @@ const READ_BYTES: usize = 1 << 20;
 /// Whether `password` is known; an error is why that was not found out.
 pub(super) async fn is_known(root: &str, password: &str) -> Result<bool, String> {
     let digits = Digits::of(password);
-    let abort = AbortController::default();
-    let signal = abort.signal();
-    let answered = ask(digits.address(root), &signal);
-    let ended = match select(pin!(answered), pin!(Delay::from(TIMEOUT))).await {
-        Either::Left((answered, _)) => answered,
-        Either::Right(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
-    };
-    abort.abort();
-    digits.are_in(&ended?).map_err(|error| error.to_string())
+    let answered = platform::within(TIMEOUT, async |signal| ask(digits.address(root), signal).await).await;
+    let answer = answered.unwrap_or_else(|| Err(format!("no answer within {} s", TIMEOUT.as_secs())))?;
+    digits.are_in(&answer).map_err(|error| error.to_string())
 }
 
 async fn ask(address: String, signal: &AbortSignal) -> Result<String, String> {

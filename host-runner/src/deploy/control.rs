@@ -112,7 +112,7 @@ async fn remove_project(host: &Host, slug: &Slug, purge: bool) -> Result<()> {
     for found in host.docker.list(Some(slug.as_str())).await? {
         host.docker.remove(&found.id).await?;
     }
-    super::image::remove_images(host, slug).await?;
+    super::image::remove_images(host, slug, None).await?;
     for release in releases(&layout)? {
         let network = layout.release_network(&layout.release(&release));
         host.docker.remove_network(&network).await?;

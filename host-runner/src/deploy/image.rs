@@ -268,31 +268,13 @@ fn list(app: &Path, ignored: &Ignored, dockerfile: &RelPath) -> Result<Vec<u8>> 
     Ok(found)
 }
 
-/// Removes the images of a project.
+/// Removes the images that were built for a project; for one release where `release` is given.
 ///
 /// # Errors
 /// The engine does not answer.
-pub(crate) async fn remove_images(host: &Host, slug: &Slug) -> Result<()> {
-    for name in host.docker.images(slug.as_str(), None).await? {
-        host.docker.remove_image(&name).await?;
-    }
-    Ok(())
-}
-
-/// Removes the images that were built for a release.
-///
-/// # Errors
-/// The engine does not answer.
-pub(crate) async fn remove_release_images(
-    host: &Host,
-    layout: &Layout,
-    release: &DeploymentId,
-) -> Result<()> {
-    for name in host
-        .docker
-        .images(layout.slug().as_str(), Some(release.as_str()))
-        .await?
-    {
+pub(crate) async fn remove_images(host: &Host, slug: &Slug, release: Option<&DeploymentId>) -> Result<()> {
+    let release = release.map(DeploymentId::as_str);
+    for name in host.docker.images(slug.as_str(), release).await? {
         host.docker.remove_image(&name).await?;
     }
     Ok(())

@@ -20,8 +20,12 @@ const GRACE_S: u32 = 60;
 /// The engine refuses.
 pub(crate) async fn ensure(host: &Host, container: &Container) -> Result<Option<&'static str>> {
     let found = of(host, &container.project).await?;
-    let there = found.iter().find(|it| it.name == container.name);
-    match there {
+    bring_up(host, &found, container).await
+}
+
+/// The same, where the containers of the kept services have been looked at.
+async fn bring_up(host: &Host, found: &[Found], container: &Container) -> Result<Option<&'static str>> {
+    match found.iter().find(|it| it.name == container.name) {
         Some(it) if it.definition.as_deref() == Some(container.definition().as_str()) => {
             let (memory, cpu) = (container.memory_mib, container.cpu_milli);
             if it.running {
@@ -63,9 +67,10 @@ async fn end(host: &Host, found: &Found, wait_s: u32) -> Result<()> {
 pub(crate) async fn settle(host: &Host, layout: &Layout, live: Option<&Old<'_>>) -> Result<()> {
     let slug = layout.slug().as_str();
     let wanted = live.map(Old::kept).unwrap_or_default();
-    for found in of(host, slug).await? {
+    let found = of(host, slug).await?;
+    for found in &found {
         if !wanted.iter().any(|container| container.name == found.name) {
-            end(host, &found, GRACE_S).await?;
+            end(host, found, GRACE_S).await?;
         }
     }
     if let Some(live) = live.filter(|_| !wanted.is_empty()) {
@@ -75,7 +80,7 @@ pub(crate) async fn settle(host: &Host, layout: &Layout, live: Option<&Old<'_>>)
         host.docker.ensure_network(layout.network()).await?;
     }
     for container in &wanted {
-        ensure(host, container).await?;
+        bring_up(host, &found, container).await?;
     }
     Ok(())
 }

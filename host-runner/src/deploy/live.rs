@@ -1,7 +1,7 @@
 //! The moment of the switch and what follows: vhost, `current`, workers, draining the old release, and the way back.
 
 use super::containers::Blueprint;
-use super::image::remove_release_images;
+use super::image::remove_images;
 use super::kept;
 use super::layout::{Layout, ReleaseDir};
 use super::ready::ping;
@@ -362,13 +362,13 @@ impl<'a> Old<'a> {
     }
 }
 
-/// Takes away everything of a release that is not live: its containers, its image and its folder.
+/// Takes away everything of a release that is not live: its containers, its network, its images and its folder.
 ///
 /// # Errors
 /// The engine or the file system refuses; calling it again goes on.
 pub(crate) async fn abandon(host: &Host, layout: &Layout, release: &ReleaseDir) -> Result<()> {
     remove_containers(host, layout, release).await?;
-    remove_release_images(host, layout, &release.id).await?;
+    remove_images(host, layout.slug(), Some(&release.id)).await?;
     discard(layout, release).await
 }
 

@@ -228,21 +228,9 @@ impl Run<'_> {
             return Ok(());
         };
         ensure_volumes(&self.layout, compose, self.uid)?;
-        let docker = &self.host().docker;
-        docker
-            .ensure_network(&self.layout.release_network(&self.release))
-            .await?;
-        for service in compose.services.iter().filter(|service| !service.late) {
-            self.await_conditions(compose, service).await?;
-            let container = self.blueprint().service(service);
-            match service.kind {
-                ServiceKind::Kept => self.start_kept(&container).await?,
-                ServiceKind::Release => drop(docker.start_new(&container).await?),
-                ServiceKind::Task if tasks => self.run_task(service, &container).await?,
-                ServiceKind::Task | ServiceKind::Web => {}
-            }
-        }
-        Ok(())
+        let network = self.layout.release_network(&self.release);
+        self.host().docker.ensure_network(&network).await?;
+        self.start_each(compose, false, tasks).await
     }
 
     /// Starts what waits for the web service, which is there.
@@ -250,16 +238,21 @@ impl Run<'_> {
     /// # Errors
     /// One of them does not start, or a task fails.
     pub(crate) async fn start_late_services(&self, tasks: bool) -> Result<()> {
-        let Some(compose) = self.compose() else {
-            return Ok(());
-        };
-        for service in compose.services.iter().filter(|service| service.late) {
+        match self.compose() {
+            Some(compose) => self.start_each(compose, true, tasks).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn start_each(&self, compose: &Compose, late: bool, tasks: bool) -> Result<()> {
+        for service in compose.services.iter().filter(|service| service.late == late) {
             self.await_conditions(compose, service).await?;
             let container = self.blueprint().service(service);
             match service.kind {
+                ServiceKind::Kept => self.start_kept(&container).await?,
+                ServiceKind::Release => drop(self.host().docker.start_new(&container).await?),
                 ServiceKind::Task if tasks => self.run_task(service, &container).await?,
-                ServiceKind::Task => {}
-                _ => drop(self.host().docker.start_new(&container).await?),
+                ServiceKind::Task | ServiceKind::Web => {}
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! One HTTP request to an endpoint: what it is made of, and how it is sent. It follows no redirect, ends after
 //! [`TIMEOUT`], and of the answer no more than [`READ_BYTES`] are read.
 
-use crate::platform::USER_AGENT;
+use crate::platform::{self, USER_AGENT};
 use crate::service::endpoints::Sealed;
 use crate::store::outbox::{TakenRow, ToldRow};
 use crate::store::projects::read_settings;
@@ -14,13 +14,9 @@ use devflow_domain::webhook::Provider;
 use devflow_protocol::UnixMillis;
 use devflow_protocol::text::GitSha;
 use futures_util::StreamExt as _;
-use futures_util::future::{Either, select};
-use std::pin::pin;
 use std::time::Duration;
 use wasm_bindgen::JsValue;
-use worker::{
-    AbortController, Delay, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response,
-};
+use worker::{Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response};
 
 /// How long an endpoint may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -151,12 +147,10 @@ fn deployment(told: &ToldRow) -> Deployment<'_> {
 pub(super) async fn send(request: &Outgoing) -> Result<Answered, String> {
     let address = request.address.as_ref().map_err(Clone::clone)?;
     let prepared = prepare(request, address).map_err(|error| format!("It could not be sent: {error}"))?;
-    let abort = AbortController::default();
-    let signal = abort.signal();
-    let fetch = Fetch::Request(prepared);
-    let answered = async {
-        let response = fetch
-            .send_with_signal(&signal)
+    // What is left of the answer is not waited for; a connection that stays open counts against the next ones.
+    let answered = platform::within(TIMEOUT, async |signal| {
+        let response = Fetch::Request(prepared)
+            .send_with_signal(signal)
             .await
             .map_err(|error| format!("No answer: {error}"))?;
         let mut answered = read(response).await;
@@ -168,14 +162,9 @@ pub(super) async fn send(request: &Outgoing) -> Result<Answered, String> {
             answered.status = 200;
         }
         Ok(answered)
-    };
-    let ended = match select(pin!(answered), pin!(Delay::from(TIMEOUT))).await {
-        Either::Left((answered, _)) => answered,
-        Either::Right(_) => Err(format!("No answer within {} s.", TIMEOUT.as_secs())),
-    };
-    // What is left of the answer is not waited for; a connection that stays open counts against the next ones.
-    abort.abort();
-    ended
+    })
+    .await;
+    answered.unwrap_or_else(|| Err(format!("No answer within {} s.", TIMEOUT.as_secs())))
 }
 
 fn prepare(request: &Outgoing, address: &Address) -> worker::Result<Request> {

@@ -3,7 +3,7 @@
 
 use super::Lab;
 use super::lab::{commit, eventually, names_in, version};
-use super::load::{CLOSE, KEEP, MANY, visitors};
+use super::load::{CLOSE, KEEP, MANY, switches_under_load};
 use super::recovery::die_at;
 use crate::deploy;
 use crate::host::docker::Role;
@@ -379,22 +379,11 @@ async fn compose_deployments_under_load_fail_no_request() {
     let (mut spec, work) = spec(&lab, "comp-load");
     spec.container.as_mut().expect("a container").replicas = 2;
     lab.deploy_live(&spec, &[]).await;
-    let mut newest = 1;
-    for (path, options, least) in [
+    let kinds = [
         // Each of them asks the store.
         ("/kept", &KEEP[..], 500),
         ("/", &CLOSE[..], 500),
         ("/?wait_ms=300", &MANY[..], 50),
-    ] {
-        let deployments = async {
-            for _ in 0..3 {
-                newest += 1;
-                version(&work, &newest.to_string());
-                lab.deploy_live(&spec, &[]).await;
-            }
-        };
-        let requests = visitors(&lab, &spec, path, options, deployments).await;
-        assert!(requests >= least, "only {requests} requests");
-        println!("{path} {options:?}: {requests} requests over 3 switches, 0 failed");
-    }
+    ];
+    switches_under_load(&lab, &spec, &work, 3, kinds).await;
 }

@@ -2,7 +2,7 @@
 
 use super::Lab;
 use super::lab::{commit, eventually, sh, version};
-use super::load::{CLOSE, KEEP, MANY, visitors};
+use super::load::{CLOSE, KEEP, MANY, switches_under_load, visitors};
 use super::recovery::die_at;
 use crate::deploy;
 use crate::policy::Policy;
@@ -346,24 +346,13 @@ async fn dockerfile_deployments_under_load_fail_no_request() {
     let lab = Lab::new();
     let (spec, work) = spec(&lab, "box-load", 2);
     lab.deploy_live(&spec, &[]).await;
-    let mut newest = 1;
-    for (path, options, least) in [
+    let kinds = [
         ("/", &KEEP[..], 500),
         ("/", &CLOSE[..], 500),
         // 40 requests of 300 ms: most wait in a queue at each switch.
         ("/?wait_ms=300", &MANY[..], 50),
-    ] {
-        let deployments = async {
-            for _ in 0..4 {
-                newest += 1;
-                version(&work, &newest.to_string());
-                lab.deploy_live(&spec, &[]).await;
-            }
-        };
-        let requests = visitors(&lab, &spec, path, options, deployments).await;
-        assert!(requests >= least, "only {requests} requests");
-        println!("{path} {options:?}: {requests} requests over 4 switches, 0 failed");
-    }
+    ];
+    switches_under_load(&lab, &spec, &work, 4, kinds).await;
 }
 
 #[tokio::test]
