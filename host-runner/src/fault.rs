@@ -1,9 +1,9 @@
-//! Moments at which tests end the process for real. Compiled only with the feature `fault-points`; in a shipped runner
-//! nothing of it is there.
+//! Moments at which tests end the process for real. Debug builds have them; in a shipped runner, which is a
+//! release build, nothing of it is there.
 
 /// Ends this process with SIGKILL where the file `kill-at` in the state folder names this moment (`before:fetch`).
 /// The file is removed first: a runner that is started again goes on.
-#[cfg(feature = "fault-points")]
+#[cfg(debug_assertions)]
 pub(crate) fn reach(state_dir: &std::path::Path, when: &str, what: &str) {
     let file = state_dir.join("kill-at");
     let here = format!("{when}:{what}");
@@ -16,6 +16,6 @@ pub(crate) fn reach(state_dir: &std::path::Path, when: &str, what: &str) {
     }
 }
 
-/// Nothing, in a runner without fault points.
-#[cfg(not(feature = "fault-points"))]
+/// Nothing, in a release build.
+#[cfg(not(debug_assertions))]
 pub(crate) fn reach(_state_dir: &std::path::Path, _when: &str, _what: &str) {}

@@ -52,6 +52,8 @@ impl Browser {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
+            // What moves for ever is drawn anew all the time.
+            "--force-prefers-reduced-motion",
             "--window-size=1280,900",
             &user_data,
         ];

@@ -15,7 +15,7 @@ pub fn workspace() -> PathBuf {
     member.parent().unwrap_or(&member).to_owned()
 }
 
-/// The folder that an environment variable names; an empty one names none.
+/// The path that an environment variable names; an empty one names none.
 pub fn named_by(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable)
         .filter(|value| !value.is_empty())

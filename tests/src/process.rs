@@ -146,10 +146,13 @@ pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// Asks `probe` again and again until it gives a value. Its last error, or `None`, is part of the message when time is up.
+/// How long [`wait_for`] rests: at first, and at most.
+const MIN_PAUSE: Duration = Duration::from_millis(5);
+const MAX_PAUSE: Duration = Duration::from_millis(300);
+
+/// Asks `probe` until it gives a value, the less often the longer it takes. Its last error, or `None`, is part of the message when time is up.
 pub fn wait_for<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let start = Instant::now();
-    let mut pause = Duration::from_millis(5);
     loop {
         let last = match probe() {
             Ok(Some(value)) => return Ok(value),
@@ -167,8 +170,7 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Resul
                 |error| error.context(message.clone()),
             ));
         }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(100));
+        std::thread::sleep((start.elapsed() / 12).clamp(MIN_PAUSE, MAX_PAUSE));
     }
 }
 

@@ -150,7 +150,7 @@ impl Runner {
     /// Waits until the daemon has come to that moment.
     pub fn killed(&mut self, limit: Duration) -> Result<()> {
         self.ended(limit)
-            .context("was it built with `--features fault-points`?")
+            .context("is it a debug build? No other has these moments")
             .map(drop)
     }
 

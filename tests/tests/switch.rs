@@ -31,23 +31,31 @@ fn under_load(
 
 const QUICK: &str = r#"{"keep": 2, "drain_s": 10, "observe_s": 0, "ready_s": 20}"#;
 
+/// A live site of pages alone: nothing of it is built, so that many switches come one after the other.
+fn pages<'a>(here: &'a Installation, limits: &serde_json::Value) -> Result<Site<'a>> {
+    let release: serde_json::Value = serde_json::from_str(QUICK)?;
+    let settings = json!({"release": release, "limits": limits, "health_path": "/ping.php"});
+    let site = here.project("php", &settings)?;
+    std::fs::remove_file(site.repository.path().join("composer.json"))?;
+    site.repository
+        .write("public/slow.php", "<?php usleep(300000); echo 'ok';")?;
+    site.push_live("First version")?;
+    Ok(site)
+}
+
 #[test]
 fn switch_under_load_of_a_trivial_page_fails_no_request() -> Result<()> {
     let here = Installation::start(Parts::default())?;
-    let release: serde_json::Value = serde_json::from_str(QUICK)?;
-    let site = here.project("php", &json!({"release": release}))?;
-    site.push_live("First version")?;
-    under_load(&here, &site, "/ping.php", 8, 34)
+    let site = pages(&here, &json!({}))?;
+    under_load(&here, &site, "/ping.php", 8, 40)
 }
 
 #[test]
 fn switch_with_a_full_backlog_of_slow_requests_fails_none() -> Result<()> {
     let here = Installation::start(Parts::default())?;
-    let release: serde_json::Value = serde_json::from_str(QUICK)?;
     // Two children and 24 visitors of 300 ms each: most requests wait in the socket's backlog at any time.
-    let site = here.project("php", &json!({"release": release, "limits": {"max_children": 2}}))?;
-    site.push_live("First version")?;
-    under_load(&here, &site, "/?wait_ms=300", 12, 12)
+    let site = pages(&here, &json!({"max_children": 2}))?;
+    under_load(&here, &site, "/slow.php", 12, 6)
 }
 
 #[test]

@@ -66,10 +66,8 @@ pub(crate) fn build(targets: &[Target]) -> Result<PathBuf> {
 pub(crate) fn build_for_stories() -> Result<PathBuf> {
     let target: Target = std::env::consts::ARCH.parse().map_err(anyhow::Error::msg)?;
     let tools = musl::install(target)?;
-    let mut cargo = cargo_build(&tools)?;
-    cargo.args(["--features", "host-runner/fault-points"]);
-    show::run("build the static runner for stories", &mut cargo)?;
-    let built = cargo::target()?.join(&tools.triple).join("debug/host-runner");
+    show::run("build the static runner for stories", &mut cargo_build(&tools)?)?;
+    let built = built_in(&tools)?.join("debug/host-runner");
     let program = cargo::target()?.join("debug/host-runner-static");
     fs::copy(&built, &program).with_context(|| format!("cannot write {}", program.display()))?;
     Ok(program)
@@ -112,13 +110,23 @@ fn build_one(target: Target) -> Result<PathBuf> {
         cargo_build(&tools)?.arg("--release"),
     )?;
     fs::create_dir_all(&kept)?;
-    let program = cargo::target()?.join(&tools.triple).join("release/host-runner");
+    let program = built_in(&tools)?.join("release/host-runner");
     let staged = built.with_extension("new");
     fs::copy(&program, &staged)
         .and_then(|_| fs::rename(&staged, &built))
         .with_context(|| format!("cannot keep {}", program.display()))?;
     stamp::forget_old(&kept, KEPT_BUILDS)?;
     Ok(built)
+}
+
+/// Where cargo puts what it builds for such a processor.
+fn built_in(tools: &Toolchain) -> Result<PathBuf> {
+    Ok(target_folder()?.join(&tools.triple))
+}
+
+/// A folder of its own: cargo builds into one folder one after the other.
+fn target_folder() -> Result<PathBuf> {
+    Ok(cargo::target()?.join("static"))
 }
 
 fn cargo_build(tools: &Toolchain) -> Result<Command> {
@@ -128,6 +136,7 @@ fn cargo_build(tools: &Toolchain) -> Result<Command> {
     let mut command = cargo::command();
     command
         .args(["build", "-p", "host-runner", "--target", triple])
+        .env("CARGO_TARGET_DIR", target_folder()?)
         .envs(progress::CARGO)
         .env(format!("CC_{name}"), &tools.cc)
         .env(format!("AR_{name}"), &tools.ar)

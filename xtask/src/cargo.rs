@@ -7,13 +7,14 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Which tests of the packages are run, and how.
+/// Which tests are run, and how.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind<'a> {
     /// Those that need nothing of the machine, side by side.
     Plain,
-    /// End-to-end stories, as many at a time as `.config/nextest.toml` says; one by one without cargo-nextest.
-    Stories,
+    /// End-to-end stories, all or those whose name contains this, as many at a time as `.config/nextest.toml` says; one by
+    /// one without cargo-nextest.
+    Stories(Option<&'a str>),
     /// Those that are marked as ignored because they need a Docker engine, whose socket this is; as many at a time.
     Engine(&'a Path),
 }
@@ -52,78 +53,46 @@ pub(crate) enum Build {
     Release,
     /// Quickly.
     Debug,
-    /// Quickly, with the moments at which stories end it.
-    FaultPoints,
-}
-
-/// Builds a program of the workspace and gives its path.
-pub(crate) fn build(name: &str, kind: Build) -> Result<PathBuf> {
-    let mut cargo = command();
-    cargo.args(["build", "-p", name]).envs(progress::CARGO);
-    match kind {
-        Build::Release => cargo.arg("--release"),
-        Build::Debug => &mut cargo,
-        Build::FaultPoints => cargo.args(["--features", "fault-points"]),
-    };
-    show::run(&format!("build {name}"), &mut cargo)?;
-    let folder = if kind == Build::Release {
-        "release"
-    } else {
-        "debug"
-    };
-    let program = target()?.join(folder).join(name);
-    if !program.exists() {
-        bail!("cargo built {name}, but {} is not there", program.display());
-    }
-    Ok(program)
 }
 
 /// Builds `host-runner` and gives its path.
 pub(crate) fn build_runner(kind: Build) -> Result<PathBuf> {
-    build("host-runner", kind)
+    let mut cargo = command();
+    cargo.args(["build", "-p", "host-runner"]).envs(progress::CARGO);
+    let folder = match kind {
+        Build::Release => {
+            cargo.arg("--release");
+            "release"
+        }
+        Build::Debug => "debug",
+    };
+    show::run("build host-runner", &mut cargo)?;
+    Ok(target()?.join(folder).join("host-runner"))
+}
+
+/// Builds all tests, and the programs that they run: cargo builds a package's programs along with its tests.
+pub(crate) fn build_tests() -> Result<()> {
+    let mut cargo = command();
+    cargo
+        .args(["test", "--workspace", "--no-run"])
+        .envs(progress::CARGO);
+    show::run("build the tests", &mut cargo)
 }
 
 /// Runs tests by cargo-nextest where it is installed, else by cargo itself; shows their results as they come.
-pub(crate) fn run_tests(name: &str, arguments: &[&str], kind: Kind<'_>) -> Result<Tally> {
+pub(crate) fn run_tests(name: &str, kind: Kind<'_>) -> Result<Tally> {
     let nextest = command()
         .args(["nextest", "--version"])
         .output()
         .is_ok_and(|output| output.status.success());
-    let mut cargo = command();
-    if nextest {
-        let quiet = [
-            "--no-fail-fast",
-            "--color=never",
-            "--hide-progress-bar",
-            "--no-tests=pass",
-        ];
-        cargo.args(["nextest", "run"]).args(quiet).args(arguments);
-    } else {
-        cargo.args(["test", "--no-fail-fast"]).args(arguments);
-    }
-    match kind {
-        Kind::Plain => {}
-        Kind::Stories | Kind::Engine(_) if nextest => {
-            cargo.arg("--profile=stories");
-        }
-        Kind::Stories | Kind::Engine(_) => {
-            cargo.args(["--", "--test-threads=1"]);
-        }
-    }
+    let mut cargo = if nextest { by_nextest(kind) } else { by_cargo(kind) };
     if let Kind::Engine(socket) = kind {
         cargo.env("DEVFLOW_DOCKER_SOCKET", socket);
-        cargo.arg(if nextest {
-            "--run-ignored=only"
-        } else {
-            "--ignored"
-        });
     }
-    cargo.env("DEVFLOW_RUNNER", target()?.join("debug/host-runner"));
-    cargo.env(
-        "DEVFLOW_STATIC_RUNNER",
-        target()?.join("debug/host-runner-static"),
-    );
-    cargo.env("DEVFLOW_CLI", target()?.join("debug/devflow"));
+    let programs = target()?.join("debug");
+    cargo.env("DEVFLOW_RUNNER", programs.join("host-runner"));
+    cargo.env("DEVFLOW_STATIC_RUNNER", programs.join("host-runner-static"));
+    cargo.env("DEVFLOW_CLI", programs.join("devflow"));
     // This very program: stories of an installation's keys and copies go through its commands.
     cargo.env("DEVFLOW_XTASK", std::env::current_exe()?);
     // A story's error says what went wrong; where the harness made it helps nobody.
@@ -150,6 +119,43 @@ pub(crate) fn run_tests(name: &str, arguments: &[&str], kind: Kind<'_>) -> Resul
         bail!("{name}: cargo ended with {status}; see its messages above");
     }
     Ok(tally)
+}
+
+/// All packages at a time, whatever is run of them: cargo would build what a part of them stands on with other features,
+/// and so once more.
+fn by_nextest(kind: Kind<'_>) -> Command {
+    let mut cargo = command();
+    cargo.args([
+        "nextest",
+        "run",
+        "--workspace",
+        "--no-fail-fast",
+        "--no-tests=pass",
+    ]);
+    cargo.args(["--color=never", "--hide-progress-bar"]);
+    match kind {
+        Kind::Plain => cargo.args(["-E", "not binary(stories)"]),
+        Kind::Stories(filter) => cargo
+            .args(["--profile=stories", "-E", "binary(stories)"])
+            .args(filter),
+        Kind::Engine(_) => cargo.args(["--profile=stories", "--lib", "--run-ignored=only"]),
+    };
+    cargo
+}
+
+/// The harness's own tests come along with the stories here: cargo cannot leave out one program of a package.
+fn by_cargo(kind: Kind<'_>) -> Command {
+    let mut cargo = command();
+    cargo.args(["test", "--no-fail-fast"]);
+    match kind {
+        Kind::Plain => cargo.args(["--workspace", "--exclude", "devflow-tests"]),
+        Kind::Stories(filter) => cargo
+            .args(["-p", "devflow-tests"])
+            .args(filter)
+            .args(["--", "--test-threads=1"]),
+        Kind::Engine(_) => cargo.args(["--workspace", "--lib", "--", "--test-threads=1", "--ignored"]),
+    };
+    cargo
 }
 
 /// Counts one line of nextest (`PASS [   0.1s] (1/2) crate::binary test`) or of cargo (`test name ... ok`). What

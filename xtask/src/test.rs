@@ -1,13 +1,14 @@
 //! `cargo xtask test`: everything that CI asks for, counted.
 
 use crate::build_edge::Compilation;
-use crate::cargo::{self, Build, Kind, Tally};
+use crate::cargo::{self, Kind, Tally};
 use crate::setup::{self, Need};
-use crate::{build_edge, build_runner, demo, deploy_edge, fuzz, progress, show};
+use crate::{build_edge, build_runner, deploy_edge, fuzz, progress, show};
 use anyhow::{Result, bail};
 use devflow_tests::docker::Docker;
 use devflow_tests::places;
 use std::panic::resume_unwind;
+use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
@@ -41,25 +42,22 @@ impl Count {
             Err(error) => self.check(name, Err(error)),
         }
     }
+
+    /// What was counted elsewhere.
+    fn join(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failures.extend(other.failures);
+    }
 }
 
 /// Runs all checks, or only those without end-to-end stories; true when all passed. The last line counts them.
 pub(crate) fn test(fast: bool, filter: Option<&str>) -> bool {
     let started = Instant::now();
-    let mut count = Count::default();
-    if filter.is_none() {
-        // The pages' assets come first: the worker's crate names them.
-        let begun = setup::for_edge().and_then(|()| build_edge::assets());
-        let begun = begun.and_then(|()| if fast { Ok(None) } else { build_edge::begin() });
-        thread::scope(|scope| {
-            // Compiling the worker keeps one core busy most of the time, and so does the end of each native build.
-            let worker = scope.spawn(|| begun.and_then(|left| left.map_or(Ok(()), Compilation::run)));
-            native_checks(&mut count);
-            let built = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
-            count.check("tools, assets and build of the worker", built);
-        });
-        wasm_checks(&mut count);
-    }
+    let mut count = if filter.is_none() {
+        checks(fast)
+    } else {
+        Count::default()
+    };
     if !fast {
         stories(&mut count, filter);
     }
@@ -71,7 +69,21 @@ pub(crate) fn test(fast: bool, filter: Option<&str>) -> bool {
     count.failures.is_empty()
 }
 
-fn native_checks(count: &mut Count) {
+/// All but the stories, in two rows beside each other: each has long stretches that keep one core busy.
+fn checks(fast: bool) -> Count {
+    // The pages' assets come first: the worker's crate names them.
+    let begun = setup::for_edge().and_then(|()| build_edge::assets());
+    let begun = begun.and_then(|()| if fast { Ok(None) } else { build_edge::begin() });
+    thread::scope(|scope| {
+        let beside = scope.spawn(|| checks_of_other_targets(begun, fast));
+        let mut count = native_checks();
+        count.join(beside.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        count
+    })
+}
+
+fn native_checks() -> Count {
+    let mut count = Count::default();
     for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
         let mut format = cargo::command();
         format.args(["fmt", "--all", "--check", "--manifest-path", manifest]);
@@ -84,21 +96,24 @@ fn native_checks(count: &mut Count) {
     count.check("clippy", show::run("clippy", &mut clippy));
     count.check("programs for tests", setup::packages(Need::Stories));
     let name = "unit, property and SQL tests";
-    count.add(
-        name,
-        cargo::run_tests(name, &["--workspace", "--exclude", "devflow-tests"], Kind::Plain),
-    );
-    let name = "tests of the harness";
-    count.add(
-        name,
-        cargo::run_tests(name, &["-p", "devflow-tests", "--lib"], Kind::Plain),
-    );
-    count.check("fuzzing", fuzz::fuzz(2, None));
+    let tally = cargo::build_tests().and_then(|()| cargo::run_tests(name, Kind::Plain));
+    count.add(name, tally);
+    count
 }
 
-fn wasm_checks(count: &mut Count) {
+/// What is built into target folders of its own.
+fn checks_of_other_targets(worker: Result<Option<Compilation>>, fast: bool) -> Count {
+    let mut count = Count::default();
+    let worker = worker.and_then(|left| left.map_or(Ok(()), Compilation::run));
+    count.check("tools, assets and build of the worker", worker);
     count.check("clippy of the worker as WebAssembly", clippy_wasm());
     count.check("golden vectors as WebAssembly", vectors_wasm());
+    if !fast {
+        let runner = build_runner::build_for_stories().map(drop);
+        count.check("static build of the runner", runner);
+    }
+    count.check("fuzzing", fuzz::fuzz(2, None));
+    count
 }
 
 fn clippy_wasm() -> Result<()> {
@@ -156,9 +171,8 @@ fn pack_worker() -> Result<()> {
 fn stories(count: &mut Count, filter: Option<&str>) {
     let prepared = setup::for_edge()
         .and_then(|()| build_edge::build())
-        .and_then(|()| cargo::build_runner(Build::FaultPoints))
-        .and_then(|_| build_runner::build_for_stories())
-        .and_then(|_| cargo::build("devflow", Build::Debug).map(drop));
+        .and_then(|()| cargo::build_tests())
+        .and_then(|()| build_runner::build_for_stories().map(drop));
     let failed = prepared.is_err();
     count.check("the worker, the runner and the command are built", prepared);
     if filter.is_none() && !failed {
@@ -170,33 +184,32 @@ fn stories(count: &mut Count, filter: Option<&str>) {
     let name = "end-to-end stories";
     match setup::for_servers(Need::Stories) {
         Ok(_engine) => {
-            let mut arguments = vec!["-p", "devflow-tests", "--test", "stories"];
-            arguments.extend(filter);
-            count.add(
-                name,
-                cargo::run_tests(name, &arguments, Kind::Stories).and_then(some_ran),
-            );
+            let tally = cargo::run_tests(name, Kind::Stories(filter));
+            count.add(name, tally.and_then(some_ran));
             if filter.is_none() {
                 engine_tests(count);
-                count.check("cargo xtask demo --once", demo::demo(true));
-                count.check("cargo xtask demo on a terminal", demo::rehearse());
+                for option in ["--once", "--rehearse"] {
+                    count.check("cargo xtask demo", demo(option));
+                }
             }
         }
         Err(error) => count.check(name, Err(error)),
     }
 }
 
+/// The demo as it is started by hand, with the runner that is built.
+fn demo(option: &str) -> Result<()> {
+    let mut demo = Command::new(std::env::current_exe()?);
+    demo.args(["demo", option])
+        .env("DEVFLOW_RUNNER", cargo::target()?.join("debug/host-runner"));
+    show::run(&format!("cargo xtask demo {option}"), &mut demo)
+}
+
 /// The runner's own tests on a Docker engine.
 fn engine_tests(count: &mut Count) {
     let name = "the runner on a Docker engine";
-    let tally = Docker::find().and_then(|docker| {
-        cargo::run_tests(
-            name,
-            &["-p", "host-runner", "--lib"],
-            Kind::Engine(docker.socket()),
-        )
-        .and_then(some_ran)
-    });
+    let tally = Docker::find()
+        .and_then(|docker| cargo::run_tests(name, Kind::Engine(docker.socket())).and_then(some_ran));
     count.add(name, tally);
 }
 

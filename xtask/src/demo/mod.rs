@@ -12,18 +12,20 @@ use anyhow::{Context, Result, ensure};
 use devflow_tests::git::Push;
 use devflow_tests::process::{interrupt, interrupted};
 use devflow_tests::server::{Installation, Parts, Site};
-use devflow_tests::{edge, runner};
+use devflow_tests::{edge, places, runner};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// Runs the demo until Ctrl-C, or for one push.
+/// Runs the demo until Ctrl-C, or for one push; with the runner that `DEVFLOW_RUNNER` names, where it names one.
 pub(crate) fn demo(once: bool) -> Result<()> {
     ctrlc::set_handler(interrupt).context("cannot handle Ctrl-C")?;
     setup::root()?;
     setup::for_edge()?;
     let engine = setup::for_servers(Need::Installation)?;
     build_edge::build()?;
-    runner::use_program(&cargo::build_runner(cargo::Build::Debug)?);
+    if places::named_by("DEVFLOW_RUNNER").is_none() {
+        runner::use_program(&cargo::build_runner(cargo::Build::Debug)?);
+    }
 
     let step = Step::begin("start the control plane, Nginx, MariaDB, Redis and a runner");
     let installation = Installation::start(Parts {

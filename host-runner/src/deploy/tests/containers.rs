@@ -2,7 +2,7 @@
 
 use super::Lab;
 use super::lab::{commit, eventually, sh, version};
-use super::load::{CLOSE, KEEP, MANY, switches_under_load, visitors};
+use super::load::{KEEP, visitors};
 use super::recovery::die_at;
 use crate::deploy;
 use crate::policy::Policy;
@@ -338,21 +338,6 @@ async fn dockerfile_reaches_its_database_by_the_socket() {
     spec.services.mariadb = true;
     lab.deploy_live(&spec, &[]).await;
     assert_eq!(lab.get("box-db", "/tables").await.body, "df_box_db");
-}
-
-#[tokio::test]
-#[ignore = "needs Docker, Nginx, wrk and root"]
-async fn dockerfile_deployments_under_load_fail_no_request() {
-    let lab = Lab::new();
-    let (spec, work) = spec(&lab, "box-load", 2);
-    lab.deploy_live(&spec, &[]).await;
-    let kinds = [
-        ("/", &KEEP[..], 500),
-        ("/", &CLOSE[..], 500),
-        // 40 requests of 300 ms: most wait in a queue at each switch.
-        ("/?wait_ms=300", &MANY[..], 50),
-    ];
-    switches_under_load(&lab, &spec, &work, 4, kinds).await;
 }
 
 #[tokio::test]

@@ -1,9 +1,8 @@
 //! Visitors while something is done: none of their requests may fail.
 
-use super::lab::{Lab, version};
+use super::lab::Lab;
 use devflow_protocol::project::ProjectSpec;
 use rustix::process::{Pid, Signal, kill_process};
-use std::path::Path;
 use std::process::Stdio;
 use tokio::process::Command;
 
@@ -45,27 +44,4 @@ pub(super) async fn visitors(
         .lines()
         .find_map(|line| line.trim().split_once(" requests in")?.0.parse().ok());
     requests.expect("wrk's count")
-}
-
-/// Deploys some times for each of some kinds of visitors: path, options of `wrk`, and how many requests there are at least.
-pub(super) async fn switches_under_load(
-    lab: &Lab,
-    spec: &ProjectSpec,
-    work: &Path,
-    each: u32,
-    kinds: [(&str, &[&str], u64); 3],
-) {
-    let mut newest = 1;
-    for (path, options, least) in kinds {
-        let deployments = async {
-            for _ in 0..each {
-                newest += 1;
-                version(work, &newest.to_string());
-                lab.deploy_live(spec, &[]).await;
-            }
-        };
-        let requests = visitors(lab, spec, path, options, deployments).await;
-        assert!(requests >= least, "only {requests} requests");
-        println!("{path} {options:?}: {requests} requests over {each} switches, 0 failed");
-    }
 }
