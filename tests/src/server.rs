@@ -8,10 +8,11 @@ use crate::http::{Answer, Client};
 use crate::mariadb::MariaDb;
 use crate::nginx::Nginx;
 use crate::places::{self, Scratch};
+use crate::process::wait_for;
 use crate::redis::Redis;
 use crate::runner::Runner;
 use crate::webhook::Delivery;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -104,6 +105,39 @@ impl Server {
     pub fn live_release(&self, slug: &str) -> Option<String> {
         let target = fs::read_link(self.project(slug).join("current")).ok()?;
         Some(target.file_name()?.to_string_lossy().into_owned())
+    }
+
+    /// Every release on disk can be gone back to, and every container belongs to the one that is live.
+    pub fn nothing_is_orphaned(&self, slug: &str, live: &str) -> Result<()> {
+        let name = format!("name={slug}");
+        let list = [
+            "ps",
+            "-a",
+            "--filter",
+            &name,
+            "--format",
+            "{{.Names}} {{.Labels}}",
+        ];
+        wait_for(
+            "what is left of other releases to be gone",
+            Duration::from_mins(1),
+            || {
+                for entry in fs::read_dir(self.project(slug).join("releases"))? {
+                    let release = entry?.path();
+                    let kept = release.join("manifest.json").exists();
+                    ensure!(kept, "{} is left behind", release.display());
+                }
+                let all = self.docker.run(&list)?;
+                let strangers: Vec<&str> = all
+                    .lines()
+                    .filter(|line| line.contains("dep_") && !line.contains(live))
+                    // A run of the scheduler ends in the release that it began in; the next minute's takes its place.
+                    .filter(|line| !line.contains("devflow.role=scheduler"))
+                    .collect();
+                ensure!(strangers.is_empty(), "{strangers:?}");
+                Ok(Some(()))
+            },
+        )
     }
 }
 
@@ -338,7 +372,7 @@ impl Site<'_> {
     /// Asks Nginx for a page that has to answer 200.
     pub fn page(&self, path: &str) -> Result<String> {
         let answer = self.visit(path)?;
-        anyhow::ensure!(
+        ensure!(
             answer.status == 200,
             "{} answers {}: {:.600}",
             path,

@@ -185,39 +185,12 @@ impl Kill<'_> {
     }
 }
 
-/// Every release on disk can be gone back to, and every container belongs to the live one.
+/// The release that has to be live is, and nothing of others is left.
 fn nothing_is_orphaned(here: &Installation, site: &Detached, deployment: &str, switched: bool) -> Result<()> {
     let slug = &site.project.slug;
     let live = here.server.live_release(slug).context("no live release")?;
     ensure!((live == deployment) == switched, "current is {live}");
-    for entry in std::fs::read_dir(here.server.project(slug).join("releases"))? {
-        let release = entry?.path();
-        ensure!(
-            release.join("manifest.json").exists(),
-            "{} is left behind",
-            release.display()
-        );
-    }
-    wait_for(
-        "containers of other releases to be gone",
-        Duration::from_mins(1),
-        || {
-            let format = "{{.Names}} {{.Labels}}";
-            let name = format!("name={slug}");
-            let all = here
-                .server
-                .docker
-                .run(&["ps", "-a", "--filter", &name, "--format", format])?;
-            let strangers: Vec<&str> = all
-                .lines()
-                .filter(|line| line.contains("dep_") && !line.contains(&live))
-                // A run of the scheduler ends in the release that it began in; the next minute's takes its place.
-                .filter(|line| !line.contains("devflow.role=scheduler"))
-                .collect();
-            ensure!(strangers.is_empty(), "left: {strangers:#?}");
-            Ok(Some(()))
-        },
-    )
+    here.server.nothing_is_orphaned(slug, &live)
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod bench;
 mod build_edge;
 mod build_runner;
 mod cargo;
+mod chaos;
 mod copies;
 mod demo;
 mod deploy_edge;
@@ -74,6 +75,8 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         every: Option<std::path::PathBuf>,
     },
+    /// Deploy while every part is killed at random moments, and look whether all is true and whole afterwards.
+    Chaos(chaos::Options),
     /// Look for bytes that a parser of strangers' input falls over; `test` does so for two seconds a target.
     Fuzz {
         /// One target of `fuzz/targets`; all without it.
@@ -119,6 +122,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::RestoreEdge(options) => copies::restore(&options)?,
         Command::Rotate(options) => rotate::rotate(&options)?,
         Command::Screenshots { every } => screenshots::screenshots(every.as_deref())?,
+        Command::Chaos(options) => chaos::chaos(&options)?,
         Command::Fuzz { target, seconds } => fuzz::fuzz(seconds, target.as_deref())?,
         Command::Bench { name, json, peer } => bench::bench(name, json, peer)?,
         // Its last line is the count, so nothing more is said of a failure.

@@ -8,10 +8,11 @@ use super::kept;
 use super::layout::Layout;
 use super::live::{Old, apply_vhost};
 use super::prune::prune;
-use super::record::{Project, load_environment};
+use super::record::{Project, has_manifest, load_environment, releases};
 use crate::files;
 use crate::host::docker::{Found, Role};
 use crate::host::{Doing, Host, Result, databases};
+use devflow_protocol::DeploymentId;
 use devflow_protocol::project::ProcessKind;
 use devflow_protocol::text::Slug;
 
@@ -71,7 +72,8 @@ async fn remove_orphans(host: &Host, layout: &Layout, live: Option<&Old<'_>>, se
             && Some(it.release.as_str()) != serving
             && !matches!(it.role, Role::Scheduler | Role::Kept)
     };
-    if !seen.iter().any(is_orphan) {
+    let is_left = |id: &DeploymentId| Some(id.as_str()) != serving && !has_manifest(&layout.release(id));
+    if !seen.iter().any(is_orphan) && !releases(layout)?.iter().any(is_left) {
         return Ok(());
     }
     for found in host
@@ -89,10 +91,9 @@ async fn remove_orphans(host: &Host, layout: &Layout, live: Option<&Old<'_>>, se
         host.docker.stop(&found.id, ORPHAN_WAIT_S).await?;
         host.docker.remove(&found.id).await?;
     }
-    match live {
-        Some(live) => prune(host, layout, live.record.spec.release.keep).await.map(drop),
-        None => Ok(()),
-    }
+    // Where nothing serves all that once did is kept.
+    let keep = live.map_or(u8::MAX, |live| live.record.spec.release.keep);
+    prune(host, layout, keep).await.map(drop)
 }
 
 /// Starts a project's scheduler in the live release, unless it runs.

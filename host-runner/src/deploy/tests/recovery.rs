@@ -87,17 +87,27 @@ async fn reconcile_ends_what_a_deployment_left_behind() {
     let work = lab.repository("php");
     let spec = Lab::spec("left", Framework::Php, &work);
     assert!(matches!(lab.deploy(&spec, &[]).await, Outcome::Succeeded { .. }));
-    version(&work, "2");
-    let context = lab.context(Work::Deploy(Box::new(lab.work(&spec))));
-    die_at(&lab, &context, "ready").await;
-    assert_eq!(lab.running("left").await, ["Build", "Web", "Web"]);
-    let seen = lab.host.docker.list(None).await.expect("a list");
-    deploy::bring_up(&lab.host, &spec.slug, &seen)
-        .await
-        .expect("it is cleaned up");
-    assert_eq!(lab.running("left").await, ["Web"]);
-    assert_eq!(lab.releases("left").len(), 1);
-    assert_eq!(lab.get("left", "/").await.body, "Plain PHP, version 1\n");
+    let live = lab.releases("left");
+    for containers_are_gone in [false, true] {
+        version(&work, "2");
+        let context = lab.context(Work::Deploy(Box::new(lab.work(&spec))));
+        die_at(&lab, &context, "ready").await;
+        assert_eq!(lab.running("left").await, ["Build", "Web", "Web"]);
+        if containers_are_gone {
+            for found in lab.host.docker.list(Some("left")).await.expect("a list") {
+                if !live.contains(&found.release) {
+                    lab.host.docker.remove(&found.id).await.expect("removed");
+                }
+            }
+        }
+        let seen = lab.host.docker.list(None).await.expect("a list");
+        deploy::bring_up(&lab.host, &spec.slug, &seen)
+            .await
+            .expect("it is cleaned up");
+        assert_eq!(lab.running("left").await, ["Web"]);
+        assert_eq!(lab.releases("left"), live);
+        assert_eq!(lab.get("left", "/").await.body, "Plain PHP, version 1\n");
+    }
 }
 
 #[tokio::test]
