@@ -20,6 +20,7 @@
 
 mod armory;
 mod assets;
+mod back;
 mod bytecode;
 mod complaint;
 mod containers;

@@ -20,6 +20,8 @@ use std::time::Duration;
 
 /// After a reboot Docker may need a while; without it nothing can be said or done.
 const DOCKER_RETRY: Duration = Duration::from_secs(2);
+/// Why a release went back whose way back was begun by the runner before.
+const CUT_SHORT: &str = "the release turned bad, and the runner was restarted while it went back";
 
 /// Ends a job that was running when the process ended.
 pub(crate) async fn recover(job: &JobContext) -> Outcome {
@@ -62,17 +64,15 @@ async fn deployment(job: &JobContext, spec: &ProjectSpec, id: &DeploymentId) -> 
         run.set_compose(compose);
     }
     match layout.live() {
-        Ok(live) if live.as_ref() == Some(id) && !ended => run.resume().await,
+        Ok(live) if live.as_ref() == Some(id) && ended => run.go_back().await,
+        Ok(live) if live.as_ref() == Some(id) => run.resume().await,
         Ok(Some(_)) if ended => {
             let outcome = run.unwind(failure).await;
             let Outcome::Failed { .. } = outcome else {
                 return outcome;
             };
             Outcome::RolledBack {
-                reason: format!(
-                    "the release turned bad after the switch, and the runner was restarted while it went back; \
-                     {SERVES_AGAIN}"
-                ),
+                reason: format!("{CUT_SHORT}; {SERVES_AGAIN}"),
             }
         }
         Ok(_) => run.unwind(failure).await,
@@ -91,10 +91,10 @@ fn look(job: &JobContext, spec: &ProjectSpec) -> Result<(Option<String>, bool), 
             last = Some(name.to_owned());
         }
     }
-    Ok((last, reached(super::engine::GOING_BACK)?))
+    Ok((last, reached(super::back::GOING_BACK)?))
 }
 
-async fn await_docker(host: &Host, layout: &Layout) {
+pub(super) async fn await_docker(host: &Host, layout: &Layout) {
     while let Err(error) = host.docker.list(Some(layout.slug().as_str())).await {
         tracing::warn!(%error, "waiting for Docker");
         tokio::time::sleep(DOCKER_RETRY).await;
@@ -124,6 +124,17 @@ impl Run<'_> {
                 }
             }
             Err(failure) => self.switch_back(old.as_ref(), failure).await,
+        }
+    }
+
+    /// Goes on with the way back, where `current` has not moved yet.
+    async fn go_back(&self) -> Outcome {
+        match self.previous() {
+            Ok(old) => {
+                let failure = Failure::Other(CUT_SHORT.to_owned());
+                self.switch_back(old.as_ref(), failure).await
+            }
+            Err(error) => Failure::from(error).outcome("the new release serves"),
         }
     }
 

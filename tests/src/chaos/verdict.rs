@@ -17,7 +17,8 @@ impl Chaos {
         for (number, site) in self.sites.iter().enumerate() {
             let slug = &site.project.slug;
             if let Err(error) = self.judge_site(number, &mut report) {
-                report.problems.push(format!("{slug}: {error:#}"));
+                let history = self.history(number);
+                report.problems.push(format!("{slug}: {error:#}\n{history}"));
             }
         }
         if let Err(error) = self.here.server.nginx.test() {
@@ -60,6 +61,22 @@ impl Chaos {
             Ok(Some(()))
         })?;
         self.here.server.nothing_is_orphaned(slug, &current)
+    }
+
+    /// What the edge says of a site's deployments, for whoever looks for the reason.
+    fn history(&self, number: usize) -> String {
+        let of_site = self.pushed.iter().filter(|pushed| pushed.site == number);
+        let lines = of_site.map(|pushed| match self.here.api.deployment(&pushed.id) {
+            Ok(told) => {
+                let (id, version) = (&pushed.id, pushed.version);
+                format!(
+                    "    {version:>4}  {id} is {}: {}\n",
+                    told["state"], told["reason"]
+                )
+            }
+            Err(error) => format!("    {} is unknown: {error:#}\n", pushed.id),
+        });
+        lines.collect()
     }
 
     /// How often each version's migration was run.

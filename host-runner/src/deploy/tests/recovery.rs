@@ -2,6 +2,7 @@
 
 use super::lab::{Lab, commit, version};
 use crate::deploy;
+use crate::deploy::back::GOING_BACK;
 use devflow_protocol::event::Happening;
 use devflow_protocol::job::Work;
 use devflow_protocol::outcome::Outcome;
@@ -78,6 +79,30 @@ async fn runner_killed_at_any_step_finishes_or_undoes() {
         );
     }
     assert_eq!(serving, steps.len() + 1, "what was switched is finished");
+}
+
+#[tokio::test]
+#[ignore = "needs Docker, Nginx and root"]
+async fn runner_killed_on_the_way_back_goes_on_with_it() {
+    let lab = Lab::new();
+    let work = lab.repository("php");
+    let spec = Lab::spec("back", Framework::Php, &work);
+    assert!(matches!(lab.deploy(&spec, &[]).await, Outcome::Succeeded { .. }));
+    version(&work, "2");
+    let context = lab.context(Work::Deploy(Box::new(lab.work(&spec))));
+    die_at(&lab, &context, "observe").await;
+    assert_eq!(lab.get("back", "/").await.body, "Plain PHP, version 2\n");
+    context.checkpoints.mark(GOING_BACK).expect("marked");
+    for _ in 0..2 {
+        let outcome = deploy::recover(&lab.context_of(context.job.clone())).await;
+        let Outcome::RolledBack { reason } = &outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(reason.contains("restarted while it went back"), "{reason}");
+        assert_eq!(lab.get("back", "/").await.body, "Plain PHP, version 1\n");
+        assert_eq!(lab.running("back").await, ["Web"]);
+        assert_eq!(lab.releases("back").len(), 1);
+    }
 }
 
 #[tokio::test]
