@@ -5,7 +5,7 @@ use crate::show::Step;
 use crate::{build_edge, cargo};
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use devflow_tests::chaos::{Chaos, Plan, Report};
+use devflow_tests::chaos::{Chaos, FASTER, Plan, Report};
 use devflow_tests::docker::Engine;
 use devflow_tests::process::interrupt;
 use devflow_tests::runner;
@@ -69,6 +69,11 @@ fn tell(report: &Report, seconds: u64) {
     for (what, times) in &report.broken {
         println!("{}", count(*times, what));
     }
+    println!(
+        "The network was away for {} s in all, which is {} min by the time-outs of an installation.",
+        report.apart.as_secs(),
+        (report.apart * FASTER).as_secs() / 60
+    );
     for problem in &report.problems {
         println!("✗ {problem}");
     }
