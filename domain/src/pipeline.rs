@@ -21,6 +21,8 @@ pub struct Defaults {
     pub carry_over: Vec<RelPath>,
     /// Processes beside PHP-FPM.
     pub processes: Vec<Process>,
+    /// What may be proposed in place of one of those.
+    pub alternatives: Vec<Process>,
     /// The document root inside the release.
     pub public_dir: Option<RelPath>,
     /// Whether any `.php` file answers.
@@ -38,6 +40,24 @@ pub fn defaults(framework: Framework) -> Defaults {
         Framework::Shopware => shopware::defaults(),
         Framework::Dockerfile | Framework::Compose => container(),
     }
+}
+
+/// What runs the queue of a Laravel project that requires `laravel/horizon`, in place of the worker
+/// (<https://laravel.com/docs/horizon>): it starts and ends workers by itself.
+fn horizon() -> Process {
+    Process {
+        name: name("horizon"),
+        kind: ProcessKind::Worker,
+        argv: words(&["php", "artisan", "horizon"]),
+        count: 1,
+        stop_wait_s: 60,
+    }
+}
+
+/// `processes` where they are others than `framework` starts with. None otherwise, so that a better default still
+/// reaches the project.
+pub fn other_processes(framework: Framework, processes: Vec<Process>) -> Option<Vec<Process>> {
+    (processes != defaults(framework).processes).then_some(processes)
 }
 
 fn laravel() -> Defaults {
@@ -96,6 +116,7 @@ fn laravel() -> Defaults {
                 stop_wait_s: 60,
             },
         ],
+        alternatives: vec![horizon()],
         public_dir: Some(rel("public")),
         scripts: false,
         health_path: "/up",
@@ -118,6 +139,7 @@ fn plain_php() -> Defaults {
         shared: vec![],
         carry_over: vec![],
         processes: vec![],
+        alternatives: vec![],
         public_dir: Some(rel("public")),
         scripts: true,
         health_path: "/",
@@ -131,6 +153,7 @@ fn container() -> Defaults {
         shared: vec![],
         carry_over: vec![],
         processes: vec![],
+        alternatives: vec![],
         public_dir: None,
         scripts: false,
         health_path: "/",

@@ -6,10 +6,10 @@ mod versions;
 
 pub use read::read;
 
-use crate::pipeline::multi_tenant;
+use crate::pipeline::{self, multi_tenant};
 use crate::webhook::Provider;
 use devflow_protocol::inspection::{ComposeFound, DOCKERFILE, ENV_EXAMPLE, Inspection, ServiceFound};
-use devflow_protocol::project::Framework;
+use devflow_protocol::project::{Framework, Process};
 use devflow_protocol::text::{ComposeName, EnvName, PhpVersion};
 
 /// PHP versions, the one that is preferred first.
@@ -26,6 +26,8 @@ pub struct Proposal {
     pub port: Option<u16>,
     /// The service of a compose file that visitors most likely reach, where it is deployed by that.
     pub service: Option<ComposeName>,
+    /// What runs beside the site.
+    pub processes: Vec<Process>,
     /// A database is made.
     pub mariadb: bool,
     /// Redis is given.
@@ -70,7 +72,7 @@ pub fn propose(found: &Inspection) -> Proposal {
     if mariadb {
         reasons.push("Its .env.example names a database, so one is made for it.".to_owned());
     }
-    let redis = ["predis/predis", "ext-redis", "laravel/horizon"]
+    let redis = ["predis/predis", "ext-redis", HORIZON]
         .into_iter()
         .find(|package| found.requires.contains_key(*package));
     if let Some(package) = redis {
@@ -85,11 +87,26 @@ pub fn propose(found: &Inspection) -> Proposal {
         php,
         port,
         service: web.map(|web| web.name.clone()),
+        processes: processes(found, framework),
         mariadb,
         redis: redis.is_some(),
         env_names: wanted(found, framework, mariadb, redis.is_some()),
         reasons,
     }
+}
+
+/// Composer's name of Laravel's Horizon.
+const HORIZON: &str = "laravel/horizon";
+
+/// The framework's own, with Horizon where the project has that.
+fn processes(found: &Inspection, framework: Framework) -> Vec<Process> {
+    let mut defaults = pipeline::defaults(framework);
+    if found.requires.contains_key(HORIZON)
+        && let (Some(worker), Some(horizon)) = (defaults.processes.first_mut(), defaults.alternatives.pop())
+    {
+        *worker = horizon;
+    }
+    defaults.processes
 }
 
 fn names(found: &Inspection, name: &str) -> bool {
@@ -108,8 +125,13 @@ fn framework(found: &Inspection, reasons: &mut Vec<String>) -> Framework {
             ));
             return Framework::MultiTenant;
         }
+        let queue = if requires(HORIZON).is_some() {
+            "Horizon"
+        } else {
+            "a queue worker"
+        };
         reasons.push(format!(
-            "It has artisan and requires laravel/framework {version}: Laravel, with a queue worker and the scheduler."
+            "It has artisan and requires laravel/framework {version}: Laravel, with {queue} and the scheduler."
         ));
         return Framework::Laravel;
     }

@@ -55,6 +55,41 @@ fn laravel_is_proposed_with_its_services_and_the_variables_that_want_a_value() {
 }
 
 #[test]
+fn horizon_is_proposed_in_place_of_the_queue_worker() {
+    let proposed = |packages: &str| {
+        let composer = format!(r#"{{"require": {{"laravel/framework": "^11.0"{packages}}}}}"#);
+        let proposal = propose(&found(&[("artisan", ""), ("composer.json", &composer)]));
+        let lines = proposal
+            .processes
+            .iter()
+            .map(|one| format!("{} {}", one.name, one.argv.join(" ")));
+        (lines.collect::<Vec<_>>(), proposal.reasons[0].clone())
+    };
+    let scheduler = "scheduler php artisan schedule:run";
+    let (processes, reason) = proposed("");
+    assert_eq!(
+        processes,
+        [
+            "worker php artisan queue:work --sleep=1 --tries=3 --max-time=3600",
+            scheduler
+        ]
+    );
+    assert!(
+        reason.ends_with("Laravel, with a queue worker and the scheduler."),
+        "{reason}"
+    );
+    let (processes, reason) = proposed(r#", "laravel/horizon": "^5.0""#);
+    assert_eq!(processes, ["horizon php artisan horizon", scheduler]);
+    assert!(
+        reason.ends_with("Laravel, with Horizon and the scheduler."),
+        "{reason}"
+    );
+    let (processes, _) = proposed(r#", "laravel/horizon": "^5.0", "stancl/tenancy": "^3.0""#);
+    assert_eq!(processes, ["horizon php artisan horizon", scheduler]);
+    assert_eq!(propose(&found(&[("index.php", "")])).processes, []);
+}
+
+#[test]
 fn dockerfile_is_proposed_where_no_framework_is_known() {
     let docker = ("Dockerfile", "FROM node:22\nEXPOSE 3000\n");
     let proposal = propose(&found(&[

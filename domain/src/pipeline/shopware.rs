@@ -77,6 +77,7 @@ pub(super) fn defaults() -> Defaults {
                 &["scheduled-task:run", "--time-limit=300", "--memory-limit=512M"],
             ),
         ],
+        alternatives: vec![],
         public_dir: Some(rel("public")),
         scripts: false,
         health_path: "/api/_info/health-check",

@@ -41,8 +41,7 @@ impl ProjectSettings {
             };
             worker.count = *count;
         }
-        let usual = pipeline::defaults(self.framework).processes;
-        Ok((processes != usual).then_some(processes))
+        Ok(pipeline::other_processes(self.framework, processes))
     }
 }
 

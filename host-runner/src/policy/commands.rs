@@ -19,9 +19,10 @@ pub(super) fn judge(spec: &ProjectSpec) -> Result<(), String> {
         let tenants = step.tenants.as_ref()?;
         Some((&step.name, &tenants.list))
     });
+    let running = built_in.processes.iter().chain(&built_in.alternatives);
     let own = |argv: &Vec<String>| {
         !built_in.steps.iter().any(|step| step.argv == *argv)
-            && !built_in.processes.iter().any(|process| process.argv == *argv)
+            && !running.clone().any(|process| process.argv == *argv)
             && !built_in
                 .steps
                 .iter()
@@ -85,6 +86,9 @@ mod tests {
         let mut worker = built_in(Framework::Laravel);
         worker.spec.processes[0].argv = ["sh", "-c", "env"].map(str::to_owned).into();
         assert!(judged(CLOSED, worker).is_err());
+        let mut horizon = built_in(Framework::Laravel);
+        horizon.spec.processes[0] = defaults(Framework::Laravel).alternatives.remove(0);
+        assert_eq!(judged(CLOSED, horizon), Ok(()));
         // A project's own word takes the place of the general one.
         hooked.spec.slug = "blog".parse().expect("a slug");
         assert_eq!(judged(CLOSED, hooked), Ok(()));

@@ -84,6 +84,7 @@ fn addresses(route: &str, sample: &Sample) -> Result<Vec<String>> {
             let failed = format!("/compare?from={}&to={}", sample.live, sample.failed);
             vec![project("/compare"), project(&failed)]
         }
+        "/projects/new" => vec![route.to_owned(), format!("{route}?by_hand=1")],
         "/servers/{id}" => vec![format!("/servers/{}", sample.server)],
         "/people/{id}" => vec![format!("/people/{}", sample.person)],
         "/endpoints/{id}" => vec![format!("/endpoints/{}", sample.endpoint)],

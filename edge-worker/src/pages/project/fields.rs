@@ -11,6 +11,10 @@ use serde_json::{Map, Value, json};
 use std::fmt;
 use std::str::FromStr;
 
+mod processes;
+
+pub(crate) use processes::Plan;
+
 /// Collects the fields of the API and what is wrong with those that cannot be read.
 struct Fields {
     read: Map<String, Value>,
@@ -71,6 +75,7 @@ impl ProjectForm {
             port: container.port.to_string(),
             replicas: container.replicas.to_string(),
             body_mib: "64".to_owned(),
+            processes: Plan::usual(),
             ..Self::default()
         }
         .with_limits(&limits, release)
@@ -144,6 +149,7 @@ impl ProjectForm {
                 .service
                 .as_ref()
                 .map_or(self.compose_service, ToString::to_string),
+            processes: self.processes.proposed(proposal.framework, &proposal.processes),
             mariadb: proposal.mariadb,
             redis: proposal.redis,
             variables: names.collect(),
@@ -169,6 +175,10 @@ impl ProjectForm {
         fields.put("provider", json!(self.provider));
         if !self.slug.trim().is_empty() {
             fields.text::<Slug>("slug", &self.slug);
+        }
+        match self.processes.read(&self.framework) {
+            Ok(processes) => fields.put("processes", json!(processes)),
+            Err(problems) => fields.problems.extend(problems),
         }
         fields.end()
     }

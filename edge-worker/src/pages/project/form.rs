@@ -1,6 +1,7 @@
 //! The form of a project's settings: for a new project and for one that is there.
 
 use super::Head;
+use super::fields::Plan;
 use super::servers::Place;
 use crate::pages::prose::Prose;
 use crate::pages::shell::Shell;
@@ -44,6 +45,9 @@ pub(crate) struct ProjectForm {
     pub(crate) tenant_failures: String,
     /// Lines of a `.env` file; on the form of a new project only.
     pub(crate) variables: String,
+    /// On the form of a new project only.
+    #[serde(flatten)]
+    pub(crate) processes: Plan,
     /// Field and what is wrong with it; a field that is not on the form speaks above it.
     #[serde(skip)]
     pub(crate) problems: Vec<(String, String)>,
@@ -120,12 +124,21 @@ impl ProjectForm {
         FieldProblem(self.message(field))
     }
 
+    /// What is wrong with the processes as a whole.
+    fn processes_problem(&self) -> FieldProblem<'_> {
+        let found = self
+            .problems
+            .iter()
+            .find(|(field, _)| field.starts_with("processes"));
+        FieldProblem(found.map(|(_, message)| message.as_str()))
+    }
+
     /// What is said above the form.
     fn general(&self) -> Option<String> {
         let others: Vec<String> = self
             .problems
             .iter()
-            .filter(|(field, _)| !FIELDS.contains(&field.as_str()))
+            .filter(|(field, _)| !FIELDS.contains(&field.as_str()) && !field.starts_with("process"))
             .map(|(field, message)| {
                 if field.is_empty() {
                     message.clone()

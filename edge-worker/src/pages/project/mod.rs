@@ -1,6 +1,7 @@
 //! A project's pages: deployments, environment, deliveries, webhook and settings, under one head with tabs.
 
 pub(crate) mod compare;
+pub(crate) mod count;
 pub(crate) mod deliveries;
 pub(crate) mod deployments;
 pub(crate) mod environment;

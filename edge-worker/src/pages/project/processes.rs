@@ -1,5 +1,6 @@
 //! What of a project runs, how many of it, and what it may use; changed in the live release, without a deployment.
 
+use super::count::Count;
 use super::{Head, Tab};
 use crate::access::{Needs, Routes};
 use crate::app::AppState;
@@ -49,8 +50,8 @@ pub(super) fn router() -> Routes {
 pub(crate) struct ProcessRow {
     pub(crate) name: String,
     pub(crate) command: String,
-    /// As it is in the form; None of a scheduler, of which there is one.
-    pub(crate) count: Option<String>,
+    /// None of a scheduler, of which there is one.
+    pub(crate) count: Option<Count>,
     pub(crate) stop_wait_s: u16,
 }
 
@@ -155,11 +156,12 @@ fn limit_fields(limits: &Limits, typed: &Typed) -> Vec<LimitField> {
 fn process_row(process: &Process, typed: &Typed) -> ProcessRow {
     let field = format!("{WORKER}{}", process.name);
     let count = typed.get(&field).cloned();
+    let count = count.unwrap_or_else(|| process.count.to_string());
     ProcessRow {
         name: process.name.to_string(),
         command: command_line::join(&process.argv),
         count: (process.kind == ProcessKind::Worker)
-            .then(|| count.unwrap_or_else(|| process.count.to_string())),
+            .then(|| Count::new(field, process.name.as_str(), count).in_form("scale")),
         stop_wait_s: process.stop_wait_s,
     }
 }

@@ -55,6 +55,7 @@ pub(super) fn all(theme: Theme, text: &str) -> Vec<(&'static str, String)> {
     let mut form = project::project_form();
     form.name = text.to_owned();
     form.domains = text.to_owned();
+    form.processes = project::typed_processes(text);
     form.problems = vec![("domains".to_owned(), format!("{text} is not a host name"))];
     vec![
         (

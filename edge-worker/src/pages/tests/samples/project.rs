@@ -4,9 +4,10 @@ use super::{ago, badge, shell};
 use crate::pages::look::{Badge, Tone};
 use crate::pages::moment::Length;
 use crate::pages::people::project_choices;
+use crate::pages::project::fields::Plan;
 use crate::pages::project::{
-    Head, Tab, deliveries, deployments, environment, form, hook, members, pipeline, processes, servers,
-    times, wizard,
+    Head, Tab, count::Count, deliveries, deployments, environment, form, hook, members, pipeline, processes,
+    servers, times, wizard,
 };
 use crate::pages::prose::Prose;
 use crate::pages::shell::{Section, Theme};
@@ -15,6 +16,7 @@ use devflow_domain::access::Role;
 use devflow_domain::settings::ProjectSettings;
 use devflow_domain::webhook::Provider;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 pub(in crate::pages::tests) fn head(name: &str, tab: Tab) -> Head {
     Head {
@@ -261,8 +263,21 @@ pub(in crate::pages::tests) fn project_form() -> form::ProjectForm {
         body_mib: "64".to_owned(),
         keep: "5".to_owned(),
         observe_s: "10".to_owned(),
+        processes: form::ProjectForm::new().processes,
         ..form::ProjectForm::default()
     }
+}
+
+/// Everything about two processes is `text`.
+pub(in crate::pages::tests) fn typed_processes(text: &str) -> Plan {
+    let of = ["laravel", "own"].into_iter();
+    let fields =
+        of.flat_map(|of| ["name", "kind", "command", "count"].map(|what| format!("process.{of}.0.{what}")));
+    Plan::from(
+        fields
+            .map(|field| (field, text.to_owned()))
+            .collect::<BTreeMap<_, _>>(),
+    )
 }
 
 pub(in crate::pages::tests) fn members(theme: Theme, email: &str) -> String {
@@ -336,7 +351,7 @@ pub(in crate::pages::tests) fn processes(theme: Theme, name: &str) -> String {
     let row = |name: &str, command: &str, count: Option<&str>| processes::ProcessRow {
         name: name.to_owned(),
         command: command.to_owned(),
-        count: count.map(str::to_owned),
+        count: count.map(|count| Count::new(format!("worker.{name}"), name, count.to_owned())),
         stop_wait_s: 60,
     };
     let page = processes::ProcessesPage {
