@@ -88,6 +88,10 @@ pub struct PollRequest {
     /// How busy it is.
     #[serde(default)]
     pub load: Option<ServerLoad>,
+    /// When an answer of the edge reached it last, by its clock: what `host-runner status` calls the last contact. None
+    /// before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_at: Option<UnixMillis>,
     /// True while the runner takes no new work (shutting down or full).
     #[serde(default)]
     pub paused: bool,

@@ -75,7 +75,7 @@ fn server_is_renamed_drained_and_removed_from_its_page() -> Result<()> {
 }
 
 #[test]
-fn server_shows_how_busy_it_is_and_when_it_was_heard_of() -> Result<()> {
+fn server_shows_how_busy_it_is_its_version_and_the_last_contact_of_both_sides() -> Result<()> {
     let here = Installation::start(Parts::default())?;
     let path = format!("/servers/{}", here.server.runner.id());
     let load = wait_for("the server's load", SOON, || {
@@ -85,13 +85,28 @@ fn server_shows_how_busy_it_is_and_when_it_was_heard_of() -> Result<()> {
     let memory = load["load"]["memory_mib"].as_u64().context("no memory")?;
     ensure!(memory == load["facts"]["memory_mib"].as_u64().unwrap_or_default());
     ensure!(load["heard_at"].as_i64() > load["created_at"].as_i64());
+    // A job ends the poll that is held; the next one tells of the answer to it.
+    let pinged = here.api.post(&format!("{path}/ping"), &json!({}), 202)?;
+    here.api.job(&text(&pinged, "/job/id")?, SOON)?;
+    let told = wait_for("the last contact of the other side", SOON, || {
+        let server = here.api.get(&path)?;
+        Ok((!server["answered_at"].is_null()).then_some(server))
+    })?;
+    let (heard, answered) = (told["heard_at"].as_i64(), told["answered_at"].as_i64());
+    ensure!(
+        answered > told["created_at"].as_i64() && answered <= heard.map(|at| at + 1_000),
+        "{told}"
+    );
     let plain = Plain::sign_in(here.edge.url(), EMAIL, &here.password)?;
-    for page in [path.as_str(), "/servers"] {
+    let version = told["facts"]["runner_version"].as_str().context("no version")?;
+    for (page, words) in [
+        (path.as_str(), ["heard of <time", "had our last answer <time"]),
+        ("/servers", ["heard of <time", "runner "]),
+    ] {
         let text = plain.page(page)?.to_lowercase();
-        ensure!(
-            text.contains("memory") && text.contains("load") && text.contains("disk"),
-            "{page}"
-        );
+        for word in ["memory", "load", "disk", version].iter().chain(&words) {
+            ensure!(text.contains(word), "{page} does not say {word}");
+        }
     }
     Ok(())
 }

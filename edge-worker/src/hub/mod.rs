@@ -4,11 +4,10 @@
 mod object;
 mod waiters;
 
-pub(crate) use waiters::Contact;
+pub(crate) use waiters::{Contact, Told};
 
 use crate::gather::{self, Gathered};
 use crate::platform;
-use devflow_protocol::runner_api::ServerLoad;
 use devflow_protocol::{ServerId, UnixMillis};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -105,18 +104,12 @@ impl<'a> Hub<'a> {
             .await
     }
 
-    /// Waits until `server` is woken, for at most `hold_ms`; `load` says how busy it is.
-    pub(crate) async fn wait(
-        &self,
-        server: &str,
-        session: &str,
-        hold_ms: i64,
-        load: Option<&ServerLoad>,
-    ) -> Held {
+    /// Waits until `server` is woken, for at most `hold_ms`; `told` is what its runner says of it.
+    pub(crate) async fn wait(&self, server: &str, session: &str, hold_ms: i64, told: &Told) -> Held {
         let hold = hold_ms.to_string();
-        let load = load.and_then(|load| serde_json::to_string(load).ok());
+        let told = serde_json::to_string(told).ok();
         let mut query = vec![("server", server), ("session", session), ("hold_ms", &hold)];
-        query.extend(load.as_deref().map(|load| ("load", load)));
+        query.extend(told.as_deref().map(|told| ("told", told)));
         match self.send(WAIT, &query).await {
             Ok(answer) => match answer.status_code() {
                 200 => Held::Woken,

@@ -61,8 +61,8 @@ impl DurableObject for Hub {
         let one = |name: &str| all(name).into_iter().next().unwrap_or_default();
         match url.path() {
             WAIT => {
-                if let Ok(load) = serde_json::from_str(&one("load")) {
-                    self.waiters.borrow_mut().load(&one("server"), load);
+                if let Ok(told) = serde_json::from_str(&one("told")) {
+                    self.waiters.borrow_mut().told(&one("server"), told);
                 }
                 self.wait(
                     &one("server"),

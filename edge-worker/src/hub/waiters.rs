@@ -6,11 +6,19 @@ use futures_channel::oneshot;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
+/// What a server's runner says of it with a poll. Shown, and used for nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Told {
+    pub(crate) load: Option<ServerLoad>,
+    /// When an answer reached it last.
+    pub(crate) answered_at: Option<UnixMillis>,
+}
+
 /// What was last heard of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Contact {
     pub(crate) at: UnixMillis,
-    pub(crate) load: Option<ServerLoad>,
+    pub(crate) told: Told,
 }
 
 /// Why a held poll ends.
@@ -34,7 +42,7 @@ struct Server {
     /// A wake that did reach a waiter is kept too, for that waiter may be a connection that is gone.
     permit: bool,
     last_contact: UnixMillis,
-    load: Option<ServerLoad>,
+    told: Told,
 }
 
 /// The servers that have been heard of since this object started.
@@ -88,9 +96,9 @@ impl Waiters {
         self.servers.entry(server.to_owned()).or_default().last_contact = now;
     }
 
-    /// Notes how busy a server is.
-    pub(crate) fn load(&mut self, server: &str, load: ServerLoad) {
-        self.servers.entry(server.to_owned()).or_default().load = Some(load);
+    /// Notes what a server's runner says of it.
+    pub(crate) fn told(&mut self, server: &str, told: Told) {
+        self.servers.entry(server.to_owned()).or_default().told = told;
     }
 
     /// What was last heard of a server since this object started.
@@ -99,7 +107,7 @@ impl Waiters {
         // A wake alone is no contact.
         (entry.last_contact > UnixMillis(0)).then_some(Contact {
             at: entry.last_contact,
-            load: entry.load,
+            told: entry.told.clone(),
         })
     }
 
@@ -152,14 +160,18 @@ mod tests {
 
     #[test]
     fn contact_is_what_was_heard_last_and_no_wake() {
-        let (mut waiters, load) = (Waiters::default(), ServerLoad::default());
+        let mut waiters = Waiters::default();
+        let told = Told {
+            load: Some(ServerLoad::default()),
+            answered_at: Some(UnixMillis(6)),
+        };
         waiters.wake("srv");
         assert_eq!(waiters.of("srv"), None);
-        waiters.load("srv", load);
+        waiters.told("srv", told.clone());
         let _held = waiters.wait("srv", "ses_1", UnixMillis(7));
         let heard = Contact {
             at: UnixMillis(7),
-            load: Some(load),
+            told,
         };
         assert_eq!((waiters.of("srv"), waiters.of("other")), (Some(heard), None));
     }

@@ -6,7 +6,7 @@ use super::{FLEET, standing, topics};
 use crate::app::AppState;
 use crate::crypt;
 use crate::error::ApiError;
-use crate::hub::Held;
+use crate::hub::{Held, Told};
 use crate::platform;
 use crate::store::audit::{self, NewestRow};
 use crate::store::lease::{self, LeaseRequest, Materials, UnacknowledgedRow};
@@ -70,6 +70,10 @@ pub(crate) async fn poll(
     if tell_projects {
         return Ok(answer(None, 0));
     }
+    let told = Told {
+        load: request.load,
+        answered_at: request.answered_at,
+    };
     let until = platform::now().plus(state.config.poll_hold_ms);
     let hub = state.hub();
     loop {
@@ -80,12 +84,7 @@ pub(crate) async fn poll(
         if left <= 0 {
             return Ok(answer(None, 0));
         }
-        let held = hub.wait(
-            runner.id.as_str(),
-            claims.session.as_str(),
-            left,
-            request.load.as_ref(),
-        );
+        let held = hub.wait(runner.id.as_str(), claims.session.as_str(), left, &told);
         match held.await {
             Held::Woken => {}
             Held::TimedOut => return Ok(answer(None, 0)),

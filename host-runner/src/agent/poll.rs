@@ -8,6 +8,7 @@ use crate::facts;
 use crate::host::HostError;
 use crate::identity::IdentityError;
 use crate::journal::{Acceptance, Entry, Finished, JournalError, Ticket};
+use devflow_protocol::UnixMillis;
 use devflow_protocol::dsse::Envelope;
 use devflow_protocol::job::Job;
 use devflow_protocol::runner_api::{PollRequest, ServerFacts};
@@ -94,6 +95,11 @@ async fn ask(
         open,
         facts,
         load: facts::load(&agent.host.config.projects_dir),
+        answered_at: agent
+            .journal
+            .noted("contact")?
+            .and_then(|text| text.parse().ok())
+            .map(UnixMillis),
         paused: false,
         witnessed: Some(agent.journal.last_seen()?.map_or(0, |seen| seen.number)),
         job_segments: true,

@@ -39,8 +39,24 @@ pub(crate) struct Row {
     pub(crate) machine: String,
     /// How busy it is, where that is known.
     pub(crate) load: Option<String>,
+    /// The runner's version, where there is one.
+    pub(crate) runner: Option<String>,
+    pub(crate) heard: Option<Heard>,
     pub(crate) projects: i64,
 }
+
+/// The last contact with a server, as far as it is known.
+pub(crate) struct Heard {
+    /// What happened then.
+    pub(crate) what: &'static str,
+    pub(crate) when: Moment,
+    /// When an answer reached it last, where that is so much earlier that answers may get lost.
+    pub(crate) unanswered: Option<Moment>,
+}
+
+/// How much later than its last answer a server may be heard of, in milliseconds; between two polls it is the time that
+/// one is held.
+const UNANSWERED_MS: i64 = 120_000;
 
 #[derive(Template)]
 #[template(path = "servers.html")]
@@ -89,6 +105,8 @@ pub(crate) struct ServerPage {
     pub(crate) since_when: Moment,
     /// When it was heard of last, where that is known.
     pub(crate) heard: Option<Moment>,
+    /// When an answer reached it last, as its runner said.
+    pub(crate) answered: Option<Moment>,
     pub(crate) meters: Vec<Meter>,
     pub(crate) facts: Vec<(&'static str, String)>,
     pub(crate) deploy_key: Option<String>,
@@ -106,14 +124,33 @@ fn facts(row: &ServerRow) -> Option<ServerFacts> {
     serde_json::from_str(row.facts.as_deref()?).ok()
 }
 
-fn list_row(row: &ServerRow, contact: Option<&Contact>) -> Row {
+fn last_heard(row: &ServerRow, contact: Option<&Contact>, now: UnixMillis) -> Option<Heard> {
+    let heard = |what, at| Heard {
+        what,
+        when: Moment::new(at, now),
+        unanswered: None,
+    };
+    let Some(contact) = contact else {
+        return (row.state == ServerState::Missing).then(|| heard("went silent", row.state_at));
+    };
+    let answered = contact.told.answered_at;
+    let unanswered = answered.filter(|at| contact.at.since(*at) > UNANSWERED_MS);
+    Some(Heard {
+        unanswered: unanswered.map(|at| Moment::new(at, now)),
+        ..heard("heard of", contact.at)
+    })
+}
+
+fn list_row(row: &ServerRow, contact: Option<&Contact>, now: UnixMillis) -> Row {
     let facts = facts(row);
     let load = contact.filter(|_| row.state == ServerState::Online);
     Row {
         id: row.id.to_string(),
         badge: look::server(row.state),
         draining: row.draining_since.is_some(),
-        load: load.and_then(|contact| Some(load::in_short(&contact.load?))),
+        load: load.and_then(|contact| Some(load::in_short(&contact.told.load?))),
+        runner: facts.as_ref().map(|facts| facts.runner_version.clone()),
+        heard: last_heard(row, contact, now),
         name: row.name.clone(),
         hostname: facts
             .as_ref()
@@ -147,13 +184,14 @@ pub(crate) async fn list(
     let page = Page::new(rows, |row| row.name.clone());
     let ids: Vec<&ServerId> = page.items.iter().map(|row| &row.id).collect();
     let contacts = state.hub().contacts(&ids).await;
+    let now = platform::now();
     visitor.page(&ServersPage {
         shell: visitor.shell("Servers", Section::Servers, Some(FLEET.to_owned())),
         may_manage: visitor.signed_in.access.may(Action::ManageServers, None),
         rows: page
             .items
             .iter()
-            .map(|row| list_row(row, contacts.get(row.id.as_str())))
+            .map(|row| list_row(row, contacts.get(row.id.as_str()), now))
             .collect(),
         next: page.next.map(|next| web::query("/servers", &[("cursor", &next)])),
     })
@@ -244,8 +282,11 @@ fn view(
         },
         since_when: Moment::new(row.state_at, now),
         heard: contact.map(|contact| Moment::new(contact.at, now)),
+        answered: contact
+            .and_then(|contact| contact.told.answered_at)
+            .map(|at| Moment::new(at, now)),
         meters: load
-            .and_then(|contact| contact.load)
+            .and_then(|contact| contact.told.load)
             .map(|load| load::meters(&load, cpus))
             .unwrap_or_default(),
         deploy_key: facts.as_ref().and_then(|facts| facts.deploy_key.clone()),

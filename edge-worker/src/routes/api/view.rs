@@ -39,6 +39,8 @@ pub(super) struct Server {
     draining_since: Option<UnixMillis>,
     /// When its runner was heard of last; null where that is not known at the moment.
     heard_at: Option<UnixMillis>,
+    /// When an answer reached its runner last, as that said then; null where that is not known at the moment.
+    answered_at: Option<UnixMillis>,
     /// How busy it was then.
     load: Option<ServerLoad>,
     /// Which job key its runner trusts, as it said last: the first 32 hex digits of the fingerprint. Null where it said nothing.
@@ -60,6 +62,7 @@ impl From<ServerRow> for Server {
             projects: row.projects,
             draining_since: row.draining_since,
             heard_at: None,
+            answered_at: None,
             load: None,
             job_key: row.job_key,
             unknown_projects: row
@@ -78,7 +81,8 @@ impl Server {
     pub(super) fn heard(self, contact: Option<&Contact>) -> Self {
         Self {
             heard_at: contact.map(|contact| contact.at),
-            load: contact.and_then(|contact| contact.load),
+            answered_at: contact.and_then(|contact| contact.told.answered_at),
+            load: contact.and_then(|contact| contact.told.load),
             ..self
         }
     }

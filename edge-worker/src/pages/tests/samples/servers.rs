@@ -16,6 +16,12 @@ pub(in crate::pages::tests) fn servers(theme: Theme, name: &str) -> String {
         hostname: format!("{name}.example.net"),
         machine: "Debian GNU/Linux 12 · 4 cores · 8 GB".to_owned(),
         load: (n == 1).then(|| "load 0.42 · memory 40 % · disk 71 %".to_owned()),
+        runner: (n > 0).then(|| "0.1.0".to_owned()),
+        heard: (n > 0).then(|| servers::Heard {
+            what: "heard of",
+            when: ago(12),
+            unanswered: (n == 12).then(|| ago(600)),
+        }),
         projects: n,
     };
     let page = servers::ServersPage {
@@ -45,6 +51,7 @@ pub(in crate::pages::tests) fn server(theme: Theme, name: &str) -> String {
         since: "Went out of contact",
         since_when: ago(4_000),
         heard: Some(ago(4_100)),
+        answered: Some(ago(4_130)),
         meters: vec![servers::load::Meter {
             name: "Disk",
             text: "72.0 of 80.0 GB".to_owned(),
