@@ -36,6 +36,8 @@ pub(crate) struct SecondPage {
     pub(crate) secret: Option<Shown>,
     /// Since when codes of an app count, where they do.
     pub(crate) there: Option<Moment>,
+    /// True where browsers offer passkeys for this installation.
+    pub(crate) passkeys_possible: bool,
     /// Passkeys that count.
     pub(crate) passkeys: usize,
     /// Recovery codes that are left.
@@ -72,6 +74,7 @@ async fn page(state: &AppState, visitor: &Visitor, problem: Option<String>) -> R
         required: second::is_required(state).await?,
         secret,
         there,
+        passkeys_possible: passkeys::are_possible(state),
         passkeys: passkeys::list(state, &visitor.signed_in).await?.len(),
         codes_left: second::codes_left(state, &visitor.signed_in).await?,
         problem,

@@ -110,6 +110,7 @@ pub(in crate::pages::tests) fn second(theme: Theme, stage: u8) -> String {
             text: "GEZD-GNBV-GY3T-QOJQ-GEZD-GNBV-GY3T-QOJQ".to_owned(),
         }),
         there: (stage == 2).then(|| ago(90_000)),
+        passkeys_possible: stage != 0,
         passkeys: usize::from(stage == 2),
         codes_left: 3,
         problem: (stage == 1).then(|| "the six digits that the app shows".to_owned()),
