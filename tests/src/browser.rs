@@ -141,11 +141,16 @@ impl Browser {
 
     /// The value of a cookie.
     pub fn cookie(&self, name: &str) -> Result<String> {
-        let found = self.command("GET", &format!("/cookie/{name}"), None)?;
+        let found = self.whole_cookie(name)?;
         Ok(found["value"]
             .as_str()
             .context("a cookie without a value")?
             .to_owned())
+    }
+
+    /// A cookie with its attributes, as `WebDriver` names them.
+    pub fn whole_cookie(&self, name: &str) -> Result<Value> {
+        self.command("GET", &format!("/cookie/{name}"), None)
     }
 
     fn element(&self, selector: &str) -> Result<String> {
@@ -228,15 +233,20 @@ impl Browser {
         self.tell("Emulation.setDeviceMetricsOverride", &screen)
     }
 
+    /// Shows pages as wide as the window is again.
+    pub fn emulate_nothing(&self) -> Result<()> {
+        self.tell("Emulation.clearDeviceMetricsOverride", &json!({}))
+    }
+
     /// A command of Chromium's own protocol.
-    pub(crate) fn tell(&self, command: &str, parameters: &Value) -> Result<()> {
+    pub fn tell(&self, command: &str, parameters: &Value) -> Result<()> {
         let body = json!({"cmd": command, "params": parameters});
         self.command("POST", "/goog/cdp/execute", Some(&body)).map(drop)
     }
 
-    /// Prefers reduced motion from now on, as a person can set it on their device.
-    pub fn reduce_motion(&self) -> Result<()> {
-        let features = json!([{"name": "prefers-reduced-motion", "value": "reduce"}]);
+    /// Prefers something from now on, as a person can set it on their device: `reduced-motion`, `color-scheme`.
+    pub fn prefer(&self, what: &str, value: &str) -> Result<()> {
+        let features = json!([{"name": format!("prefers-{what}"), "value": value}]);
         self.tell("Emulation.setEmulatedMedia", &json!({"features": features}))
     }
 

@@ -7,9 +7,12 @@ use devflow_tests::edge::{EMAIL, Edge};
 use devflow_tests::places::{self, Scratch};
 use devflow_tests::process::wait_for;
 use devflow_tests::sample::Sample;
+use devflow_tests::totp::App;
 use serde_json::{Value, json};
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const SOON: Duration = Duration::from_secs(20);
 
 /// The largest sum of layout shifts that counts as good: <https://web.dev/articles/cls>.
 const SHIFT: f64 = 0.1;
@@ -29,6 +32,7 @@ fn every_page_is_accessible_in_both_themes_fits_a_phone_and_does_not_jump() -> R
     let browser = Browser::start()?;
     let mut problems = before_sign_in(&browser, &axe, &sample)?;
     browser.sign_in(sample.edge.url(), EMAIL, &sample.password)?;
+    problems.extend(notes(&browser, &axe)?);
     for path in &paths {
         browser.open(&format!("{}{path}", sample.edge.url()))?;
         problems.extend(jumps(&browser, path)?);
@@ -45,6 +49,11 @@ fn every_page_is_accessible_in_both_themes_fits_a_phone_and_does_not_jump() -> R
         problems.extend(violations(&browser, &axe, &name, &THEMES[..1])?);
     }
     problems.extend(over_a_page(&browser, &axe, sample.edge.url())?);
+    for shown in &SHOWN_ONCE {
+        problems.extend(shown.look(&browser, &axe, sample.edge.url())?);
+    }
+    problems.extend(codes(&browser, &axe)?);
+    theme_is_there_from_the_first_frame(&browser, sample.edge.url())?;
     ensure!(problems.is_empty(), "{}", problems.join("\n"));
     Ok(())
 }
@@ -52,10 +61,12 @@ fn every_page_is_accessible_in_both_themes_fits_a_phone_and_does_not_jump() -> R
 /// The doors: set-up of a new edge, and signing in.
 fn before_sign_in(browser: &Browser, axe: &str, sample: &Sample) -> Result<Vec<String>> {
     let scratch = Scratch::new()?;
-    let fresh = Edge::start(scratch.path())?;
+    // At a host name, where browsers offer passkeys.
+    let fresh = Edge::start_named(scratch.path())?;
     let mut problems = Vec::new();
     for (edge, path) in [
         (&fresh, format!("/set-up?token={}", fresh.setup_token())),
+        (&fresh, "/sign-in".to_owned()),
         (&sample.edge, "/sign-in".to_owned()),
         (&sample.edge, sample.invitation.clone()),
     ] {
@@ -108,6 +119,162 @@ fn over_a_page(browser: &Browser, axe: &str, base: &str) -> Result<Vec<String>> 
         }
     }
     Ok(problems)
+}
+
+/// What is there in the middle of something only, or is shown once.
+struct ShownOnce {
+    name: &'static str,
+    /// Where it begins, with what is filled in there and pressed.
+    path: &'static str,
+    field: Option<(&'static str, &'static str)>,
+    button: &'static str,
+    says: &'static str,
+}
+
+const SHOWN_ONCE: [ShownOnce; 4] = [
+    ShownOnce {
+        name: "the one-time command of a server",
+        path: "/servers/new",
+        field: Some(("#name", "ams-2")),
+        button: "form[action='/servers'] button",
+        says: "This command is shown once",
+    },
+    ShownOnce {
+        name: "an invitation that was made",
+        path: "/people/new",
+        field: Some(("#email", "edsger@example.com")),
+        button: "form[action='/people'] button",
+        says: "The link is shown once",
+    },
+    ShownOnce {
+        name: "a key that was made",
+        path: "/keys",
+        field: Some(("#name", "CI")),
+        button: "form[action='/keys'] button",
+        says: "This key is shown once",
+    },
+    ShownOnce {
+        name: "the secret of an app",
+        path: "/account/second-factor",
+        field: None,
+        button: "form[action$='/second-factor/begin'] button",
+        says: "Give the code that it shows",
+    },
+];
+
+impl ShownOnce {
+    fn look(&self, browser: &Browser, axe: &str, base: &str) -> Result<Vec<String>> {
+        browser.open(&format!("{base}{}", self.path))?;
+        if let Some((field, text)) = self.field {
+            browser.fill(field, text)?;
+        }
+        browser.click(self.button)?;
+        browser.shows(self.says, SOON)?;
+        wide_and_on_a_phone(browser, axe, self.name)
+    }
+}
+
+/// The recovery codes that follow the first code of the app whose secret is shown.
+fn codes(browser: &Browser, axe: &str) -> Result<Vec<String>> {
+    let secret = browser.script(
+        "return document.querySelector('copy-text code').textContent",
+        &json!([]),
+    )?;
+    let app = App::new(secret.as_str().context("no secret")?)?;
+    browser.fill("#code", &app.code(App::step()?)?)?;
+    browser.click("form[action$='/second-factor/confirm'] button")?;
+    browser.shows("They are shown once", SOON)?;
+    wide_and_on_a_phone(browser, axe, "recovery codes")
+}
+
+/// Notes about what ended elsewhere, as the page's script fetches them: the newest deployments of the sample are news still.
+fn notes(browser: &Browser, axe: &str) -> Result<Vec<String>> {
+    let told = browser.later(
+        "const holder = document.createElement('template');
+         holder.innerHTML = await (await fetch('/happened?since=0')).text();
+         const notes = holder.content.querySelectorAll('.toast');
+         document.querySelector('#toasts').append(...notes);
+         return notes.length",
+        &json!([]),
+    )?;
+    ensure!(told.as_u64() > Some(0), "there are no notes: {told}");
+    wide_and_on_a_phone(browser, axe, "notes")
+}
+
+/// What is wrong with what cannot be opened a second time.
+fn wide_and_on_a_phone(browser: &Browser, axe: &str, name: &str) -> Result<Vec<String>> {
+    browser.emulate_nothing()?;
+    let mut problems = violations(browser, axe, name, &THEMES)?;
+    browser.emulate(360, 740)?;
+    problems.extend(too_wide(browser, name)?);
+    problems.extend(violations(
+        browser,
+        axe,
+        &format!("{name} on a phone"),
+        &THEMES[..1],
+    )?);
+    browser.emulate_nothing()?;
+    Ok(problems)
+}
+
+/// The ground of pages in light and dark, see `ui/css/tokens.css`.
+const GROUNDS: [&str; 2] = ["rgb(247, 247, 248)", "rgb(13, 14, 17)"];
+
+/// Notes the ground of each frame of a page, from the first one on.
+const NOTE_FRAMES: &str = "window.frames_drawn = [];
+    const note = () => {
+      frames_drawn.push([performance.now(), getComputedStyle(document.documentElement).backgroundColor]);
+      if (frames_drawn.length < 300) requestAnimationFrame(note);
+    };
+    requestAnimationFrame(note)";
+
+/// Whether a frame before the first paint was noted, and the grounds of all frames.
+const FRAMES: &str = "const paint = performance.getEntriesByName('first-paint')[0]?.startTime;
+    if (paint === undefined) return null;
+    return [frames_drawn.some(([at]) => at <= paint), [...new Set(frames_drawn.map(([, ground]) => ground))]]";
+
+/// No frame of a page has another ground than the theme that was chosen, or than the system has where none was; with
+/// scripts and without.
+fn theme_is_there_from_the_first_frame(browser: &Browser, base: &str) -> Result<()> {
+    browser.tell(
+        "Page.addScriptToEvaluateOnNewDocument",
+        &json!({"source": NOTE_FRAMES}),
+    )?;
+    let drawn_in = |ground: &str| -> Result<()> {
+        browser.open(&format!("{base}/servers"))?;
+        let told = wait_for("the first paint", SOON, || {
+            Ok(Some(browser.script(FRAMES, &json!([]))?).filter(|told| !told.is_null()))
+        })?;
+        ensure!(
+            told == json!([true, [ground]]),
+            "{told} is not {ground} throughout"
+        );
+        Ok(())
+    };
+    for (system, ground) in THEMES.iter().zip(GROUNDS) {
+        browser.prefer("color-scheme", system)?;
+        drawn_in(ground)?;
+    }
+    browser.prefer("color-scheme", "light")?;
+    browser.click("form[action='/theme'] button[value='dark']")?;
+    wait_for("the dark theme", SOON, || {
+        let theme = browser.script("return document.documentElement.dataset.theme", &json!([]))?;
+        Ok((theme == "dark").then_some(()))
+    })?;
+    drawn_in(GROUNDS[1])?;
+    browser.tell("Network.enable", &json!({}))?;
+    browser.tell("Network.setBlockedURLs", &json!({"urls": ["*.js"]}))?;
+    drawn_in(GROUNDS[1])?;
+    let ends = browser.whole_cookie("theme")?["expiry"]
+        .as_u64()
+        .context("it ends with the browser")?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    ensure!(
+        ends > now + 300 * 24 * 3600,
+        "the theme is kept for {} s",
+        ends.saturating_sub(now)
+    );
+    Ok(())
 }
 
 /// What axe finds on the open page in some themes: by all of its rules in the first, by those about colour in the other,

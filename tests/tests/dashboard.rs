@@ -283,6 +283,7 @@ fn lists_and_tabs_are_walked_by_the_keyboard_and_the_webhook_is_tried_by_its_but
     browser.shows("One per line, as in a .env file", SOON)?;
     browser.press(&["["])?;
     browser.shows("No deployment yet", SOON)?;
+    browser.prefer("reduced-motion", "no-preference")?;
     browser.open(&here.page("/hook"))?;
     browser.click("form[action$='/hook/test'] button")?;
     browser.shows("A signed test delivery was received, checked and stored", SOON)?;
@@ -297,7 +298,7 @@ fn lists_and_tabs_are_walked_by_the_keyboard_and_the_webhook_is_tried_by_its_but
             .is_some_and(|told| told.contains("test delivery"))
             .then_some(()))
     })?;
-    browser.reduce_motion()?;
+    browser.prefer("reduced-motion", "reduce")?;
     ensure!(
         marked(&browser, new)? == (place, "none".to_owned()),
         "it moves, or it does not keep still for who wants that"

@@ -64,6 +64,15 @@ impl Theme {
         }
     }
 
+    /// What the browser paints by until the styles are there.
+    pub(crate) fn schemes(self) -> &'static str {
+        match self {
+            Self::System => "light dark",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
     fn icon(self) -> icon::Icon {
         match self {
             Self::System => icon::SYSTEM,

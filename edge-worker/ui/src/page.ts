@@ -24,6 +24,9 @@ export function show(fresh: Document, part: "main" | "body" | "other page"): voi
   if (href && shown && shown.getAttribute("href") !== href) shown.setAttribute("href", href);
   const theme = fresh.documentElement.dataset.theme;
   if (theme) document.documentElement.dataset.theme = theme;
+  const schemes = (page: Document) => page.querySelector<HTMLMetaElement>('meta[name="color-scheme"]');
+  const [from, to] = [schemes(document), schemes(fresh)];
+  if (from && to) from.content = to.content;
 
   if (part === "other page") {
     document.body.replaceWith(document.adoptNode(fresh.body));

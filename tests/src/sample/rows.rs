@@ -85,7 +85,7 @@ pub(super) fn fill(data: &Path, servers: &[String], projects: &[Project]) -> Res
         let (.., server, stand, newest) = spec;
         let newest = (stand, newest);
         let earlier = if place == 0 { EARLIER.len() } else { 1 };
-        let ago = i64::try_from(place)? * 47 + 4;
+        let ago = i64::try_from(place)? * 47 + 2;
         jobs.extend(writer.history(project, &servers[server], newest, earlier, ago, &mut told)?);
     }
     let (several, on) = (

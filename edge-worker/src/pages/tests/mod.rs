@@ -51,6 +51,24 @@ fn every_page_keeps_to_the_content_security_policy() {
 }
 
 #[test]
+fn every_page_has_its_theme_before_anything_that_is_loaded() {
+    for (theme, wanted) in [
+        (Theme::System, "light dark"),
+        (Theme::Light, "light"),
+        (Theme::Dark, "dark"),
+    ] {
+        for (name, html) in samples::all(theme, "Shop") {
+            let (head, _) = html.split_once("<link").unwrap();
+            let meta = format!(r#"<meta name="color-scheme" content="{wanted}">"#);
+            assert!(
+                head.contains(&format!(r#" data-theme="{theme}">"#)) && head.contains(&meta),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_page_has_one_heading_unique_ids_and_labelled_fields() {
     for (name, html) in samples::all(Theme::System, "Shop") {
         assert_eq!(html.matches("<h1").count(), 1, "{name}");
@@ -90,6 +108,16 @@ fn every_form_that_changes_something_carries_the_token() {
             assert!(body.contains(r#"name="csrf" value="dG9rZW4""#), "{name}: {body}");
         }
     }
+}
+
+#[test]
+fn passkeys_are_offered_only_where_browsers_have_them() {
+    let [bare, named] = [0, 1].map(|stage| text(&samples::account::second(Theme::System, stage)));
+    assert!(
+        bare.contains("this installation is at a bare address") && !bare.to_lowercase().contains("a passkey"),
+        "{bare}"
+    );
+    assert!(named.contains("Add a passkey"), "{named}");
 }
 
 /// What a page says, without its markup.
