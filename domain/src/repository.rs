@@ -1,4 +1,6 @@
-//! Whether two addresses name the same repository, however they are written.
+//! Whether two addresses name the same repository, however they are written, and whose name goes with a token for one.
+
+use crate::webhook::Provider;
 
 /// What is the same in all addresses of a repository: host (in lower case) and path. User, scheme and port are
 /// how to get there; `.git` and slashes at the end mean nothing. A path on this machine has an empty host.
@@ -21,6 +23,17 @@ pub fn place(address: &str) -> Option<(String, String)> {
     let path = path.trim_matches('/');
     let path = path.strip_suffix(".git").unwrap_or(path).trim_end_matches('/');
     (!path.is_empty()).then(|| (host, path.to_owned()))
+}
+
+/// The user's name that a provider takes with its access tokens, as their documentation has it; None where it is the name of
+/// the token's owner.
+pub fn token_user(provider: Provider) -> Option<&'static str> {
+    match provider {
+        Provider::Github => Some("x-access-token"),
+        Provider::Gitlab => Some("oauth2"),
+        Provider::Bitbucket => Some("x-token-auth"),
+        Provider::Gitea | Provider::Generic => None,
+    }
 }
 
 fn host(authority: &str) -> String {

@@ -5,6 +5,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _, Nonce, aead::Aead as _, aead::Payload};
+use devflow_protocol::text::RepositoryUrl;
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -120,6 +121,11 @@ pub(crate) fn hook_context(hook: &str) -> String {
 /// The place of an endpoint's address and secrets.
 pub(crate) fn endpoint_context(endpoint: &str) -> String {
     format!("endpoint/{endpoint}")
+}
+
+/// The place of the access token that a project, or a look at a repository, has for one repository.
+pub(crate) fn repository_context(owner: &str, repository: &RepositoryUrl) -> String {
+    format!("repository/{owner}/{repository}")
 }
 
 /// A secret of Standard Webhooks: base64 after `whsec_`.

@@ -2,20 +2,26 @@
 //! it again. Nothing of it is checked out or run.
 
 use crate::deploy::check_disk;
-use crate::host::git::Git;
+use crate::host::git::{Git, Source};
 use crate::host::{Doing as _, Result};
 use crate::job::JobContext;
 use devflow_domain::inspection;
 use devflow_protocol::inspection::{FILE_BYTES, FILES, Inspection, READ};
 use devflow_protocol::job::Inspect;
 use devflow_protocol::outcome::Outcome;
+use devflow_protocol::repository::RepositoryToken;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
 /// Looks at the tip of the ref. After a restart it is simply done again.
-pub(crate) async fn inspect(context: &JobContext, work: &Inspect) -> Outcome {
+pub(crate) async fn inspect(
+    context: &JobContext,
+    work: &Inspect,
+    token: Option<&RepositoryToken>,
+) -> Outcome {
+    let source = Source::new(&work.repository, token);
     let folder = context
         .host
         .config
@@ -23,7 +29,7 @@ pub(crate) async fn inspect(context: &JobContext, work: &Inspect) -> Outcome {
         .join("inspect")
         .join(context.job.id.as_str());
     let looked = match check_disk(&context.host.config.state_dir, "a look at a repository") {
-        Ok(()) => look(&context.host.git, &folder, work, &context.cancel).await,
+        Ok(()) => look(&context.host.git, &folder, source, work, &context.cancel).await,
         Err(error) => Err(error),
     };
     if let Err(error) = remove(&folder) {
@@ -46,13 +52,17 @@ fn remove(folder: &Path) -> std::io::Result<()> {
     }
 }
 
-async fn look(git: &Git, folder: &Path, work: &Inspect, cancel: &CancellationToken) -> Result<Inspection> {
+async fn look(
+    git: &Git,
+    folder: &Path,
+    source: Source<'_>,
+    work: &Inspect,
+    cancel: &CancellationToken,
+) -> Result<Inspection> {
     // A run before that was cut off may have left something.
     remove(folder).doing(|| format!("empty {}", folder.display()))?;
     fs::create_dir_all(folder).doing(|| format!("make {}", folder.display()))?;
-    let commit = git
-        .fetch_tip(folder, &work.repository, &work.ref_name, cancel)
-        .await?;
+    let commit = git.fetch_tip(folder, source, &work.ref_name, cancel).await?;
     let files: HashMap<String, u64> = git
         .plain_files(folder, &commit, &FILES, cancel)
         .await?
@@ -107,7 +117,12 @@ mod tests {
                 .parse()
                 .expect("an address"),
             ref_name: "refs/heads/main".parse().expect("a ref"),
+            repository_token: None,
         }
+    }
+
+    fn open_to_all(work: &Inspect) -> Source<'_> {
+        Source::new(&work.repository, None)
     }
 
     #[tokio::test]
@@ -125,9 +140,15 @@ mod tests {
         );
         let git = Git::new(&scratch.path().join("state"), 64).expect("git");
         let folder = scratch.path().join("look");
-        let found = look(&git, &folder, &work, &CancellationToken::new())
-            .await
-            .expect("looked");
+        let found = look(
+            &git,
+            &folder,
+            open_to_all(&work),
+            &work,
+            &CancellationToken::new(),
+        )
+        .await
+        .expect("looked");
         assert_eq!(
             found.files,
             [".env.example", "artisan", "composer.json", "package.json"]
@@ -151,7 +172,7 @@ mod tests {
             .expect("nobody else has it")
             .config
             .state_dir = "/proc".into();
-        let Outcome::Failed { reason, .. } = inspect(&context, &work).await else {
+        let Outcome::Failed { reason, .. } = inspect(&context, &work, None).await else {
             panic!("it must fail");
         };
         assert_eq!(
@@ -171,6 +192,7 @@ mod tests {
         let error = look(
             &git,
             &scratch.path().join("look"),
+            open_to_all(&work),
             &work,
             &CancellationToken::new(),
         )

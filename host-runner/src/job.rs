@@ -9,13 +9,14 @@ use crate::journal::{JobKey, Journal, JournalError};
 use crate::mask::{self, Mask};
 use crate::policy::Policy;
 use devflow_protocol::event::{DeploymentState, Happening, StepOutcome, Stream};
-use devflow_protocol::job::{Deploy, Job, Work, environment_context};
+use devflow_protocol::job::{Deploy, Inspect, Job, Work, environment_context};
 use devflow_protocol::limits;
 use devflow_protocol::outcome::Outcome;
 use devflow_protocol::project::Environment;
+use devflow_protocol::repository::{RepositoryToken, repository_token_context};
 use devflow_protocol::runner_api::ProjectReport;
-use devflow_protocol::seal;
-use devflow_protocol::text::{GitSha, StepName};
+use devflow_protocol::seal::{self, Sealed};
+use devflow_protocol::text::{GitSha, RepositoryUrl, StepName};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -244,8 +245,8 @@ pub(crate) const SWITCHED: &str = "switched";
 pub(crate) async fn dispatch(context: &JobContext, identity: &Identity) -> Outcome {
     match &context.job.work {
         Work::Ping(_) | Work::Cancel(_) => Outcome::Succeeded { manifest: None },
-        Work::Deploy(work) => match environment(context, work, identity) {
-            Ok(environment) => deploy::deploy(context, work, environment).await,
+        Work::Deploy(work) => match secrets(context, work, identity) {
+            Ok(secrets) => deploy::deploy(context, work, secrets).await,
             Err(reason) => Outcome::Failed { step: None, reason },
         },
         Work::Rollback(work) => deploy::rollback(context, work).await,
@@ -253,19 +254,29 @@ pub(crate) async fn dispatch(context: &JobContext, identity: &Identity) -> Outco
         Work::Restart(work) => deploy::restart(context, work).await,
         Work::Scale(work) => deploy::scale(context, work).await,
         Work::RemoveProject(work) => deploy::remove(context, work).await,
-        Work::Inspect(work) => inspect::inspect(context, work).await,
+        Work::Inspect(work) => match looks_with(work, identity) {
+            Ok(token) => inspect::inspect(context, work, token.as_ref()).await,
+            Err(reason) => Outcome::Failed { step: None, reason },
+        },
     }
 }
 
 /// Ends a job that was running when the process ended.
 pub(crate) async fn recover(context: &JobContext, identity: &Identity) -> Outcome {
     if let Work::Deploy(work) = &context.job.work
-        && let Err(reason) = environment(context, work, identity)
+        && let Err(reason) = secrets(context, work, identity)
     {
-        // The secrets cannot be hidden, but nothing of the environment is needed to finish or undo.
-        tracing::warn!(job.id = %context.job.id, reason, "recovering without the environment");
+        // They cannot be hidden, but nothing of them is needed to finish or undo.
+        tracing::warn!(job.id = %context.job.id, reason, "recovering without the deployment's secrets");
     }
-    deploy::recover(context).await
+    let token = match &context.job.work {
+        Work::Inspect(work) => looks_with(work, identity),
+        _ => Ok(None),
+    };
+    match token {
+        Ok(token) => deploy::recover(context, token.as_ref()).await,
+        Err(reason) => Outcome::Failed { step: None, reason },
+    }
 }
 
 /// Where the project of a job stands now; None for jobs about no project.
@@ -299,6 +310,57 @@ pub(crate) fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::Superseded { .. } => "superseded",
         Outcome::Refused { .. } => "refused",
     }
+}
+
+/// What a deployment brings sealed.
+#[derive(Debug)]
+pub(crate) struct Secrets {
+    /// The project's environment.
+    pub(crate) environment: Environment,
+    /// What its repository asks for.
+    pub(crate) token: Option<RepositoryToken>,
+}
+
+/// Opens what a deployment brings sealed, and hides it in all output from now on.
+fn secrets(context: &JobContext, deploy: &Deploy, identity: &Identity) -> Result<Secrets, String> {
+    let environment = environment(context, deploy, identity)?;
+    let token = repository_token(
+        identity,
+        &deploy.spec.repository,
+        deploy.repository_token.as_ref(),
+    )?;
+    context.events.mask(token.iter().map(RepositoryToken::secret));
+    Ok(Secrets { environment, token })
+}
+
+/// What the repository of a look asks for.
+fn looks_with(work: &Inspect, identity: &Identity) -> Result<Option<RepositoryToken>, String> {
+    repository_token(identity, &work.repository, work.repository_token.as_ref())
+}
+
+/// Opens the access token that was sealed for a repository, if there is one.
+///
+/// # Errors
+/// One sentence: it is for another repository or another runner, or would not be protected on its way.
+pub(crate) fn repository_token(
+    identity: &Identity,
+    repository: &RepositoryUrl,
+    sealed: Option<&Sealed>,
+) -> Result<Option<RepositoryToken>, String> {
+    let Some(sealed) = sealed else { return Ok(None) };
+    if repository.https_origin().is_none() {
+        return Err(
+            "an access token goes to https:// addresses alone; take it away, or change the address"
+                .to_owned(),
+        );
+    }
+    let plain = seal::open(&identity.keys.sealing, &repository_token_context(repository), sealed).map_err(|error| {
+        format!("the repository's access token cannot be opened: {error}; if this server was enrolled again, deploy again")
+    })?;
+    let token = RepositoryToken::from_plain(&plain);
+    token
+        .map(Some)
+        .ok_or_else(|| "the repository's access token is none; give the project a new one".to_owned())
 }
 
 /// Opens the environment of a deployment and hides its secrets in all output from now on.

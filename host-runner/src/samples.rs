@@ -52,6 +52,7 @@ pub(crate) fn deploy(slug: &str) -> Deploy {
                 ct: String::new(),
             },
         },
+        repository_token: None,
     }
 }
 

@@ -121,6 +121,10 @@ pub struct Deploy {
     pub spec: ProjectSpec,
     /// The environment for this release.
     pub environment: SealedEnvironment,
+    /// What the repository asks for, sealed for [`crate::repository::repository_token_context`]; None where it is fetched
+    /// by the server's key, or by anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_token: Option<Sealed>,
 }
 
 /// A project's environment, readable by one runner only: the JSON of [`crate::project::Environment`].
@@ -238,6 +242,9 @@ pub struct Inspect {
     pub repository: RepositoryUrl,
     /// The ref whose tip is looked at.
     pub ref_name: RefName,
+    /// As [`Deploy::repository_token`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_token: Option<Sealed>,
 }
 
 /// Why a job is not accepted.

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod outcome;
 pub mod project;
 pub mod release;
+pub mod repository;
 pub mod request;
 pub mod runner_api;
 pub mod seal;

@@ -200,6 +200,20 @@ impl RefName {
     }
 }
 
+impl RepositoryUrl {
+    /// Scheme, host and port of an address over https, such as `https://git.example.com:8443`: where its access token may
+    /// go. None for other addresses, and where the host is written with anything but letters, digits, dots, hyphens, and
+    /// what an IPv6 address needs.
+    pub fn https_origin(&self) -> Option<&str> {
+        const SCHEME: &str = "https://";
+        let host = self.0.strip_prefix(SCHEME)?.split('/').next()?;
+        let plain = host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
+        plain.then(|| &self.0[..SCHEME.len() + host.len()])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,5 +314,26 @@ mod tests {
         );
         cases!(EnvName, ["APP_KEY", "_x1"], ["", "1A", "A-B", "A B", "A=B"]);
         cases!(UrlPath, ["/", "/up?x=1"], ["", "up", "/a b", "/\"", "/\n"]);
+    }
+    #[test]
+    fn https_origin_is_scheme_host_and_port_of_a_plain_https_address() {
+        let origin = |text: &str| {
+            let url: RepositoryUrl = text.parse().expect("an address");
+            url.https_origin().map(str::to_owned)
+        };
+        let cases = [
+            ("https://github.com/acme/shop.git", Some("https://github.com")),
+            ("https://git.test:8443/a/b", Some("https://git.test:8443")),
+            ("https://[::1]:8443/a", Some("https://[::1]:8443")),
+            ("https://x.helper=!sh/a", None),
+            ("https://x?y/a", None),
+            ("http://git.test/a", None),
+            ("ssh://git@h/a", None),
+            ("git@h:a", None),
+            ("file:///srv/a", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(origin(text).as_deref(), expected, "{text}");
+        }
     }
 }

@@ -19,6 +19,7 @@ pub mod docker;
 mod documents;
 pub mod edge;
 pub mod git;
+pub mod git_host;
 pub mod house;
 pub mod http;
 pub mod line;

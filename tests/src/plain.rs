@@ -138,15 +138,9 @@ impl Plain {
     }
 
     /// Has a server look at a repository, and waits until the page about it says `text`; gives its path and the page.
-    pub fn inspect(
-        &self,
-        repository: &str,
-        branch: &str,
-        server: &str,
-        text: &str,
-    ) -> Result<(String, String)> {
-        let fields = format!("repository={repository}&branch={branch}&server={server}");
-        let asked = self.post("/projects/new", "/projects/inspect", &fields)?;
+    /// `fields` are repository, branch and server, and what the repository asks for.
+    pub fn inspect(&self, fields: &str, text: &str) -> Result<(String, String)> {
+        let asked = self.post("/projects/new", "/projects/inspect", fields)?;
         let path = asked.header("location").context("no redirect")?.to_owned();
         let page = wait_for(&format!("the page to say “{text}”"), LOOK, || {
             let page = self.page(&path)?;

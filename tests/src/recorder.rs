@@ -156,7 +156,7 @@ fn answer(status: u16, headers: &[(&str, String)], body: &str) -> Vec<u8> {
 }
 
 /// The next request of a connection; None at its end.
-fn read_request(reader: &mut BufReader<TcpStream>) -> Result<Option<Recorded>> {
+pub(crate) fn read_request(reader: &mut BufReader<TcpStream>) -> Result<Option<Recorded>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);

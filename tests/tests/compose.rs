@@ -81,7 +81,8 @@ fn compose_file_is_proposed_and_its_services_are_shown() -> Result<()> {
     site.push_live("First version")?;
     let plain = Plain::sign_in(here.edge.url(), EMAIL, &here.password)?;
     let (repository, server) = (site.repository.url(), here.server.runner.id());
-    let (_, proposal) = plain.inspect(&repository, "main", server, "What the server found")?;
+    let fields = format!("repository={repository}&branch=main&server={server}");
+    let (_, proposal) = plain.inspect(&fields, "What the server found")?;
     for part in [
         "its services are built and run. store goes on from release to release",
         "value=\"compose\" selected",

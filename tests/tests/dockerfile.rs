@@ -82,7 +82,8 @@ fn dockerfile_is_proposed_with_its_port_and_shown_as_what_it_is() -> Result<()> 
     site.push_live("First version")?;
     let plain = Plain::sign_in(here.edge.url(), EMAIL, &here.password)?;
     let (repository, server) = (site.repository.url(), here.server.runner.id());
-    let (_, page) = plain.inspect(&repository, "main", server, "What the server found")?;
+    let fields = format!("repository={repository}&branch=main&server={server}");
+    let (_, page) = plain.inspect(&fields, "What the server found")?;
     for part in [
         "It exposes port 8080.",
         "value=\"dockerfile\" selected",

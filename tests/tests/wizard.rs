@@ -20,7 +20,10 @@ fn new_project_is_proposed_from_its_repository_and_goes_live() -> Result<()> {
     repository.push("First version")?;
     let plain = Plain::sign_in(here.edge.url(), EMAIL, &here.password)?;
     let (address, server) = (repository.url(), here.server.runner.id().to_owned());
-    let look = |branch: &str, text: &str| plain.inspect(&address, branch, &server, text);
+    let look = |branch: &str, text: &str| {
+        let fields = format!("repository={address}&branch={branch}&server={server}");
+        plain.inspect(&fields, text)
+    };
     look("other", "is not there; push it first, or set another branch")?;
     let (path, page) = look("main", "What the server found")?;
     ensure!(

@@ -119,6 +119,8 @@ fn sentence(action: &str) -> String {
         "server.unknown_projects" => "Has projects that are not known here:",
         "environment.replace" => "Changed the environment of",
         "environment.reveal" => "Looked at the environment of",
+        "repository_token.set" => "Gave an access token for the repository to",
+        "repository_token.remove" => "Took the repository’s access token from",
         "hook.renew" => "Made a new webhook secret for",
         "hook.test" => "Tried out the webhook of",
         "hook.reveal" => "Looked at the webhook secret of",

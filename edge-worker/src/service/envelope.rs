@@ -1,6 +1,6 @@
 //! From a leased job's rows to the signed envelope. Pure: keys, time and entropy are arguments.
 
-use crate::crypt::{CryptError, DataKey};
+use crate::crypt::{self, CryptError, DataKey};
 use crate::store::lease::{Arguments, Materials};
 use crate::store::projects::read_settings;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -13,7 +13,9 @@ use devflow_protocol::job::{
 };
 use devflow_protocol::limits::ENVELOPE_BYTES;
 use devflow_protocol::project::ProjectSpec;
-use devflow_protocol::seal;
+use devflow_protocol::repository::repository_token_context;
+use devflow_protocol::seal::{self, Sealed};
+use devflow_protocol::text::RepositoryUrl;
 use devflow_protocol::{DeploymentId, ServerId, UnixMillis};
 use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
@@ -27,6 +29,9 @@ pub(crate) enum BuildError {
     /// The environment cannot be opened.
     #[error("the project's environment cannot be opened ({0}); save it again")]
     Environment(#[from] CryptError),
+    /// The access token cannot be opened: the data key went, or the address is another one than it was given for.
+    #[error("the repository's access token cannot be opened ({0}); give it again in the project's settings")]
+    RepositoryToken(CryptError),
     /// The runner's key is no key.
     #[error("the server's sealing key cannot be used; enrol the server again")]
     SealingKey,
@@ -48,8 +53,14 @@ pub(crate) struct Seal<'a> {
     pub(crate) expires_at: UnixMillis,
     /// The runner reads segments of the audit trail in jobs.
     pub(crate) with_segment: bool,
-    /// Fresh for each call.
-    pub(crate) entropy: [u8; 32],
+    /// Fresh for each call, one for each value that is sealed: two under one would share key and nonce.
+    pub(crate) entropy: SealEntropy,
+}
+
+/// What the sealed values of a job are made with.
+pub(crate) struct SealEntropy {
+    pub(crate) environment: [u8; 32],
+    pub(crate) repository_token: [u8; 32],
 }
 
 /// Makes the envelope of a leased job.
@@ -103,10 +114,14 @@ fn work(materials: &Materials, seal: &Seal<'_>) -> Result<Work, BuildError> {
             purge: arguments.purge,
         }),
         "ping" => Work::Ping(Ping {}),
-        "inspect" => Work::Inspect(Inspect {
-            repository: arguments.repository.ok_or(BuildError::Missing("repository"))?,
-            ref_name: arguments.ref_name.ok_or(BuildError::Missing("ref"))?,
-        }),
+        "inspect" => {
+            let repository = arguments.repository.ok_or(BuildError::Missing("repository"))?;
+            Work::Inspect(Inspect {
+                repository_token: repository_token(materials, seal, materials.id.as_str(), &repository)?,
+                repository,
+                ref_name: arguments.ref_name.ok_or(BuildError::Missing("ref"))?,
+            })
+        }
         other => return Err(BuildError::Stored(format!("unknown verb {other}"))),
     })
 }
@@ -144,7 +159,10 @@ fn spec(materials: &Materials) -> Result<ProjectSpec, BuildError> {
 }
 
 fn deploy(materials: &Materials, seal: &Seal<'_>) -> Result<Deploy, BuildError> {
+    let spec = spec(materials)?;
+    let project = materials.project.as_ref().ok_or(BuildError::Missing("project"))?;
     Ok(Deploy {
+        repository_token: repository_token(materials, seal, project.as_str(), &spec.repository)?,
         deployment: materials
             .deployment
             .clone()
@@ -159,7 +177,7 @@ fn deploy(materials: &Materials, seal: &Seal<'_>) -> Result<Deploy, BuildError> 
             .clone()
             .ok_or(BuildError::Missing("deployment"))?,
         commit: materials.commit_sha.clone(),
-        spec: spec(materials)?,
+        spec,
         environment: environment(materials, seal)?,
     })
 }
@@ -192,170 +210,41 @@ fn environment(materials: &Materials, seal: &Seal<'_>) -> Result<SealedEnvironme
         .as_deref()
         .ok_or(BuildError::Missing("environment"))?;
     let plain = Zeroizing::new(seal.data_key.decrypt(&context, stored)?);
+    let sealed = to_runner(materials, &context, &plain, seal.entropy.environment)?;
+    Ok(SealedEnvironment { version, sealed })
+}
+
+/// Opens the access token of `owner`, if there is one, and seals it to the runner for the repository that it was given for.
+fn repository_token(
+    materials: &Materials,
+    seal: &Seal<'_>,
+    owner: &str,
+    repository: &RepositoryUrl,
+) -> Result<Option<Sealed>, BuildError> {
+    let Some(stored) = materials.repository_token.as_deref() else {
+        return Ok(None);
+    };
+    let plain = seal
+        .data_key
+        .decrypt(&crypt::repository_context(owner, repository), stored);
+    let plain = Zeroizing::new(plain.map_err(BuildError::RepositoryToken)?);
+    let context = repository_token_context(repository);
+    to_runner(materials, &context, &plain, seal.entropy.repository_token).map(Some)
+}
+
+fn to_runner(
+    materials: &Materials,
+    context: &str,
+    plain: &[u8],
+    entropy: [u8; 32],
+) -> Result<Sealed, BuildError> {
     let key: [u8; 32] = materials
         .sealing_key
         .as_deref()
         .and_then(|key| STANDARD.decode(key).ok()?.try_into().ok())
         .ok_or(BuildError::SealingKey)?;
-    let sealed = seal::seal(&key, &context, &plain, seal.entropy).map_err(|_| BuildError::SealingKey)?;
-    Ok(SealedEnvironment { version, sealed })
+    seal::seal(&key, context, plain, entropy).map_err(|_| BuildError::SealingKey)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use devflow_protocol::{JobId, ProjectId};
-
-    const SETTINGS: &str =
-        r#"{"framework":"php","repository":"https://git.test/a/b.git","domains":["shop.test"]}"#;
-
-    fn materials(verb: &str) -> Materials {
-        let at = UnixMillis(1);
-        let project = ProjectId::new(at, [1; 10]);
-        let data_key = DataKey::new([5; 32]);
-        Materials {
-            id: JobId::new(at, [2; 10]),
-            environment: Some(data_key.encrypt(&environment_context(&project, 3), br#"{"A":"1"}"#, [0; 12])),
-            project: Some(project),
-            verb: verb.to_owned(),
-            arguments: "{}".to_owned(),
-            attempt: 1,
-            sequence: 7,
-            deployment: Some(DeploymentId::new(at, [3; 10])),
-            trigger_kind: Some(Trigger::Push),
-            ref_name: Some("refs/heads/main".parse().unwrap()),
-            commit_sha: Some("a".repeat(40).parse().unwrap()),
-            target: None,
-            force: Some(0),
-            slug: Some("shop".parse().unwrap()),
-            settings: Some(SETTINGS.to_owned()),
-            environment_version: Some(3),
-            sealing_key: Some(STANDARD.encode(seal::public_key(&[7; 32]).unwrap())),
-            position: None,
-            segment: None,
-        }
-    }
-
-    fn built(materials: &Materials) -> Result<Job, BuildError> {
-        built_for(materials, true)
-    }
-
-    fn built_for(materials: &Materials, with_segment: bool) -> Result<Job, BuildError> {
-        let (job_key, data_key) = (SigningKey::from_bytes(&[9; 32]), DataKey::new([5; 32]));
-        let envelope = build(
-            materials,
-            &Seal {
-                job_key: &job_key,
-                data_key: &data_key,
-                server: &ServerId::new(UnixMillis(1), [4; 10]),
-                lease: "lease",
-                now: UnixMillis(1_000_000),
-                expires_at: UnixMillis(1_300_000),
-                with_segment,
-                entropy: [8; 32],
-            },
-        )?;
-        Ok(Job::open(&envelope, [&job_key.verifying_key()]).unwrap())
-    }
-
-    #[test]
-    fn build_seals_the_environment_to_the_runner_alone() {
-        let materials = materials("deploy");
-        let job = built(&materials).unwrap();
-        let Work::Deploy(deploy) = job.work else {
-            panic!("a deploy was asked for")
-        };
-        assert_eq!(deploy.environment.version, 3);
-        let context = environment_context(materials.project.as_ref().unwrap(), 3);
-        assert_eq!(
-            seal::open(&[7; 32], &context, &deploy.environment.sealed)
-                .unwrap()
-                .as_slice(),
-            br#"{"A":"1"}"#
-        );
-        assert_eq!(
-            (deploy.spec.slug.as_str(), deploy.trigger),
-            ("shop", Trigger::Push)
-        );
-        assert_eq!(job.expires_at, UnixMillis(1_300_000));
-    }
-
-    #[test]
-    fn build_signs_the_newest_segment_into_the_job_where_the_runner_reads_it() {
-        let segment = Envelope::sign(
-            devflow_protocol::audit::SEGMENT_TYPE,
-            b"{}",
-            &SigningKey::from_bytes(&[9; 32]),
-        );
-        let with = |text: &str| Materials {
-            segment: Some(text.to_owned()),
-            ..materials("ping")
-        };
-        let stored = with(&serde_json::to_string(&segment).unwrap());
-        assert_eq!(built(&stored).unwrap().segment, Some(segment));
-        assert_eq!(built_for(&stored, false).unwrap().segment, None);
-        assert_eq!(built(&with("no JSON")).unwrap().segment, None);
-        assert_eq!(built(&materials("ping")).unwrap().segment, None);
-    }
-
-    #[test]
-    fn build_scales_to_what_is_set_by_then() {
-        let materials = Materials {
-            settings: Some(SETTINGS.replace(
-                '}',
-                r#","limits":{"max_children":12},"processes":[{"name":"queue",
-                "kind":"worker","argv":["php","work"],"count":3,"stop_wait_s":10}]}"#,
-            )),
-            ..materials("scale")
-        };
-        let Work::Scale(scale) = built(&materials).unwrap().work else {
-            panic!("a change of scale was asked for")
-        };
-        assert_eq!(scale.limits.max_children, 12);
-        assert_eq!(
-            (scale.workers[0].name.as_str(), scale.workers[0].count),
-            ("queue", 3)
-        );
-    }
-
-    #[test]
-    fn build_tells_what_is_missing() {
-        let cases = [
-            (
-                Materials {
-                    settings: None,
-                    ..materials("deploy")
-                },
-                "the job's project is not there any more",
-            ),
-            (
-                Materials {
-                    environment: None,
-                    ..materials("deploy")
-                },
-                "the job's environment is not there any more",
-            ),
-            (
-                Materials {
-                    target: None,
-                    ..materials("rollback")
-                },
-                "the job's release is not there any more",
-            ),
-            (
-                materials("cancel"),
-                "the job's job to cancel is not there any more",
-            ),
-            (
-                Materials {
-                    sealing_key: Some("AA==".to_owned()),
-                    ..materials("deploy")
-                },
-                "the server's sealing key cannot be used; enrol the server again",
-            ),
-        ];
-        for (materials, expected) in cases {
-            assert_eq!(built(&materials).map(|_| ()).unwrap_err().to_string(), expected);
-        }
-    }
-}
+mod tests;

@@ -1,12 +1,13 @@
 //! Looking at a repository before it becomes a project: a server is asked, and its answer is the end of the job.
 
+use super::repository_tokens::{self, Given};
 use super::servers;
 use crate::app::AppState;
 use crate::auth::Actor;
 use crate::error::ApiError;
 use crate::platform;
 use crate::store::lease::Arguments;
-use crate::store::{activity, jobs};
+use crate::store::{activity, jobs, repository_tokens as store};
 use devflow_protocol::inspection::Inspection;
 use devflow_protocol::outcome::Outcome;
 use devflow_protocol::text::{RefName, RepositoryUrl};
@@ -23,16 +24,23 @@ pub(crate) enum Look {
     Failed(String),
 }
 
-/// Asks a server to look at the tip of `ref_name`.
+/// Asks a server to look at the tip of `ref_name`, with an access token where the repository asks for one: a project that is
+/// made of the look within an hour takes it over.
 pub(crate) async fn start(
     state: &AppState,
     actor: &Actor,
     server: &ServerId,
     repository: RepositoryUrl,
     ref_name: RefName,
+    token: Option<&Given>,
 ) -> Result<JobId, ApiError> {
+    let token = token.map(|given| given.check(&repository, None)).transpose()?;
     servers::check_takes_work(state, server).await?;
     let (now, job) = (platform::now(), platform::new_id(JobId::new));
+    let token = token.map(|token| {
+        let row = repository_tokens::seal(state, actor, job.as_str(), &repository, &token, now);
+        store::insert_for_look(&job, &row)
+    });
     let record = activity::record(
         now,
         &actor.0,
@@ -54,7 +62,8 @@ pub(crate) async fn start(
         arguments: &arguments,
         now,
     };
-    state.db.batch(vec![jobs::insert(&new), record]).await?;
+    let batch = [jobs::insert(&new), record].into_iter().chain(token);
+    state.db.batch(batch.collect()).await?;
     state.signal(Some(server), vec![]);
     Ok(job)
 }

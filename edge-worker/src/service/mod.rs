@@ -21,6 +21,7 @@ pub(crate) mod projects;
 pub(crate) mod reencryption;
 pub(crate) mod releases;
 pub(crate) mod reports;
+pub(crate) mod repository_tokens;
 pub(crate) mod servers;
 pub(crate) mod standing;
 pub(crate) mod targets;

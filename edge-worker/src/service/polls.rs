@@ -1,6 +1,6 @@
 //! A runner's poll: what it says about itself and its journal, then a lease, then waiting in the Hub for one.
 
-use super::envelope::{self, Seal};
+use super::envelope::{self, Seal, SealEntropy};
 use super::parts::{self, Advance, Ended};
 use super::{FLEET, standing, topics};
 use crate::app::AppState;
@@ -247,7 +247,10 @@ async fn seal(
             now,
             expires_at: now.plus(queue::JOB_LIFE_MS),
             with_segment: leased.with_segment,
-            entropy: platform::entropy(),
+            entropy: SealEntropy {
+                environment: platform::entropy(),
+                repository_token: platform::entropy(),
+            },
         },
     );
     match built {

@@ -142,6 +142,8 @@ pub(crate) struct Materials {
     pub(crate) environment_version: Option<u32>,
     /// The environment, encrypted at rest.
     pub(crate) environment: Option<String>,
+    /// The access token for the repository, encrypted at rest.
+    pub(crate) repository_token: Option<String>,
     /// The runner's X25519 key, base64.
     pub(crate) sealing_key: Option<String>,
     /// Which of several servers of its deployment it is; 0 is the first.
@@ -155,13 +157,14 @@ fn materials(server: &ServerId, lease: &str) -> Statement {
         "-- lease_materials
         SELECT j.id, j.project, j.verb, j.arguments, j.attempt, j.sequence, j.deployment, d.trigger_kind,
           d.ref_name, d.commit_sha, d.target, d.force, p.slug, p.settings, p.environment_version,
-          e.sealed AS environment, s.sealing_key, (SELECT q.position FROM deployment_parts q
+          e.sealed AS environment, t.sealed AS repository_token, s.sealing_key, (SELECT q.position FROM deployment_parts q
             WHERE q.deployment = j.deployment AND q.server = j.server) AS position,
           (SELECT a.envelope FROM audit_segments a WHERE a.last = (SELECT max(last) FROM audit_segments)) AS segment
         FROM jobs j JOIN servers s ON s.id = j.server
         LEFT JOIN deployments d ON d.id = j.deployment
         LEFT JOIN projects p ON p.id = j.project
         LEFT JOIN environments e ON e.project = p.id AND e.version = p.environment_version
+        LEFT JOIN repository_tokens t ON t.owner = coalesce(j.project, j.id)
         WHERE j.server = ?1 AND j.state = 'leased' AND j.lease = ?2",
         server,
         lease

@@ -28,6 +28,7 @@ pub(crate) mod passkeys;
 pub(crate) mod people;
 pub(crate) mod projects;
 pub(crate) mod reencryption;
+pub(crate) mod repository_tokens;
 pub(crate) mod retention;
 pub(crate) mod second_factors;
 pub(crate) mod servers;

@@ -27,7 +27,7 @@ pub(crate) struct Column {
 
 /// All of them. Sealed in cookies, forms and the `Auth` object are things that are over in minutes, and marks of browsers,
 /// which are made anew.
-pub(crate) const COLUMNS: [Column; 5] = [
+pub(crate) const COLUMNS: [Column; 6] = [
     Column {
         list: "-- reencrypt_environments
         SELECT project AS id, version, 'environment/' || project || '/' || version AS context, sealed FROM environments
@@ -61,6 +61,13 @@ pub(crate) const COLUMNS: [Column; 5] = [
         WHERE key > ?1 AND answer IS NOT NULL AND substr(answer, 1, 9) <> ?3 || '.' ORDER BY key LIMIT ?4",
         replace: "-- reencrypt_answer
         UPDATE idempotency_keys SET answer = ?4 WHERE key = ?1 AND ?2 = ?2 AND answer = ?3",
+    },
+    Column {
+        list: "-- reencrypt_repository_tokens
+        SELECT owner AS id, ?2 AS version, 'repository/' || owner || '/' || repository AS context, sealed
+        FROM repository_tokens WHERE owner > ?1 AND substr(sealed, 1, 9) <> ?3 || '.' ORDER BY owner LIMIT ?4",
+        replace: "-- reencrypt_repository_token
+        UPDATE repository_tokens SET sealed = ?4 WHERE owner = ?1 AND ?2 = ?2 AND sealed = ?3",
     },
 ];
 

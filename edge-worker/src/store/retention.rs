@@ -10,8 +10,8 @@ pub(crate) const DEPLOYMENTS_KEPT: i64 = 50;
 /// For so long an API key that ended is still told apart from an unknown one, in milliseconds.
 const KEY_KNOWN_MS: i64 = 30 * 24 * 3_600_000;
 
-/// Ends sessions, API keys, enrolments, invitations, idempotency keys and challenges that are over.
-pub(crate) fn expired_tokens(now: UnixMillis) -> [Statement; 6] {
+/// Ends sessions, API keys, enrolments, invitations, idempotency keys, tokens of looks and challenges that are over.
+pub(crate) fn expired_tokens(now: UnixMillis) -> [Statement; 7] {
     [
         statement!(
             "-- retention_sessions\nDELETE FROM sessions WHERE expires_at <= ?1",
@@ -32,6 +32,10 @@ pub(crate) fn expired_tokens(now: UnixMillis) -> [Statement; 6] {
         statement!(
             "-- retention_idempotency_keys\nDELETE FROM idempotency_keys WHERE created_at <= ?1",
             now.plus(-KNOWN_MS)
+        ),
+        statement!(
+            "-- retention_repository_tokens\nDELETE FROM repository_tokens WHERE expires_at <= ?1",
+            now
         ),
         statement!(
             "-- retention_spent_challenges\nDELETE FROM spent_challenges WHERE ends_at <= ?1",

@@ -5,6 +5,8 @@ use super::Agent;
 use crate::deploy;
 use crate::edge::EdgeError;
 use crate::host::HostError;
+use crate::host::git::Source;
+use crate::job;
 use devflow_protocol::runner_api::HeadFound;
 use devflow_protocol::text::{GitSha, Slug};
 use std::collections::HashMap;
@@ -62,7 +64,10 @@ async fn look(agent: &Agent, slug: &Slug, told: &mut HashMap<Slug, GitSha>) -> R
         return Ok(());
     }
     let (git, cancel) = (&host.git, &agent.stopping);
-    let Some(head) = git.head(repository, ref_name, cancel).await? else {
+    let token = job::repository_token(&agent.identity(), repository, followed.token.as_ref());
+    let token = token.map_err(HostError::new)?;
+    let source = Source::new(repository, token.as_ref());
+    let Some(head) = git.head(source, ref_name, cancel).await? else {
         return Ok(());
     };
     if head == *told.get(slug).unwrap_or(&followed.record.commit) {
@@ -73,7 +78,7 @@ async fn look(agent: &Agent, slug: &Slug, told: &mut HashMap<Slug, GitSha>) -> R
     let Some(Ok(_turn)) = turn.as_ref().map(|turn| turn.try_lock()) else {
         return Ok(());
     };
-    git.fetch(&followed.mirror, repository, ref_name, Some(&head), cancel)
+    git.fetch(&followed.mirror, source, ref_name, Some(&head), cancel)
         .await?;
     let (message, author) = git.message(&followed.mirror, &head, cancel).await?;
     let found = HeadFound {

@@ -292,6 +292,7 @@ mod tests {
             Work::Inspect(Inspect {
                 repository: repository.parse().expect("an address"),
                 ref_name: "refs/heads/main".parse().expect("a ref"),
+                repository_token: None,
             })
         };
         let looks = [look("https://h.test/a"), look("https://h.test/b")];

@@ -3,7 +3,7 @@
 use super::kept;
 use super::layout::Layout;
 use super::live::{Old, apply_vhost};
-use super::record::{Project, ReleaseRecord, kept_releases, releases};
+use super::record::{Project, ReleaseRecord, kept_releases, load_token, releases, save_token};
 use super::run::sentence;
 use crate::host::docker::Role;
 use crate::host::{Host, HostError, Result, databases};
@@ -11,6 +11,7 @@ use crate::job::JobContext;
 use devflow_protocol::job::{Part, ProjectOnly, RemoveProject, Restart};
 use devflow_protocol::outcome::Outcome;
 use devflow_protocol::runner_api::ProjectReport;
+use devflow_protocol::seal::Sealed;
 use devflow_protocol::text::Slug;
 use std::fs;
 use std::io::ErrorKind;
@@ -119,6 +120,7 @@ async fn remove_project(host: &Host, slug: &Slug, purge: bool) -> Result<()> {
     }
     host.docker.remove_network(layout.network()).await?;
     layout.unswitch()?;
+    save_token(&layout, None)?;
     for folder in [layout.releases(), layout.trash(), layout.mirror(), layout.cache()] {
         remove_folder(folder).await?;
     }
@@ -146,6 +148,8 @@ pub(crate) struct Followed {
     pub(crate) record: ReleaseRecord,
     /// Its bare mirror of the repository.
     pub(crate) mirror: PathBuf,
+    /// What the repository asks for, as its last deployment brought it.
+    pub(crate) token: Option<Sealed>,
 }
 
 /// What a project follows; None for one that is not live or was stopped.
@@ -161,8 +165,12 @@ pub(crate) fn followed(host: &Host, slug: &Slug) -> Result<Option<Followed>> {
         return Ok(None);
     }
     let record = ReleaseRecord::load(&layout.release(&live))?;
-    let mirror = layout.mirror();
-    Ok(record.map(|record| Followed { record, mirror }))
+    let (mirror, token) = (layout.mirror(), load_token(&layout)?);
+    Ok(record.map(|record| Followed {
+        record,
+        mirror,
+        token,
+    }))
 }
 
 /// Where a project stands on this server now.

@@ -10,12 +10,12 @@ use super::record::{Project, ReleaseRecord, save_manifest, save_previous};
 use super::run::{Failure, Run};
 use super::services::told;
 use crate::host::{Host, Result, databases};
-use crate::job::{self, JobContext};
+use crate::job::{self, JobContext, Secrets};
 use crate::mask;
 use devflow_protocol::event::DeploymentState;
 use devflow_protocol::job::Deploy;
 use devflow_protocol::outcome::{LockedPackages, Manifest, Outcome};
-use devflow_protocol::project::{Environment, Phase};
+use devflow_protocol::project::Phase;
 use devflow_protocol::text::GitSha;
 use tokio::sync::SemaphorePermit;
 
@@ -39,9 +39,9 @@ pub(crate) struct Made {
 }
 
 /// Makes a release of a commit and switches to it.
-pub(crate) async fn deploy(job: &JobContext, work: &Deploy, own: Environment) -> Outcome {
+pub(crate) async fn deploy(job: &JobContext, work: &Deploy, own: Secrets) -> Outcome {
     let layout = Layout::new(&job.host, &work.spec.slug);
-    let run = match begin(job, work, &layout, &own).await {
+    let run = match begin(job, work, &layout, own).await {
         Ok(run) => run,
         Err(error) => return Failure::from(error).outcome("nothing was changed"),
     };
@@ -53,20 +53,15 @@ pub(crate) async fn deploy(job: &JobContext, work: &Deploy, own: Environment) ->
     }
 }
 
-async fn begin<'a>(
-    job: &'a JobContext,
-    work: &'a Deploy,
-    layout: &Layout,
-    own: &Environment,
-) -> Result<Run<'a>> {
+async fn begin<'a>(job: &'a JobContext, work: &'a Deploy, layout: &Layout, own: Secrets) -> Result<Run<'a>> {
     let host = &job.host;
     check_room(host)?;
     let project = Project::ensure(host, layout)?;
     let services = databases::ensure(host, layout.dir(), &work.spec).await?;
     job.events.mask(mask::secrets(&services));
     let release = layout.release(&work.deployment);
-    let environment = environment::compose(&work.spec, layout, &release, own, &services)?;
-    let run = Run::new(job, layout.clone(), release, &work.spec, environment, project.uid);
+    let environment = environment::compose(&work.spec, layout, &release, &own.environment, &services)?;
+    let run = Run::new(job, layout.clone(), release, &work.spec, environment, project.uid).with(own.token);
     run.make_folders()?;
     Ok(run)
 }

@@ -58,6 +58,11 @@ impl Layout {
         self.dir.join("repo.git")
     }
 
+    /// What the repository asks for, sealed.
+    pub(crate) fn repository_token(&self) -> PathBuf {
+        self.dir.join("repository_token.json")
+    }
+
     pub(crate) fn releases(&self) -> PathBuf {
         self.dir.join("releases")
     }

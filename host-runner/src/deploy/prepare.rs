@@ -2,9 +2,10 @@
 
 use super::environment::{SQLITE_FILE, runtime, uses_shared_sqlite};
 use super::layout::{Layout, ReleaseDir};
-use super::record::{ReleaseRecord, make_dir, save_environment};
+use super::record::{ReleaseRecord, make_dir, save_environment, save_token};
 use super::render;
 use super::run::{Failure, Run, blocking};
+use crate::host::git::Source;
 use crate::host::tree::Tree;
 use crate::host::{Doing, Host, HostError, Result};
 use devflow_domain::env_file::render_dotenv;
@@ -106,14 +107,10 @@ impl Run<'_> {
     pub(crate) async fn fetch(&self, job: &Deploy) -> Result<Fetched, Failure> {
         let (git, mirror) = (&self.host().git, self.layout.mirror());
         let commit = job.commit.as_ref();
+        save_token(&self.layout, job.repository_token.as_ref())?;
+        let source = Source::new(&self.spec.repository, self.token.as_ref());
         let (sha, tip) = git
-            .fetch(
-                &mirror,
-                &self.spec.repository,
-                &job.ref_name,
-                commit,
-                self.cancel(),
-            )
+            .fetch(&mirror, source, &job.ref_name, commit, self.cancel())
             .await?;
         let commit = git.commit(&mirror, &sha, self.cancel()).await?;
         self.job

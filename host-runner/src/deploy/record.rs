@@ -9,6 +9,7 @@ use crate::host::{Doing, Host, HostError, Result};
 use devflow_protocol::DeploymentId;
 use devflow_protocol::outcome::Manifest;
 use devflow_protocol::project::{Environment, ProjectSpec};
+use devflow_protocol::seal::Sealed;
 use devflow_protocol::text::{GitSha, RefName};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -175,6 +176,21 @@ pub(crate) fn load_environment(release: &ReleaseDir) -> Result<Environment> {
 /// Keeps a release's environment, readable by root only.
 pub(crate) fn save_environment(release: &ReleaseDir, environment: &Environment) -> Result<()> {
     save(&release.dir.join("env"), environment, 0o600)
+}
+
+/// Keeps what a project's repository asks for as it came: sealed to this runner, so that the server can look for pushes that
+/// nobody told of. None takes away what was kept.
+pub(crate) fn save_token(layout: &Layout, sealed: Option<&Sealed>) -> Result<()> {
+    let path = layout.repository_token();
+    match sealed {
+        Some(sealed) => save(&path, sealed, 0o600),
+        None => files::remove(&path).doing(|| format!("remove {}", path.display())),
+    }
+}
+
+/// What [`save_token`] kept.
+pub(crate) fn load_token(layout: &Layout) -> Result<Option<Sealed>> {
+    load(&layout.repository_token())
 }
 
 /// Makes a folder, or corrects the one that is there. Its parent must be root's.

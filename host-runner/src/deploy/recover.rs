@@ -15,6 +15,7 @@ use devflow_protocol::event::DeploymentState;
 use devflow_protocol::job::Work;
 use devflow_protocol::outcome::{Manifest, Outcome, SERVES_AGAIN};
 use devflow_protocol::project::{Environment, Phase, ProjectSpec};
+use devflow_protocol::repository::RepositoryToken;
 use devflow_protocol::text::StepName;
 use std::time::Duration;
 
@@ -23,8 +24,8 @@ const DOCKER_RETRY: Duration = Duration::from_secs(2);
 /// Why a release went back whose way back was begun by the runner before.
 const CUT_SHORT: &str = "the release turned bad, and the runner was restarted while it went back";
 
-/// Ends a job that was running when the process ended.
-pub(crate) async fn recover(job: &JobContext) -> Outcome {
+/// Ends a job that was running when the process ended. `token` is what the repository of a look asks for.
+pub(crate) async fn recover(job: &JobContext, token: Option<&RepositoryToken>) -> Outcome {
     match &job.job.work {
         Work::Deploy(work) => deployment(job, &work.spec, &work.deployment).await,
         Work::Rollback(work) => deployment(job, &work.spec, &work.release).await,
@@ -34,7 +35,7 @@ pub(crate) async fn recover(job: &JobContext) -> Outcome {
         Work::Scale(work) => super::scale(job, work).await,
         Work::RemoveProject(work) => super::remove(job, work).await,
         Work::Cancel(_) | Work::Ping(_) => Outcome::Succeeded { manifest: None },
-        Work::Inspect(work) => crate::inspect::inspect(job, work).await,
+        Work::Inspect(work) => crate::inspect::inspect(job, work, token).await,
     }
 }
 

@@ -12,6 +12,7 @@ use devflow_protocol::event::{DeploymentState, StepOutcome, Stream};
 use devflow_protocol::limits::REASON_BYTES;
 use devflow_protocol::outcome::{Outcome, StepTime};
 use devflow_protocol::project::{Environment, ProjectSpec};
+use devflow_protocol::repository::RepositoryToken;
 use devflow_protocol::text::StepName;
 use std::future::Future;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -74,6 +75,8 @@ pub(crate) struct Run<'a> {
     pub(crate) release: ReleaseDir,
     pub(crate) spec: &'a ProjectSpec,
     pub(crate) environment: Environment,
+    /// What the repository asks for.
+    pub(crate) token: Option<RepositoryToken>,
     pub(crate) uid: u32,
     pub(crate) armory: Armory,
     compose: OnceLock<Compose>,
@@ -97,6 +100,7 @@ impl<'a> Run<'a> {
             release,
             spec,
             environment,
+            token: None,
             uid,
             armory: Armory::default(),
             compose: OnceLock::new(),
@@ -104,6 +108,11 @@ impl<'a> Run<'a> {
             answers: Mutex::default(),
             trees: Mutex::default(),
         }
+    }
+
+    /// The same, with what the repository asks for.
+    pub(crate) fn with(self, token: Option<RepositoryToken>) -> Self {
+        Self { token, ..self }
     }
 
     pub(crate) fn host(&self) -> &Host {

@@ -155,6 +155,7 @@ fn hopeless(edge: &Edge, number: u8) -> Job {
             commit: None,
             spec: serde_json::from_value(spec).expect("a spec"),
             environment: SealedEnvironment { version: 1, sealed },
+            repository_token: None,
         })),
     )
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// Every column that is encrypted, as in `edge-worker/src/store/reencryption.rs`: which keys are in use.
 const DATA_KEYS: &str = "SELECT DISTINCT substr(sealed, 1, 8) AS value FROM (SELECT sealed FROM environments \
     UNION ALL SELECT secret FROM hooks UNION ALL SELECT sealed FROM endpoints \
-    UNION ALL SELECT secret FROM second_factors) ORDER BY 1";
+    UNION ALL SELECT secret FROM second_factors UNION ALL SELECT sealed FROM repository_tokens) ORDER BY 1";
 
 #[derive(Args)]
 pub(crate) struct Options {

@@ -173,6 +173,9 @@ impl ProjectForm {
         let mut fields = self.shared(&Limits::default(), ReleasePolicy::default());
         fields.put("server", json!(self.server));
         fields.put("provider", json!(self.provider));
+        if !self.inspection.is_empty() && self.token.trim().is_empty() {
+            fields.put("inspection", json!(self.inspection));
+        }
         if !self.slug.trim().is_empty() {
             fields.text::<Slug>("slug", &self.slug);
         }
@@ -185,7 +188,11 @@ impl ProjectForm {
 
     /// The fields of the API that change a project; what is not on the form stays.
     pub(crate) fn changes(&self, now: &ProjectSettings) -> Result<Map<String, Value>, Vec<(String, String)>> {
-        self.shared(&now.limits, now.release).end()
+        let mut fields = self.shared(&now.limits, now.release);
+        if self.token_gone {
+            fields.put("repository_token", Value::Null);
+        }
+        fields.end()
     }
 
     fn shared(&self, limits: &Limits, release: ReleasePolicy) -> Fields {
@@ -195,6 +202,15 @@ impl ProjectForm {
         };
         fields.put("name", json!(self.name.trim()));
         fields.text::<RepositoryUrl>("repository", &self.repository);
+        let token = self.token.trim();
+        if !token.is_empty() {
+            fields.put(
+                "repository_token",
+                json!({ "user": self.token_user, "token": token }),
+            );
+        } else if !self.token_user.trim().is_empty() {
+            fields.wrong("repository_token.token", "the token of that user too".to_owned());
+        }
         self.branch(&mut fields);
         fields.put("framework", json!(self.framework));
         fields.text::<PhpVersion>("php", &self.php);

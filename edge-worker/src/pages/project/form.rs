@@ -20,6 +20,17 @@ pub(crate) struct ProjectForm {
     pub(crate) server: String,
     pub(crate) provider: String,
     pub(crate) repository: String,
+    /// A new access token for it, with the user name that belongs to it. Never filled in.
+    pub(crate) token: String,
+    pub(crate) token_user: String,
+    /// The token that is there is taken away.
+    #[serde(deserialize_with = "ticked")]
+    pub(crate) token_gone: bool,
+    /// On the form of a new project, the look whose token it takes over.
+    pub(crate) inspection: String,
+    /// Since when there is a token, in words.
+    #[serde(skip)]
+    pub(crate) token_since: Option<String>,
     pub(crate) branch: String,
     pub(crate) framework: String,
     pub(crate) php: String,
@@ -82,11 +93,14 @@ impl fmt::Display for FieldProblem<'_> {
 
 impl HtmlSafe for FieldProblem<'_> {}
 
-const FIELDS: [&str; 25] = [
+const FIELDS: [&str; 28] = [
     "name",
     "slug",
     "server",
     "repository",
+    "repository_token",
+    "repository_token.user",
+    "repository_token.token",
     "branch",
     "php",
     "container.dockerfile",

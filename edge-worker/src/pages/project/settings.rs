@@ -9,13 +9,14 @@ use crate::error::ApiError;
 use crate::extract::{CsrfForm, Id};
 use crate::pages::shell::{Section, Shell};
 use crate::pages::web::{self, Visitor};
-use crate::service::{environments, projects, targets};
+use crate::service::{environments, projects, repository_tokens, targets};
 use crate::store::cards::ProjectCard;
 use crate::store::servers::{self, ServerRow, ServerState};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use devflow_domain::access::Action;
+use devflow_domain::moment::calendar;
 use devflow_domain::settings::ProjectSettings;
 use devflow_domain::targets::Policy;
 use devflow_protocol::ProjectId;
@@ -74,6 +75,14 @@ pub(crate) async fn create(
         }
         Err(error) => {
             form.problems = problems(error)?;
+            // Or who wants none after all could not go on without.
+            if form
+                .problems
+                .iter()
+                .any(|(field, _)| field.starts_with("repository_token"))
+            {
+                form.inspection.clear();
+            }
             let visitor = Visitor::new(signed_in, &headers, "/projects/new");
             let page = new_page(&state, &visitor, form).await?;
             web::refused(&page)
@@ -160,8 +169,10 @@ async fn page(
     shell: Shell,
     project: Head,
     card: &ProjectCard,
-    form: ProjectForm,
+    mut form: ProjectForm,
 ) -> Result<SettingsPage, ApiError> {
+    let since = repository_tokens::since(state, &card.project.id).await?;
+    form.token_since = since.map(|at| calendar(at).0);
     let can_place = visitor.signed_in.access.may(Action::CreateProject, None);
     let (servers, targets) = if can_place {
         (

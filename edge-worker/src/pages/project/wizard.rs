@@ -12,6 +12,7 @@ use crate::pages::shell::{Section, Shell};
 use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon};
 use crate::service::inspections::{self, Look};
+use crate::service::repository_tokens::{self, Given};
 use crate::service::{FLEET, servers};
 use askama::Template;
 use axum::extract::State;
@@ -55,6 +56,36 @@ impl Asked {
     }
 }
 
+/// What is asked for on the first page. An access token is in no address: it waits at the edge for the last page.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Ask {
+    server: String,
+    repository: String,
+    branch: String,
+    token_user: String,
+    token: String,
+}
+
+impl Ask {
+    fn asked(&self) -> Asked {
+        Asked {
+            server: self.server.clone(),
+            repository: self.repository.trim().to_owned(),
+            branch: self.branch.trim().to_owned(),
+            ..Asked::default()
+        }
+    }
+
+    fn given(&self) -> Option<Given> {
+        let token = self.token.trim();
+        (!token.is_empty()).then(|| Given {
+            user: Some(self.token_user.clone()),
+            token: token.to_owned(),
+        })
+    }
+}
+
 /// How the look went, as far as there was one.
 pub(crate) enum Stage {
     /// Nothing was asked yet.
@@ -72,6 +103,8 @@ pub(crate) struct StartPage {
     /// Id and name of each server.
     pub(crate) servers: Vec<(String, String)>,
     pub(crate) asked: Asked,
+    /// The user name that was given with a token.
+    pub(crate) token_user: String,
     pub(crate) stage: Stage,
     /// What is wrong with a field: its name and a sentence.
     pub(crate) problem: Option<(&'static str, String)>,
@@ -113,7 +146,10 @@ pub(crate) async fn new(
         Look::Failed(reason) => Stage::Failed(reason),
         Look::Found(found) => {
             let proposal = inspection::propose(&found);
-            let form = form_of(&asked).proposed(&proposal);
+            let mut form = form_of(&asked).proposed(&proposal);
+            if repository_tokens::waits(&state, &job).await? {
+                form.inspection = job.to_string();
+            }
             let page = NewProjectPage {
                 reasons: proposal.reasons,
                 ..new_page(&state, &visitor, form).await?
@@ -164,6 +200,7 @@ async fn start_page(
         shell: visitor.shell(title, Section::Projects, topic),
         servers,
         asked,
+        token_user: String::new(),
         stage: at,
         problem: None,
         key,
@@ -195,20 +232,17 @@ async fn deploy_key(state: &AppState, asked: &Asked) -> Result<Option<(String, &
 pub(crate) async fn look(
     State(state): State<AppState>,
     headers: HeaderMap,
-    form: CsrfForm<Asked>,
+    form: CsrfForm<Ask>,
 ) -> Result<Response, ApiError> {
     let CsrfForm { signed_in, form } = form;
-    let asked = Asked {
-        repository: form.repository.trim().to_owned(),
-        branch: form.branch.trim().to_owned(),
-        ..form
-    };
+    let asked = form.asked();
     let problem = match read(&asked) {
         Ok((server, repository, ref_name)) => {
-            match inspections::start(&state, &signed_in.actor(), &server, repository, ref_name).await {
+            let (actor, token) = (signed_in.actor(), form.given());
+            let job = inspections::start(&state, &actor, &server, repository, ref_name, token.as_ref());
+            match job.await {
                 Ok(job) => return Ok(web::go(&asked.path(("job", job.as_str())))),
-                Err(ApiError::Conflict(_, text)) => ("server", text),
-                Err(error) => return Err(error),
+                Err(error) => refused(error)?,
             }
         }
         Err(problem) => problem,
@@ -216,9 +250,23 @@ pub(crate) async fn look(
     let visitor = Visitor::new(signed_in, &headers, "/projects/new");
     let page = StartPage {
         problem: Some(problem),
+        token_user: form.token_user,
         ..start_page(&state, &visitor, asked, Stage::Ask).await?
     };
     web::refused(&page)
+}
+
+/// The field that a look was refused for, and why; other errors stay errors.
+fn refused(error: ApiError) -> Result<(&'static str, String), ApiError> {
+    match error {
+        ApiError::Conflict(_, text) => Ok(("server", text)),
+        ApiError::Invalid(problems) => {
+            let (field, text) = problems.into_iter().next().unwrap_or_default();
+            let user = field == "repository_token.user";
+            Ok((if user { "token_user" } else { "token" }, text))
+        }
+        other => Err(other),
+    }
 }
 
 /// What was typed, or the field that cannot be read and why.

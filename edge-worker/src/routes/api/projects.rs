@@ -9,7 +9,7 @@ use crate::error::ApiError;
 use crate::extract::{Id, IfMatch, Json as Body, Paging, Query};
 use crate::service::projects::scale::Wanted;
 use crate::service::projects::{NewProject, ProjectChanges};
-use crate::service::{environments, projects, targets};
+use crate::service::{environments, projects, repository_tokens, targets};
 use crate::store::cards::{self, ProjectCard, Show};
 use crate::store::{PAGE_ROWS, Page};
 use axum::Json;
@@ -161,6 +161,7 @@ async fn show(
     let mut shown = ProjectDetail::try_from(card)?;
     let all = targets::of(&state, &id).await?;
     shown.targets = Some(all.into_iter().map(Target::from).collect());
+    shown.repository_token_since = repository_tokens::since(&state, &id).await?;
     if let Some(hook) = projects::hook::of_project(&state, &id).await? {
         let mut secret = None;
         if query.reveal {

@@ -7,6 +7,7 @@ use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::extract::{Id, IfMatch, Json as Body, Paging, Query};
+use crate::service::repository_tokens::Given;
 use crate::service::{inspections, servers};
 use crate::store::jobs::{self, JobRow};
 use crate::store::servers as store;
@@ -211,6 +212,9 @@ struct NewInspection {
     repository: RepositoryUrl,
     /// A whole ref, such as `refs/heads/main`.
     ref_name: RefName,
+    /// What the repository asks for, where it is private and its address one of https. A project that is made with this look
+    /// as its `inspection` takes it over; else it is forgotten after an hour.
+    repository_token: Option<Given>,
 }
 
 #[worker::send]
@@ -220,7 +224,8 @@ async fn inspect(
     Id(id): Id<ServerId>,
     Body(new): Body<NewInspection>,
 ) -> Result<Accepted<JobAsked>, ApiError> {
-    let id = inspections::start(&state, &caller.actor, &id, new.repository, new.ref_name).await?;
+    let (repository, token) = (new.repository, new.repository_token.as_ref());
+    let id = inspections::start(&state, &caller.actor, &id, repository, new.ref_name, token).await?;
     Ok(Accepted(JobAsked {
         job: job(&state, &id).await?.into(),
     }))

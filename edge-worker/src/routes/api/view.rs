@@ -229,6 +229,9 @@ pub(super) struct ProjectDetail {
     /// Not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hook: Option<Hook>,
+    /// Since when it has an access token for its repository, which is never shown; absent where it has none. Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) repository_token_since: Option<UnixMillis>,
 }
 
 impl TryFrom<ProjectCard> for ProjectDetail {
@@ -250,6 +253,7 @@ impl TryFrom<ProjectCard> for ProjectDetail {
             last_deployment: last,
             targets: None,
             hook: None,
+            repository_token_since: None,
         })
     }
 }

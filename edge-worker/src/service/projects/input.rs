@@ -2,11 +2,12 @@
 
 use crate::error::ApiError;
 use crate::service::check_name;
+use crate::service::repository_tokens::{Change, Given};
 use devflow_domain::settings::ProjectSettings;
 use devflow_domain::targets::Policy;
 use devflow_domain::webhook::Provider;
-use devflow_protocol::ServerId;
 use devflow_protocol::text::{InvalidText, RefName, Slug};
+use devflow_protocol::{JobId, ServerId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -48,10 +49,16 @@ pub(super) struct Head {
     pub(super) branch: Option<String>,
     /// Who sends its webhooks.
     pub(super) provider: Provider,
+    /// What its repository asks for, where that is private and its address one of https.
+    pub(super) repository_token: Option<Given>,
+    /// The look at its repository whose access token it takes over, in place of `repository_token`.
+    pub(super) inspection: Option<JobId>,
 }
 
-const HEAD_FIELDS: [&str; 7] = [
+const HEAD_FIELDS: [&str; 9] = [
     "name",
+    "repository_token",
+    "inspection",
     "slug",
     "server",
     "servers",
@@ -59,6 +66,9 @@ const HEAD_FIELDS: [&str; 7] = [
     "branch",
     "provider",
 ];
+
+/// Those that are given once, when a project is made.
+pub(super) const FIXED: [&str; 4] = ["slug", "server", "provider", "inspection"];
 
 /// Takes the fields that are not settings out of `input`.
 pub(super) fn split(mut input: Map<String, Value>) -> (Map<String, Value>, Map<String, Value>) {
@@ -107,6 +117,19 @@ impl Head {
     }
 }
 
+/// What is to become of the access token; null takes it away.
+pub(super) fn token_change(head: &mut Map<String, Value>) -> Result<Change, ApiError> {
+    match head.remove("repository_token") {
+        None => Ok(Change::Keep),
+        Some(Value::Null) => Ok(Change::TakeAway),
+        Some(Value::Object(given)) => read(given).map(Change::Set),
+        Some(_) => Err(ApiError::invalid(
+            "repository_token",
+            "an object of `user` and `token`, or null",
+        )),
+    }
+}
+
 /// A slug made of a name, where none was given.
 fn slug_of(name: &str) -> String {
     let letters: String = name
@@ -125,8 +148,8 @@ fn slug_of(name: &str) -> String {
 }
 
 /// The slug that was given, or one made of the name.
-pub(super) fn slug(given: Option<String>, name: &str) -> Result<Slug, ApiError> {
-    let text = given.unwrap_or_else(|| slug_of(name));
+pub(super) fn slug(given: Option<&str>, name: &str) -> Result<Slug, ApiError> {
+    let text = given.map_or_else(|| slug_of(name), str::to_owned);
     text.parse()
         .map_err(|error: InvalidText| ApiError::invalid("slug", error.to_string()))
 }
@@ -166,7 +189,7 @@ pub(super) fn merge(target: &mut Value, patch: Value) {
 /// Schemas of the two bodies, made of the types that they are read into.
 #[cfg(test)]
 mod schema {
-    use super::{Head, NewProject, ProjectChanges};
+    use super::{FIXED, Head, NewProject, ProjectChanges};
     use devflow_domain::settings::ProjectSettings;
     use schemars::{JsonSchema, Schema, SchemaGenerator};
     use serde_json::{Value, json};
@@ -207,7 +230,7 @@ mod schema {
             schema.remove("required");
             let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
             let fields = fields.expect("a project has fields");
-            fields.retain(|name, _| !["slug", "server", "provider"].contains(&name.as_str()));
+            fields.retain(|name, _| !FIXED.contains(&name.as_str()));
             for (_, field) in fields
                 .iter_mut()
                 .filter(|(name, _)| !["name", "branch"].contains(&name.as_str()))

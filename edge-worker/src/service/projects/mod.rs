@@ -3,6 +3,7 @@
 pub(crate) mod hook;
 mod input;
 pub(crate) mod scale;
+mod token;
 
 pub(crate) use input::{NewProject, ProjectChanges};
 
@@ -18,7 +19,7 @@ use crate::store::environments::NewVersion;
 use crate::store::hooks::HookRow;
 use crate::store::lease::Arguments;
 use crate::store::projects::{ProjectRow, ProjectState, Update};
-use crate::store::{activity, environments as environment_store, hooks, jobs, projects};
+use crate::store::{Statement, activity, environments as environment_store, hooks, jobs, projects};
 use devflow_domain::search;
 use devflow_domain::settings::ProjectSettings;
 use devflow_domain::targets::Policy;
@@ -67,10 +68,12 @@ pub(crate) async fn create(
         list: head.servers()?,
         policy: head.server_policy,
     };
-    let slug = input::slug(head.slug, &name)?;
+    let slug = input::slug(head.slug.as_deref(), &name)?;
     let ref_name = input::ref_of(head.branch.as_deref().unwrap_or("main"))?;
     let id = platform::new_id(ProjectId::new);
     servers.check(state, &id, &[], &settings).await?;
+    let now = platform::now();
+    let token = token::first(state, actor, &id, &head, &settings.repository, now).await?;
     let json = serde_json::to_string(&settings).map_err(|error| ApiError::Internal(error.to_string()))?;
     let project = projects::NewProject {
         id: &id,
@@ -79,9 +82,9 @@ pub(crate) async fn create(
         server: &servers.list[0],
         ref_name: &ref_name,
         settings: &json,
-        now: platform::now(),
+        now,
     };
-    let secret = insert(state, actor, &project, &servers, head.provider, &settings).await?;
+    let secret = insert(state, actor, &project, &servers, head.provider, &settings, token).await?;
     state.signal(None, super::topics(None, None));
     let hook = hook::of_project(state, &id).await?;
     Ok(Created {
@@ -101,7 +104,7 @@ fn phrases(name: &str, slug: &Slug, settings: &ProjectSettings) -> String {
     serde_json::to_string(&phrases).expect("phrases are texts")
 }
 
-/// Writes a project, its first environment and its hook in one batch; gives the hook's secret.
+/// Writes a project, its first environment, its hook and its access token in one batch; gives the hook's secret.
 async fn insert(
     state: &AppState,
     actor: &Actor,
@@ -109,6 +112,7 @@ async fn insert(
     servers: &Servers,
     provider: Provider,
     settings: &ProjectSettings,
+    token: Vec<Statement>,
 ) -> Result<String, ApiError> {
     let (id, slug, now) = (project.id, project.slug, project.now);
     let (hook, secret) = (platform::new_id(HookId::new), hook::new_secret(provider));
@@ -134,6 +138,7 @@ async fn insert(
         now,
     }));
     batch.push(hooks::insert(&hook, id, provider, &sealed, now));
+    batch.extend(token);
     batch.push(activity::record(
         now,
         &actor.0,
@@ -161,10 +166,7 @@ pub(crate) async fn update(
     input: Map<String, Value>,
 ) -> Result<ProjectRow, ApiError> {
     let (mut head, changes) = input::split(input);
-    if let Some(field) = ["slug", "server", "provider"]
-        .iter()
-        .find(|&&field| head.contains_key(field))
-    {
+    if let Some(field) = input::FIXED.iter().find(|&&field| head.contains_key(field)) {
         let instead = match *field {
             "server" => "cannot be changed; name all servers in `servers`",
             _ => "cannot be changed; make a new project",
@@ -174,7 +176,7 @@ pub(crate) async fn update(
     let row = get(state, id).await?;
     seen(row.updated_at)?;
     let before = Servers::of(state, &row).await?;
-    let servers = before.changed(&mut head)?;
+    let (servers, token) = (before.changed(&mut head)?, input::token_change(&mut head)?);
     if servers != before && row.state == ProjectState::Removing {
         return Err(removing());
     }
@@ -195,6 +197,7 @@ pub(crate) async fn update(
     servers.check(state, id, &before.list, &settings).await?;
     let json = serde_json::to_string(&settings).map_err(|error| ApiError::Internal(error.to_string()))?;
     let now = platform::now().max(row.updated_at.plus(1));
+    let token = token::change(state, actor, &row, &settings.repository, token, now).await?;
     let what = if servers == before { "" } else { "its servers" };
     let mut batch = vec![
         projects::update(&Update {
@@ -208,6 +211,7 @@ pub(crate) async fn update(
         activity::record_if_changed(now, &actor.0, "project.update", id.as_str(), what),
     ];
     batch.extend(projects::find_by(id, &phrases(&name, &row.slug, &settings), now));
+    batch.extend(token);
     if servers != before {
         batch.extend(servers.set(id, now));
         batch.extend(servers.take_down(&before, id, now));

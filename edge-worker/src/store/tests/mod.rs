@@ -15,6 +15,7 @@ mod plans;
 mod projects;
 mod reencryption;
 mod reports;
+mod repository_tokens;
 mod second_factors;
 mod servers;
 mod standing;

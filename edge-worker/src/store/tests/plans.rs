@@ -5,8 +5,8 @@ use crate::store::lease::{self, LeaseRequest};
 use crate::store::testing::{TestDb, hook, id, main_ref, project, server};
 use crate::store::{
     Statement, access, archives, audit, compared, dashboard, deliveries, deployments, endpoints,
-    environments, hooks, idempotency, jobs, outbox, parts, passkeys, people, retention, servers, targets,
-    users,
+    environments, hooks, idempotency, jobs, outbox, parts, passkeys, people, repository_tokens, retention,
+    servers, targets, users,
 };
 use devflow_domain::webhook::Provider;
 use devflow_protocol::UnixMillis;
@@ -97,6 +97,7 @@ fn hot_statements() -> Vec<Statement> {
         idempotency::by_key("k"),
         audit::unlike(1),
         archives::after(1),
+        repository_tokens::of("prj_1"),
     ]);
     statements.extend(outbox::take(outbox::Which::Due, "c", now, now));
     statements.extend(retention::expired_tokens(now).into_iter().skip(4));

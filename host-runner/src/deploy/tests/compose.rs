@@ -357,7 +357,7 @@ async fn runner_killed_during_a_compose_deployment_finishes_or_undoes() {
         version(&work, &next.to_string());
         let context = lab.context(Work::Deploy(Box::new(lab.work(&spec))));
         die_at(&lab, &context, step).await;
-        let outcome = deploy::recover(&lab.context_of(context.job.clone())).await;
+        let outcome = deploy::recover(&lab.context_of(context.job.clone()), None).await;
         let switched = matches!(outcome, Outcome::Succeeded { .. });
         assert_eq!(switched, serves == next, "{step}: {outcome:?}");
         assert_eq!(

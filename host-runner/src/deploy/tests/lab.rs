@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::deploy;
 use crate::host::Host;
-use crate::job::{Checkpoints, EventSink, JobContext};
+use crate::job::{Checkpoints, EventSink, JobContext, Secrets};
 use crate::journal::{JobKey, Journal};
 use crate::samples;
 use devflow_domain::pipeline::defaults;
@@ -195,7 +195,8 @@ impl Lab {
         let values = environment
             .iter()
             .map(|(name, value)| (name.parse().expect("a name"), (*value).to_owned()));
-        let outcome = deploy::deploy(context, work, Environment(values.collect())).await;
+        let (environment, token) = (Environment(values.collect()), None);
+        let outcome = deploy::deploy(context, work, Secrets { environment, token }).await;
         if std::env::var_os("DEVFLOW_LAB_TRACE").is_some() {
             println!("{}\n{outcome:?}", self.transcript(context));
         }

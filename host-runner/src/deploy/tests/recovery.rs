@@ -50,8 +50,8 @@ async fn runner_killed_at_any_step_finishes_or_undoes() {
         assert!(page.contains("Plain PHP, version"), "after {step}: {page}");
 
         let again = lab.context_of(context.job.clone());
-        let outcome = deploy::recover(&again).await;
-        let twice = deploy::recover(&lab.context_of(context.job.clone())).await;
+        let outcome = deploy::recover(&again, None).await;
+        let twice = deploy::recover(&lab.context_of(context.job.clone()), None).await;
         match &outcome {
             Outcome::Failed { reason, .. } => {
                 assert!(
@@ -94,7 +94,7 @@ async fn runner_killed_on_the_way_back_goes_on_with_it() {
     assert_eq!(lab.get("back", "/").await.body, "Plain PHP, version 2\n");
     context.checkpoints.mark(GOING_BACK).expect("marked");
     for _ in 0..2 {
-        let outcome = deploy::recover(&lab.context_of(context.job.clone())).await;
+        let outcome = deploy::recover(&lab.context_of(context.job.clone()), None).await;
         let Outcome::RolledBack { reason } = &outcome else {
             panic!("{outcome:?}");
         };

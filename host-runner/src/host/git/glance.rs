@@ -1,10 +1,10 @@
 //! The files of a ref's tip, for a look: one commit without its history, into a folder that is removed afterwards.
 
 use super::listing::{Entry, entries};
-use super::{Extent, Git, LOCAL_LIMIT, fetch_error};
+use super::{Extent, Git, LOCAL_LIMIT, Source, fetch_error};
 use crate::host::error::Result;
 use crate::host::process::{run, run_ok};
-use devflow_protocol::text::{GitSha, RefName, RepositoryUrl};
+use devflow_protocol::text::{GitSha, RefName};
 use std::path::Path;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -23,15 +23,15 @@ impl Git {
     pub(crate) async fn fetch_tip(
         &self,
         folder: &Path,
-        url: &RepositoryUrl,
+        source: Source<'_>,
         ref_name: &RefName,
         cancel: &CancellationToken,
     ) -> Result<GitSha> {
         self.init(folder, cancel).await?;
         let refspec = format!("+{ref_name}:{ref_name}");
-        self.fetch_one(folder, url, &refspec, TIP, cancel)
+        self.fetch_one(folder, source, &refspec, TIP, cancel)
             .await
-            .map_err(|done| fetch_error(url, ref_name.short(), &done))?;
+            .map_err(|done| fetch_error(source, ref_name.short(), &done))?;
         self.resolve(folder, &format!("{ref_name}^{{commit}}"), cancel)
             .await
     }

@@ -1,10 +1,10 @@
 //! Where a ref of a repository is, asked without fetching, and what its commit says.
 
-use super::{Git, LOCAL_LIMIT};
-use crate::host::error::Result;
-use crate::host::process::run_ok;
+use super::{Git, LOCAL_LIMIT, Source};
+use crate::host::error::{HostError, Result};
+use crate::host::process::{run, run_ok};
 use devflow_protocol::limits::COMMIT_MESSAGE_BYTES;
-use devflow_protocol::text::{GitSha, RefName, RepositoryUrl};
+use devflow_protocol::text::{GitSha, RefName};
 use std::path::Path;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -19,12 +19,13 @@ impl Git {
     /// The repository cannot be reached.
     pub(crate) async fn head(
         &self,
-        url: &RepositoryUrl,
+        source: Source<'_>,
         ref_name: &RefName,
         cancel: &CancellationToken,
     ) -> Result<Option<GitSha>> {
         // No repository of this server is asked, so none is named.
         let mut command = self.command(Path::new("/nonexistent"));
+        source.admit(&mut command);
         command.args(["-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=20"]);
         // An annotated tag has a second line with the commit that it is of.
         let peeled = format!("{ref_name}^{{}}");
@@ -32,12 +33,19 @@ impl Git {
             "ls-remote",
             "--quiet",
             "--",
-            url.as_str(),
+            source.url.as_str(),
             ref_name.as_str(),
             &peeled,
         ]);
-        let out = run_ok(command, &format!("ask {url} for {ref_name}"), ASK_LIMIT, cancel).await?;
-        Ok(head_of(&String::from_utf8_lossy(&out), ref_name))
+        let done = run(command, &[], ASK_LIMIT, cancel).await?;
+        if !done.status.success() {
+            let words = source.masked(&done.complaint());
+            return Err(HostError::because(
+                format!("ask {} for {ref_name}", source.url),
+                words,
+            ));
+        }
+        Ok(head_of(&String::from_utf8_lossy(&done.stdout), ref_name))
     }
 
     /// Message and author of a commit in the mirror, cut to what is reported of it.

@@ -7,14 +7,16 @@ mod glance;
 mod head;
 mod listing;
 mod locks;
+mod login;
 mod refusals;
 #[cfg(test)]
 mod tests;
 
 use super::error::{Doing, HostError, Result};
 use super::process::{Bounds, run, run_ok};
-use devflow_protocol::text::{GitSha, RefName, RepositoryUrl};
+use devflow_protocol::text::{GitSha, RefName};
 use locks::remove_stale_locks;
+pub(crate) use login::{Login, Source};
 use refusals::{fetch_error, first_words, refuse_large, refuse_submodules, shell_quoted};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -134,7 +136,7 @@ impl Git {
     pub(crate) async fn fetch(
         &self,
         mirror: &Path,
-        url: &RepositoryUrl,
+        source: Source<'_>,
         ref_name: &RefName,
         commit: Option<&GitSha>,
         cancel: &CancellationToken,
@@ -144,9 +146,9 @@ impl Git {
         }
         remove_stale_locks(mirror);
         let refspec = format!("+{ref_name}:{ref_name}");
-        self.fetch_one(mirror, url, &refspec, WHOLE, cancel)
+        self.fetch_one(mirror, source, &refspec, WHOLE, cancel)
             .await
-            .map_err(|done| fetch_error(url, ref_name.short(), &done))?;
+            .map_err(|done| fetch_error(source, ref_name.short(), &done))?;
         let tip = self
             .resolve(mirror, &format!("{ref_name}^{{commit}}"), cancel)
             .await?;
@@ -155,9 +157,9 @@ impl Git {
         };
         if !self.has(mirror, wanted, cancel).await? {
             // The ref was moved by force since; most servers still hand out the commit by its id.
-            self.fetch_one(mirror, url, wanted.as_str(), WHOLE, cancel)
+            self.fetch_one(mirror, source, wanted.as_str(), WHOLE, cancel)
                 .await
-                .map_err(|done| fetch_error(url, wanted.short(), &done))?;
+                .map_err(|done| fetch_error(source, wanted.short(), &done))?;
         }
         Ok((wanted.clone(), tip))
     }
@@ -179,12 +181,13 @@ impl Git {
     async fn fetch_one(
         &self,
         mirror: &Path,
-        url: &RepositoryUrl,
+        source: Source<'_>,
         what: &str,
         extent: Extent,
         cancel: &CancellationToken,
     ) -> std::result::Result<(), String> {
         let mut command = self.command(mirror);
+        source.admit(&mut command);
         command.args([
             "-c",
             "core.hooksPath=/dev/null",
@@ -201,7 +204,7 @@ impl Git {
             "--no-recurse-submodules",
             "--no-write-fetch-head",
         ]);
-        command.args(extent.depth).args(["--", url.as_str(), what]);
+        command.args(extent.depth).args(["--", source.url.as_str(), what]);
         let bounds = Bounds {
             time: extent.limit,
             file_and_memory: Some((self.repository_bytes, MEMORY_LIMIT)),
@@ -212,7 +215,7 @@ impl Git {
         if done.status.success() {
             Ok(())
         } else {
-            Err(first_words(&done))
+            Err(source.masked(&first_words(&done)))
         }
     }
 

@@ -1,9 +1,9 @@
 //! What git's own words mean for a person, and what of a repository is not supported. Pure.
 
 use super::listing::entries;
+use super::{Login, Source};
 use crate::host::error::{HostError, Result};
 use crate::host::process::Finished;
-use devflow_protocol::text::RepositoryUrl;
 use std::path::Path;
 
 /// What git says when the part of it that writes what is fetched is ended by the signal XFSZ.
@@ -33,16 +33,20 @@ pub(super) fn refuse_large(listed: &[u8], most: u64) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn fetch_error(url: &RepositoryUrl, what: &str, words: &str) -> HostError {
+pub(super) fn fetch_error(source: Source<'_>, what: &str, words: &str) -> HostError {
     let hint = if words.contains("couldn't find remote ref") || words.contains("not our ref") {
         format!("`{what}` is not there; push it first, or set another branch")
     } else if words.contains("Host key verification failed") {
         "its host key is not known here; add it to known_hosts in the runner's state folder".to_owned()
     } else if words.contains("Permission denied (publickey") {
         "it refused the runner's deploy key; add the key to the repository".to_owned()
+    } else if let Some(login) = source.login
+        && let Some(hint) = login_refused(login, words)
+    {
+        hint
     } else if words.contains("could not read Username") || words.contains("Authentication failed") {
-        "it is not there, or private; a private repository is fetched over SSH: set its SSH address, and add the \
-         runner's deploy key to it"
+        "it is not there, or private; give the project an access token for it, or set its SSH address and add the runner's \
+         deploy key to it"
             .to_owned()
     } else if words.contains("certificate verification failed") || words.contains("certificate problem") {
         "its certificate cannot be believed; add its authority to the system's (update-ca-certificates), or name the \
@@ -53,7 +57,31 @@ pub(super) fn fetch_error(url: &RepositoryUrl, what: &str, words: &str) -> HostE
     } else {
         words.to_owned()
     };
-    HostError::because(format!("fetch {url}"), hint)
+    HostError::because(format!("fetch {}", source.url), hint)
+}
+
+/// What became of a token, if that is why nothing was fetched.
+fn login_refused(login: Login<'_>, words: &str) -> Option<String> {
+    let user = login.user();
+    if words.contains("Authentication failed") {
+        return Some(format!(
+            "the repository refused the token of the user {user}: it is wrong, has expired or was taken back; make a new one \
+             that may read the repository, and give it to the project"
+        ));
+    }
+    if words.contains("could not read Username") {
+        return Some(
+            "it leads to another host, which the token is not for; set the address that it leads to, and give the token again"
+                .to_owned(),
+        );
+    }
+    let denied = ["error: 403", "error: 404", "not found"];
+    denied.iter().any(|sign| words.contains(sign)).then(|| {
+        format!(
+            "it is not there, or the token of the user {user} may not read it; make a token that may read the repository, and \
+             give it to the project"
+        )
+    })
 }
 
 // Git prints the cause first and advice after it.

@@ -91,6 +91,49 @@ fn compose_project_has_its_service_and_no_dockerfile() {
 }
 
 #[test]
+fn token_is_sent_where_one_was_typed_and_taken_away_where_that_was_ticked() {
+    let form = ProjectForm {
+        repository: "https://h/a.git".to_owned(),
+        domains: "a.test".to_owned(),
+        inspection: "job_1".to_owned(),
+        ..ProjectForm::new()
+    };
+    let made = form.new_project().unwrap();
+    assert_eq!(
+        (made.get("repository_token"), &made["inspection"]),
+        (None, &json!("job_1"))
+    );
+    let with = ProjectForm {
+        token: " ghp_secret ".to_owned(),
+        token_user: "ada".to_owned(),
+        ..form.clone()
+    };
+    let made = with.new_project().unwrap();
+    assert_eq!(
+        made["repository_token"],
+        json!({ "user": "ada", "token": "ghp_secret" })
+    );
+    assert_eq!(made.get("inspection"), None);
+    let name_alone = ProjectForm {
+        token_user: "ada".to_owned(),
+        ..form.clone()
+    };
+    assert_eq!(
+        name_alone.new_project().unwrap_err()[0].0,
+        "repository_token.token"
+    );
+
+    let settings = r#"{"framework":"php","repository":"https://h/a.git","domains":["a.test"]}"#;
+    let settings: ProjectSettings = serde_json::from_str(settings).unwrap();
+    assert_eq!(form.changes(&settings).unwrap().get("repository_token"), None);
+    let gone = ProjectForm {
+        token_gone: true,
+        ..form
+    };
+    assert_eq!(gone.changes(&settings).unwrap()["repository_token"], Value::Null);
+}
+
+#[test]
 fn variables_without_a_value_are_not_set() {
     let variables = |text: &str| ProjectForm {
         variables: text.to_owned(),

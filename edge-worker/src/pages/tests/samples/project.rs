@@ -318,6 +318,7 @@ pub(in crate::pages::tests) fn start(theme: Theme, stage: wizard::Stage, text: &
             branch: text.to_owned(),
             ..wizard::Asked::default()
         },
+        token_user: text.to_owned(),
         stage,
         problem: Some(("branch", text.to_owned())),
         key: Some(("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA devflow".to_owned(), "there")),
