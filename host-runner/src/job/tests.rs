@@ -110,6 +110,57 @@ fn environment_sealed_for_something_else_is_refused() {
     );
 }
 
+/// A deployment from `repository`, with a token that is sealed for another address where that is given.
+fn with_token(repository: &str, sealed_for: Option<&str>) -> Lab {
+    let mut lab = lab("{}", 1);
+    let public = seal::public_key(&lab.identity.keys.sealing).expect("a key");
+    let context = repository_token_context(&sealed_for.unwrap_or(repository).parse().expect("an address"));
+    let token = RepositoryToken::new("ada", "ghp_secret").expect("a token");
+    let Work::Deploy(deploy) = &mut lab.context.job.work else {
+        panic!("the lab has a deployment");
+    };
+    deploy.spec.repository = repository.parse().expect("an address");
+    let sealed = seal::seal(&public, &context, &token.to_plain(), [5; 32]);
+    deploy.repository_token = Some(sealed.expect("sealed"));
+    lab
+}
+
+fn opened(lab: &Lab) -> Result<Secrets, String> {
+    let Work::Deploy(deploy) = &lab.context.job.work else {
+        panic!("the lab has a deployment");
+    };
+    secrets(&lab.context, deploy, &lab.identity)
+}
+
+#[test]
+fn token_is_opened_for_its_repository_and_hidden_from_then_on() {
+    let lab = with_token("https://git.test/a/b.git", None);
+    let token = opened(&lab).expect("opened").token.expect("there is one");
+    assert_eq!((token.user(), token.secret()), ("ada", "ghp_secret"));
+    lab.context
+        .events
+        .output(&step(), Stream::Err, "remote: ghp_secret is old");
+    assert_eq!(lines(&lab), [(1, "remote: ••• is old".to_owned())]);
+}
+
+#[test]
+fn token_for_another_repository_or_an_open_way_is_refused() {
+    let cases = [
+        (
+            with_token("https://evil.test/a/b.git", Some("https://git.test/a/b.git")),
+            "the repository's access token cannot be opened: ",
+        ),
+        (
+            with_token("http://git.test/a/b.git", None),
+            "an access token goes to https:// addresses alone; ",
+        ),
+    ];
+    for (lab, start) in cases {
+        let reason = opened(&lab).expect_err("must be refused");
+        assert!(reason.starts_with(start), "{reason}");
+    }
+}
+
 #[test]
 fn sink_goes_on_after_the_last_event_of_before_a_restart() {
     let lab = lab("{}", 1);
