@@ -81,6 +81,7 @@ impl Output {
 /// A server.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Server {
+    pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) state: String,
     pub(crate) state_at: UnixMillis,
@@ -95,6 +96,28 @@ pub(crate) struct Facts {
     pub(crate) cpus: u16,
     pub(crate) memory_mib: u64,
     pub(crate) runner_version: String,
+}
+
+/// A job.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Job {
+    pub(crate) id: String,
+    pub(crate) state: String,
+    pub(crate) outcome: Option<End>,
+}
+
+impl Job {
+    /// True when it does not change any more.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.state.as_str(), "done" | "abandoned")
+    }
+}
+
+/// How a job ended.
+#[derive(Debug, Deserialize)]
+pub(crate) struct End {
+    pub(crate) outcome: String,
+    pub(crate) reason: Option<String>,
 }
 
 /// True where a deployment does not change any more. A state that only a newer edge knows is not taken for an end.

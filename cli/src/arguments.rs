@@ -61,8 +61,11 @@ pub(crate) enum Command {
     Logout,
     /// List projects
     Projects,
-    /// List servers
-    Servers,
+    /// List servers, or update the runner of one
+    Servers {
+        #[command(subcommand)]
+        command: Option<Servers>,
+    },
     /// Show how a project stands; all of them where no project is named or found
     Status(Named),
     /// Deploy the tip of the project's branch
@@ -179,6 +182,16 @@ pub(crate) enum Env {
     },
     /// Print all variables with their values, as a .env file
     Export,
+}
+
+/// What to do with a server.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Servers {
+    /// Replace its runner by the one that the installation publishes, and wait for the end of it
+    Update {
+        /// Its name or id
+        server: String,
+    },
 }
 
 /// What to do with the audit trail.

@@ -17,7 +17,7 @@ pub(crate) fn collect(deploy_key: Option<String>) -> ServerFacts {
             .ok()
             .and_then(|text| memory_mib(&text, "MemTotal:"))
             .unwrap_or_default(),
-        runner_version: env!("CARGO_PKG_VERSION").to_owned(),
+        runner_version: crate::version::version().to_string(),
         deploy_key,
     }
 }

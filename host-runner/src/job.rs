@@ -244,7 +244,8 @@ pub(crate) const SWITCHED: &str = "switched";
 /// Does a job.
 pub(crate) async fn dispatch(context: &JobContext, identity: &Identity) -> Outcome {
     match &context.job.work {
-        Work::Ping(_) | Work::Cancel(_) => Outcome::Succeeded { manifest: None },
+        // Cancel and update are about the agent itself, which does them.
+        Work::Ping(_) | Work::Cancel(_) | Work::Update(_) => Outcome::Succeeded { manifest: None },
         Work::Deploy(work) => match secrets(context, work, identity) {
             Ok(secrets) => deploy::deploy(context, work, secrets).await,
             Err(reason) => Outcome::Failed { step: None, reason },
@@ -288,7 +289,7 @@ pub(crate) fn report(host: &Host, work: &Work) -> Option<ProjectReport> {
         Work::Restart(work) => &work.slug,
         Work::Scale(work) => &work.slug,
         Work::RemoveProject(work) => &work.slug,
-        Work::Cancel(_) | Work::Ping(_) | Work::Inspect(_) => return None,
+        Work::Cancel(_) | Work::Ping(_) | Work::Inspect(_) | Work::Update(_) => return None,
     };
     match deploy::report(host, slug) {
         Ok(report) => Some(report),

@@ -25,5 +25,7 @@ mod relay;
 #[cfg(test)]
 mod samples;
 mod table;
+mod update;
+mod version;
 
 pub use cli::main;

@@ -4,6 +4,7 @@
 use crate::dsse::{Envelope, EnvelopeError};
 use crate::id::{DeploymentId, JobId, ProjectId, ServerId};
 use crate::project::{Limits, ProjectSpec};
+use crate::release::SignedRelease;
 use crate::seal::Sealed;
 use crate::text::{GitSha, RefName, RepositoryUrl, Slug, StepName};
 use crate::time::UnixMillis;
@@ -71,6 +72,8 @@ pub enum Work {
     Ping(Ping),
     /// Look what a repository is, without running anything of it.
     Inspect(Inspect),
+    /// Put the runner of a release in this runner's own place.
+    Update(Box<Update>),
 }
 
 impl Work {
@@ -86,6 +89,7 @@ impl Work {
             Self::RemoveProject(_) => "remove_project",
             Self::Ping(_) => "ping",
             Self::Inspect(_) => "inspect",
+            Self::Update(_) => "update",
         }
     }
 }
@@ -245,6 +249,14 @@ pub struct Inspect {
     /// As [`Deploy::repository_token`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_token: Option<Sealed>,
+}
+
+/// Arguments of [`Work::Update`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Update {
+    /// What to fetch from the edge. The edge that signs the job cannot sign this.
+    pub release: SignedRelease,
 }
 
 /// Why a job is not accepted.

@@ -29,7 +29,7 @@ pub fn object(version: RunnerVersion, target: Target) -> String {
 }
 
 /// The version of a runner: three numbers, compared one after the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunnerVersion(u32, u32, u32);
 

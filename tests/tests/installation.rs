@@ -16,23 +16,25 @@ use std::time::Duration;
 const SOON: Duration = Duration::from_secs(40);
 
 /// An edge with its owner, at the checkout.
-struct House {
-    edge: Edge,
-    api: Api,
+pub(crate) struct House {
+    pub(crate) edge: Edge,
+    pub(crate) api: Api,
+    pub(crate) password: String,
     owner: Owner,
     programs: PathBuf,
-    scratch: Scratch,
+    pub(crate) scratch: Scratch,
 }
 
 impl House {
-    fn build() -> Result<Self> {
+    pub(crate) fn build() -> Result<Self> {
         let scratch = Scratch::new()?;
         let edge = Edge::start_with(&scratch.path().join("e"), &json!({"POLL_HOLD_MS": "1000"}))?;
-        let (api, _) = edge.set_up()?;
+        let (api, password) = edge.set_up()?;
         let owner = Owner::of(&scratch.path().join("e"), &scratch.path().join("keys"))?;
         let house = Self {
             edge,
             api,
+            password,
             owner,
             programs: scratch.path().join("programs"),
             scratch,
@@ -44,13 +46,23 @@ impl House {
         Ok(house)
     }
 
+    /// Makes the program one of another version, by what a runner for stories reads behind its own end.
+    pub(crate) fn make(&self, version: &str, claims: &str) -> Result<Vec<u8>> {
+        let program = places::own_program("host-runner-static", "DEVFLOW_STATIC_RUNNER")?;
+        let mut program = fs::read(program)?;
+        program.extend_from_slice(format!("\n#version {version}\n{claims}\n").as_bytes());
+        fs::write(self.program(), &program)?;
+        fs::write(self.programs.join("VERSION"), version)?;
+        Ok(program)
+    }
+
     fn program(&self) -> PathBuf {
         self.programs
             .join(format!("host-runner-{}", std::env::consts::ARCH))
     }
 
     /// Signs and uploads the programs; the worker has to be away meanwhile.
-    fn publish(&mut self) -> Result<()> {
+    pub(crate) fn publish(&mut self) -> Result<()> {
         self.edge.go_away();
         let from = self.programs.to_string_lossy().into_owned();
         self.owner.xtask(&["publish-runner", "--from", &from])?;
@@ -63,7 +75,7 @@ impl House {
         Ok((answer.status, answer.body))
     }
 
-    fn wait_online(&self, server: &str, vps: &Vps) -> Result<()> {
+    pub(crate) fn wait_online(&self, server: &str, vps: &Vps) -> Result<()> {
         wait_for("the server to be online", SOON, || {
             let state = text(&self.api.get(&format!("/servers/{server}"))?, "/state")?;
             ensure!(
@@ -76,7 +88,7 @@ impl House {
     }
 }
 
-fn command_of(enrolment: &serde_json::Value) -> Result<String> {
+pub(crate) fn command_of(enrolment: &serde_json::Value) -> Result<String> {
     text(enrolment, "/command")
 }
 

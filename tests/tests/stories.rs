@@ -46,6 +46,7 @@ mod servers;
 mod session_end;
 mod several_servers;
 mod switch;
+mod updates;
 mod webhooks;
 mod witness;
 mod wizard;

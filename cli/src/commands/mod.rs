@@ -8,9 +8,10 @@ mod list;
 mod login;
 mod logs;
 mod open;
+mod servers;
 mod status;
 
-use crate::arguments::{Arguments, Audit, Command};
+use crate::arguments::{Arguments, Audit, Command, Servers};
 use crate::edge::Edge;
 use crate::failure::Failure;
 use crate::out::Out;
@@ -80,7 +81,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         },
         Command::Completions { shell } => completions(*shell),
         Command::Projects => list::projects(session()?),
-        Command::Servers => list::servers(session()?),
+        Command::Servers { command: None } => list::servers(session()?),
+        Command::Servers {
+            command: Some(Servers::Update { server }),
+        } => servers::update(session()?, server),
         Command::Status(named) => status::status(session()?, named.project.as_deref()),
         Command::Deploy {
             project,

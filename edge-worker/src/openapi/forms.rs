@@ -12,6 +12,7 @@ const SAME: &[(&str, &str)] = &[
     ("/servers", "post /api/v1/servers"),
     ("/servers/{id}/enrol", "post /api/v1/servers/{id}/enrolment"),
     ("/servers/{id}/ping", "post /api/v1/servers/{id}/ping"),
+    ("/servers/{id}/update", "post /api/v1/servers/{id}/update"),
     ("/servers/{id}/rename", "patch /api/v1/servers/{id}"),
     ("/servers/{id}/drain", "patch /api/v1/servers/{id}"),
     ("/servers/{id}/remove", "delete /api/v1/servers/{id}"),

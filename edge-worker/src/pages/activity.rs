@@ -145,6 +145,7 @@ fn sentence(action: &str) -> String {
         "server.remove" => "Removed the server",
         "server.inspect" => "Had a repository looked at by",
         "server.ping" => "Tested the connection of",
+        "server.update" => "Updated the runner of",
         "audit.broken" => "Found the audit trail to be another one than was sealed:",
         "audit.export" => "Exported the audit trail",
         "keys.job_key" => "Signs jobs with a new key",

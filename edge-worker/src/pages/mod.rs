@@ -75,6 +75,11 @@ pub(crate) fn router() -> Routes {
             servers::actions::ping,
         )
         .post(
+            "/servers/{id}/update",
+            Needs::may(Action::ManageServers),
+            servers::actions::update,
+        )
+        .post(
             "/servers/{id}/rename",
             Needs::may(Action::ManageServers),
             servers::actions::rename,

@@ -9,7 +9,7 @@ use devflow_domain::targets;
 use devflow_protocol::dsse::Envelope;
 use devflow_protocol::job::{
     Cancel, Deploy, Inspect, Job, Ping, ProjectOnly, RemoveProject, Restart, Rollback, Scale,
-    SealedEnvironment, Trigger, Work, environment_context,
+    SealedEnvironment, Trigger, Update, Work, environment_context,
 };
 use devflow_protocol::limits::ENVELOPE_BYTES;
 use devflow_protocol::project::ProjectSpec;
@@ -122,6 +122,9 @@ fn work(materials: &Materials, seal: &Seal<'_>) -> Result<Work, BuildError> {
                 ref_name: arguments.ref_name.ok_or(BuildError::Missing("ref"))?,
             })
         }
+        "update" => Work::Update(Box::new(Update {
+            release: *arguments.update.ok_or(BuildError::Missing("release"))?,
+        })),
         other => return Err(BuildError::Stored(format!("unknown verb {other}"))),
     })
 }

@@ -25,6 +25,7 @@ pub(crate) mod repository_tokens;
 pub(crate) mod servers;
 pub(crate) mod standing;
 pub(crate) mod targets;
+pub(crate) mod updates;
 
 use crate::error::ApiError;
 

@@ -5,13 +5,21 @@ use crate::app::AppState;
 use crate::error::ApiError;
 use crate::platform;
 use devflow_protocol::release::{
-    OBJECT, OpenedRelease, Release, ReleaseError, RunnerVersion, SignedRelease, Target, object,
+    OBJECT, Release, ReleaseError, RunnerVersion, SignedRelease, Target, object,
 };
 use ed25519_dalek::VerifyingKey;
 use worker::web_sys::ReadableStream;
 
+/// A release that servers would take.
+pub(crate) struct Found {
+    /// As servers get it.
+    pub(crate) signed: SignedRelease,
+    /// What is in it.
+    pub(crate) release: Release,
+}
+
 /// The release of now; None where none was published, or not one that servers would take.
-pub(crate) async fn current(state: &AppState) -> Result<Option<Release>, ApiError> {
+pub(crate) async fn signed(state: &AppState) -> Result<Option<Found>, ApiError> {
     let Some(recovery_key) = &state.config.keychain.recovery_key else {
         return Ok(None);
     };
@@ -22,7 +30,7 @@ pub(crate) async fn current(state: &AppState) -> Result<Option<Release>, ApiErro
         return Ok(None);
     };
     match read(&body.text().await?, recovery_key) {
-        Ok(opened) => Ok(Some(opened.release)),
+        Ok(found) => Ok(Some(found)),
         Err(error) => {
             platform::log_error(&format!("{OBJECT} is not handed out: {error}"));
             Ok(None)
@@ -30,9 +38,15 @@ pub(crate) async fn current(state: &AppState) -> Result<Option<Release>, ApiErro
     }
 }
 
-fn read(text: &str, recovery_key: &VerifyingKey) -> Result<OpenedRelease, ReleaseError> {
+/// The same without its signatures.
+pub(crate) async fn current(state: &AppState) -> Result<Option<Release>, ApiError> {
+    Ok(signed(state).await?.map(|found| found.release))
+}
+
+fn read(text: &str, recovery_key: &VerifyingKey) -> Result<Found, ReleaseError> {
     let signed: SignedRelease = serde_json::from_str(text)?;
-    signed.open(recovery_key)
+    let release = signed.open(recovery_key)?.release;
+    Ok(Found { signed, release })
 }
 
 /// The bytes of a program, as they come from the bucket.

@@ -101,6 +101,22 @@ pub(crate) fn insert(job: &NewJob<'_>) -> Statement {
     )
 }
 
+/// Queues a job of a server, unless one of the same verb has not ended there.
+pub(crate) fn insert_once(job: &NewJob<'_>) -> Statement {
+    statement!(
+        "-- jobs_insert_once
+        INSERT INTO jobs (id, server, project, verb, arguments, state, created_at)
+        SELECT ?1, ?2, ?3, ?4, ?5, 'queued', ?6 WHERE NOT EXISTS (SELECT 1 FROM jobs
+          WHERE server = ?2 AND state IN ('queued', 'leased', 'running', 'out_of_contact') AND verb = ?4)",
+        job.id,
+        job.server,
+        job.project,
+        job.verb,
+        job.arguments,
+        job.now
+    )
+}
+
 /// Queues the cancellation of a job, unless one is on its way.
 pub(crate) fn insert_cancel(job: &NewJob<'_>) -> Statement {
     statement!(

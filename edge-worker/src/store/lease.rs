@@ -3,6 +3,7 @@
 
 use super::{Statement, statement};
 use devflow_protocol::job::{Part, Trigger};
+use devflow_protocol::release::SignedRelease;
 use devflow_protocol::text::{GitSha, RefName, RepositoryUrl, Slug};
 use devflow_protocol::{DeploymentId, JobId, ProjectId, ServerId, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub(crate) struct Arguments {
     /// The release to go back to because another server failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) release: Option<DeploymentId>,
+    /// The runner to replace one's own with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) update: Option<Box<SignedRelease>>,
 }
 
 /// Who asks, and what a new lease is to be.

@@ -43,6 +43,7 @@ impl TestDb {
             include_str!("../../../migrations/core/0018_keys.sql"),
             include_str!("../../../migrations/core/0020_standing.sql"),
             include_str!("../../../migrations/core/0024_compare.sql"),
+            include_str!("../../../migrations/core/0026_update.sql"),
             include_str!("../../../migrations/core/0027_repository_tokens.sql"),
         ])
     }

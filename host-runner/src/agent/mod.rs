@@ -10,6 +10,7 @@ mod keys;
 mod poll;
 mod reporter;
 mod shutdown;
+mod update;
 mod witness;
 mod work;
 
@@ -23,8 +24,10 @@ use crate::job::News;
 use crate::journal::{JobKey, Journal, JournalError};
 use crate::policy::Policy;
 use devflow_protocol::JobId;
-use std::cell::RefCell;
+use devflow_protocol::job::Work;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::{Mutex, Notify};
@@ -40,6 +43,8 @@ pub(crate) enum Ending {
     Stopped,
     /// A newer runner with the same identity has taken over.
     Superseded,
+    /// Another program is in this one's place and is to be started.
+    Replaced,
 }
 
 /// Why the agent cannot run.
@@ -69,6 +74,8 @@ pub(crate) struct Parts {
     pub(crate) journal: Journal,
     /// The public half of the key for repositories.
     pub(crate) deploy_key: Option<String>,
+    /// Where the configuration was read from.
+    pub(crate) config_file: PathBuf,
 }
 
 /// A job that is being done.
@@ -97,6 +104,14 @@ struct Agent {
     turns: RefCell<HashMap<String, Arc<Mutex<()>>>>,
     stopping: CancellationToken,
     superseded: CancellationToken,
+    /// A poll was answered since this start.
+    reached: CancellationToken,
+    replaced: CancellationToken,
+    /// No new jobs are taken: the runner is about to be replaced.
+    draining: Cell<bool>,
+    /// Held by the one update that is at work.
+    updates: Mutex<()>,
+    config_file: PathBuf,
 }
 
 impl Agent {
@@ -128,6 +143,12 @@ impl Agent {
         }
     }
 
+    /// Ends this process for the program that is in its place now.
+    fn replace(&self) {
+        self.replaced.cancel();
+        self.stopping.cancel();
+    }
+
     fn supersede(&self) {
         self.superseded.cancel();
         self.stopping.cancel();
@@ -157,6 +178,11 @@ pub(crate) async fn run(config: &Config, parts: Parts) -> Result<Ending, AgentEr
         turns: RefCell::default(),
         stopping: CancellationToken::new(),
         superseded: CancellationToken::new(),
+        reached: CancellationToken::new(),
+        replaced: CancellationToken::new(),
+        draining: Cell::new(false),
+        updates: Mutex::new(()),
+        config_file: parts.config_file,
     });
     let tasks = tokio::task::LocalSet::new();
     tasks.run_until(serve(&agent, parts.deploy_key)).await
@@ -173,9 +199,16 @@ async fn serve(agent: &Rc<Agent>, deploy_key: Option<String>) -> Result<Ending, 
     tokio::task::spawn_local(async move { heads::run(&heads).await });
     let poller = Rc::clone(agent);
     tokio::task::spawn_local(async move { poll::run(&poller, deploy_key).await });
-    tokio::select! {
-        () = signals.next() => tracing::info!("the runner was asked to stop"),
-        () = agent.stopping.cancelled() => {}
+    let asked = tokio::select! {
+        biased;
+        () = signals.next() => true,
+        () = agent.stopping.cancelled() => false,
+    };
+    if asked {
+        tracing::info!("the runner was asked to stop");
+    } else if agent.replaced.is_cancelled() {
+        // No other job runs, and the program that begins now sends what is to be told.
+        return Ok(Ending::Replaced);
     }
     agent.stopping.cancel();
     shutdown::wind_down(agent, &mut signals).await;
@@ -206,6 +239,9 @@ fn resume(agent: &Rc<Agent>) -> Result<(), JournalError> {
             // It was not started: that happens only after the acknowledgement.
             work::start(agent, job.clone());
         }
+    }
+    if !jobs.iter().any(|job| matches!(job.work, Work::Update(_))) {
+        update::forget(agent);
     }
     agent.ended.notify_one();
     Ok(())

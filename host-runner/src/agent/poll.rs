@@ -5,6 +5,7 @@ use super::{Agent, keys, witness, work};
 use crate::deploy::standing;
 use crate::edge::{Backoff, EdgeError};
 use crate::facts;
+use crate::fault;
 use crate::host::HostError;
 use crate::identity::IdentityError;
 use crate::journal::{Acceptance, Entry, Finished, JournalError, Ticket};
@@ -100,7 +101,7 @@ async fn ask(
             .noted("contact")?
             .and_then(|text| text.parse().ok())
             .map(UnixMillis),
-        paused: false,
+        paused: agent.draining.get(),
         witnessed: Some(agent.journal.last_seen()?.map_or(0, |seen| seen.number)),
         job_segments: true,
         keys: Some(agent.identity().pins.known()),
@@ -108,7 +109,11 @@ async fn ask(
         standing: standing.filter(|_| projects.is_some() || !tell_projects),
         projects,
     };
+    if fault::is_cut_off() {
+        return Err(EdgeError::Unreachable("a test cut this program off".to_owned()).into());
+    }
     let answer = agent.edge.poll(&request).await?;
+    agent.reached.cancel();
     agent.journal.note("contact", &agent.clock.now().0.to_string())?;
     // The newest segment may be signed by the key that held until now.
     let before = agent.identity().pins.job_key;

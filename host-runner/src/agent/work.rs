@@ -1,6 +1,6 @@
 //! Doing jobs: acknowledge, wait for the project's turn, do, write the result.
 
-use super::{Agent, Running};
+use super::{Agent, Running, update};
 use crate::edge::{Backoff, EdgeError};
 use crate::job::{self, Checkpoints, EventSink, JobContext};
 use crate::journal::{Entry, Finished, JobKey, JournalError, slug_of};
@@ -131,13 +131,21 @@ enum Start {
 
 async fn perform(agent: &Rc<Agent>, job: &Job, cancel: CancellationToken, start: Start) {
     let key = JobKey::of(job);
-    let outcome = if let Work::Cancel(target) = &job.work {
-        end_job(agent, &target.job)
-    } else {
-        match context(agent, job.clone(), cancel) {
+    let outcome = match &job.work {
+        Work::Cancel(target) => end_job(agent, &target.job),
+        Work::Update(work) => {
+            let outcome = match start {
+                Start::First => update::perform(agent, job, work, &cancel).await,
+                Start::Again => update::recover(agent, work).await,
+            };
+            // Else the next start ends the job.
+            let Some(outcome) = outcome else { return };
+            outcome
+        }
+        _ => match context(agent, job.clone(), cancel) {
             Ok(context) => do_in_turn(agent, &context, start).await,
             Err(error) => failed(error.to_string()),
-        }
+        },
     };
     if let Err(error) = finish(agent, job, outcome) {
         // The intent stays, so the next start looks at what was done and ends it.

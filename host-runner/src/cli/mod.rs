@@ -7,6 +7,7 @@ mod relay;
 mod run;
 mod set_up;
 mod status;
+mod trial;
 
 use crate::config::Config;
 use anyhow::Context as _;
@@ -52,6 +53,9 @@ enum Command {
     /// Show or change what this server allows
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Show that this program starts here and sees the edge
+    #[command(hide = true)]
+    Trial,
     /// Pass requests on to the containers of a project
     #[command(hide = true)]
     Relay(relay::Relay),
@@ -77,7 +81,8 @@ fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Enrol(enrol) => enrol.execute(&config()?),
         // Before there is a configuration.
         Command::SetUp => set_up::execute(),
-        Command::Run => run::execute(&config()?),
+        Command::Run => run::execute(&config()?, &arguments.config),
+        Command::Trial => trial::execute(&config()?),
         Command::Status(status) => status.execute(&config()?),
         Command::Doctor(doctor) => doctor.execute(&config()?),
         Command::Policy(command) => command.execute(&config()?),

@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(
             text,
             "\nAll projects:\n  repositories  https://**, ssh://**, *@*:**\n  images        devflow/php:*\n  \
-             verbs         deploy, rollback, cancel, stop, restart, scale, remove_project, ping, inspect\n  commands      also the \
+             verbs         deploy, rollback, cancel, stop, restart, scale, remove_project, ping, inspect, update\n  commands      also the \
              projects' own\n  limits        whatever is asked for\n\nProject shop:\n  \
              repositories  https://**, ssh://**, *@*:**\n  images        nothing\n  verbs         ping\n  commands      \
              those of the built-in pipelines\n  limits        memory_mib 512\n\nPinned \

@@ -34,7 +34,7 @@ pub(crate) async fn recover(job: &JobContext, token: Option<&RepositoryToken>) -
         Work::Restart(work) => super::restart(job, work).await,
         Work::Scale(work) => super::scale(job, work).await,
         Work::RemoveProject(work) => super::remove(job, work).await,
-        Work::Cancel(_) | Work::Ping(_) => Outcome::Succeeded { manifest: None },
+        Work::Cancel(_) | Work::Ping(_) | Work::Update(_) => Outcome::Succeeded { manifest: None },
         Work::Inspect(work) => crate::inspect::inspect(job, work, token).await,
     }
 }

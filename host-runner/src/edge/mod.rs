@@ -2,6 +2,7 @@
 
 mod backoff;
 mod error;
+mod program;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use error::EdgeError;

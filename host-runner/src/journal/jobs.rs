@@ -302,7 +302,7 @@ pub(crate) fn slug_of(work: &Work) -> Option<&str> {
         Work::Restart(restart) => Some(restart.slug.as_str()),
         Work::Scale(scale) => Some(scale.slug.as_str()),
         Work::RemoveProject(remove) => Some(remove.slug.as_str()),
-        Work::Cancel(_) | Work::Ping(_) | Work::Inspect(_) => None,
+        Work::Cancel(_) | Work::Ping(_) | Work::Inspect(_) | Work::Update(_) => None,
     }
 }
 

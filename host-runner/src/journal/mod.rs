@@ -99,6 +99,12 @@ impl Journal {
         }
     }
 
+    /// The version of the journal that is there, without opening it for work.
+    pub(crate) fn stored_version(state_dir: &Path) -> Result<i64, JournalError> {
+        let journal = connect(&state_dir.join("journal.db"), "FULL")?;
+        Ok(journal.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+    }
+
     fn open_once(path: &Path) -> Result<Self, JournalError> {
         let durable = connect(path, "FULL")?;
         let version: i64 = durable.query_row("PRAGMA user_version", [], |row| row.get(0))?;

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Every verb that a policy can name.
-pub(crate) const VERBS: [&str; 9] = [
+pub(crate) const VERBS: [&str; 10] = [
     "deploy",
     "rollback",
     "cancel",
@@ -28,6 +28,7 @@ pub(crate) const VERBS: [&str; 9] = [
     "remove_project",
     "ping",
     "inspect",
+    "update",
 ];
 
 /// What is allowed.
@@ -175,9 +176,13 @@ impl Policy {
             }
             // The commands stay those of the live release; it is judged whole once its record is read: [`Self::judge_kept`].
             Work::Scale(scale) => rules.caps.judge(&scale.limits),
-            Work::Cancel(_) | Work::Stop(_) | Work::Restart(_) | Work::RemoveProject(_) | Work::Ping(_) => {
-                Ok(())
-            }
+            // What program it may be is signed outside of the edge: [`crate::update`].
+            Work::Update(_)
+            | Work::Cancel(_)
+            | Work::Stop(_)
+            | Work::Restart(_)
+            | Work::RemoveProject(_)
+            | Work::Ping(_) => Ok(()),
         }
     }
 

@@ -116,7 +116,7 @@ fn parse_reports_every_problem_at_once() {
             "`allowed` is not known; known here: allow, projects",
             "`allow.images` must be a list of texts",
             "`allow.verbs` names the unknown verb `shell`; known: deploy, rollback, cancel, stop, restart, scale, \
-             remove_project, ping, inspect",
+             remove_project, ping, inspect, update",
             "`projects.Shop` names no project: `Shop` is not a slug of 1 to 32 lower-case letters, digits and \
              inner hyphens",
             "`projects.blog.mounts` is not known; known here: repositories, images, verbs, own_commands, \

@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use devflow_protocol::dsse::{self, Envelope};
 use devflow_protocol::job::{Job, Ping, Work};
 use devflow_protocol::request::{HEADER, RequestError, Seen, UnverifiedRequest};
@@ -80,6 +80,8 @@ struct Inner {
     enrolments: Mutex<Vec<Bytes>>,
     /// What every poll is told about keys.
     statements: Mutex<Vec<Envelope>>,
+    /// What is handed out as the runner.
+    program: Mutex<Vec<u8>>,
 }
 
 /// A running edge.
@@ -106,6 +108,7 @@ impl Edge {
             missed: Mutex::default(),
             enrolments: Mutex::default(),
             statements: Mutex::default(),
+            program: Mutex::default(),
         });
         let routes = Router::new()
             .route(ENROL, post(enrolment::enrol))
@@ -113,6 +116,7 @@ impl Edge {
             .route(ACK, post(signed))
             .route(EVENTS, post(signed))
             .route(COMPLETE, post(signed))
+            .route("/runner/{version}/{target}", get(program))
             .with_state(Arc::clone(&inner));
         tokio::spawn(async move { axum::serve(listener, routes).await });
         Self { address, inner }
@@ -189,6 +193,11 @@ impl Edge {
         *self.inner.statements.lock().expect("sound") = statements.to_vec();
     }
 
+    /// Hands this out as the runner.
+    pub(crate) fn publish(&self, program: &[u8]) {
+        *self.inner.program.lock().expect("sound") = program.to_vec();
+    }
+
     pub(crate) fn faults(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.inner.faults.lock().expect("sound"));
     }
@@ -251,6 +260,10 @@ impl Edge {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
+}
+
+async fn program(State(inner): State<Arc<Inner>>) -> Vec<u8> {
+    inner.program.lock().expect("sound").clone()
 }
 
 fn now(inner: &Inner) -> UnixMillis {

@@ -8,3 +8,4 @@ mod faults;
 mod jobs;
 mod keys;
 mod runner;
+mod update;

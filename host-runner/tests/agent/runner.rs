@@ -11,6 +11,8 @@ use tokio::process::{Child, Command};
 /// A server's folder with a runner's configuration.
 pub(crate) struct Server {
     pub(crate) folder: TempDir,
+    /// The runner's program, where it is not the one that was built.
+    pub(crate) program: Option<PathBuf>,
     /// Where requests go instead of to the edge itself.
     pub(crate) proxy: Option<String>,
 }
@@ -35,7 +37,11 @@ impl Server {
             "#
         );
         std::fs::write(folder.path().join("runner.toml"), config).expect("written");
-        Self { folder, proxy: None }
+        Self {
+            folder,
+            program: None,
+            proxy: None,
+        }
     }
 
     pub(crate) fn state(&self) -> PathBuf {
@@ -44,7 +50,8 @@ impl Server {
 
     /// A call of the binary that has not begun.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_host-runner"));
+        let built = PathBuf::from(env!("CARGO_BIN_EXE_host-runner"));
+        let mut command = Command::new(self.program.as_ref().unwrap_or(&built));
         command
             .arg("--config")
             .arg(self.folder.path().join("runner.toml"))

@@ -5,7 +5,7 @@ use crate::error::ApiError;
 use crate::extract::{CsrfForm, Id};
 use crate::pages::project::actions::Press;
 use crate::pages::web;
-use crate::service::servers;
+use crate::service::{servers, updates};
 use axum::extract::State;
 use axum::response::Response;
 use devflow_protocol::ServerId;
@@ -20,6 +20,20 @@ pub(crate) async fn ping(
 ) -> Result<Response, ApiError> {
     let job = servers::ping(&state, &form.signed_in.actor(), &id).await?;
     Ok(web::go(&format!("/servers/{id}?test={job}")))
+}
+
+/// `POST /servers/{id}/update`
+#[worker::send]
+pub(crate) async fn update(
+    State(state): State<AppState>,
+    Id(id): Id<ServerId>,
+    form: CsrfForm<Press>,
+) -> Result<Response, ApiError> {
+    let path = format!("/servers/{id}");
+    match updates::update(&state, &form.signed_in.actor(), &id).await {
+        Ok(job) => Ok(web::go(&format!("{path}?test={job}"))),
+        refused => web::done(refused, &path, |_| String::new()),
+    }
 }
 
 /// A server's new name.

@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::extract::{Id, Paging, Query};
 use crate::hub::Contact;
 use crate::platform;
-use crate::service::{FLEET, servers};
+use crate::service::{FLEET, releases, servers, updates};
 use crate::store::dashboard::{self, OpenJob, ServerProject};
 use crate::store::projects::read_settings;
 use crate::store::servers::{self as store, ServerRow, ServerState};
@@ -23,6 +23,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use devflow_domain::access::Action;
+use devflow_protocol::outcome::Outcome;
 use devflow_protocol::runner_api::ServerFacts;
 use devflow_protocol::time::UnixMillis;
 use devflow_protocol::{JobId, ServerId};
@@ -116,8 +117,10 @@ pub(crate) struct ServerPage {
     /// The address of all projects, where these are only the first.
     pub(crate) all_projects: Option<String>,
     pub(crate) jobs: Vec<JobRow>,
-    /// How the connection test that was just asked for went.
+    /// How the connection test or update that was just asked for went.
     pub(crate) test: Option<String>,
+    /// The newer version of the runner that is published here.
+    pub(crate) newer: Option<String>,
 }
 
 fn facts(row: &ServerRow) -> Option<ServerFacts> {
@@ -236,6 +239,9 @@ pub(crate) async fn show(
         contact,
     };
     let mut page = view(&visitor, &row, &known, job.as_ref())?;
+    if page.may_manage {
+        page.newer = newer(&state, &row).await?;
+    }
     page.facts.extend(job_key(&state, &row));
     visitor.page(&page)
 }
@@ -306,7 +312,8 @@ fn view(
             .and_then(|json| serde_json::from_str(json).ok())
             .unwrap_or_default(),
         jobs: known.open.iter().map(|job| job_row(job, now)).collect(),
-        test: test.map(|job| test_sentence(job, &row.name)),
+        test: test.map(|job| asked_sentence(job, &row.name)),
+        newer: None,
     })
 }
 
@@ -362,6 +369,7 @@ fn job_row(job: &OpenJob, now: UnixMillis) -> JobRow {
         "remove_project" => "Removal",
         "ping" => "Connection test",
         "inspect" => "Look at a repository",
+        "update" => "Update of the runner",
         other => other,
     };
     JobRow {
@@ -369,6 +377,40 @@ fn job_row(job: &OpenJob, now: UnixMillis) -> JobRow {
         verb: verb.to_owned(),
         detail: job.project_name.clone().unwrap_or_default(),
         when: Moment::new(job.created_at, now),
+    }
+}
+
+/// The version that is published here, where that is newer than what the server runs.
+async fn newer(state: &AppState, row: &ServerRow) -> Result<Option<String>, ApiError> {
+    let Some(running) = updates::running(row) else {
+        return Ok(None);
+    };
+    let published = releases::current(state).await?.map(|release| release.runner);
+    Ok(published
+        .filter(|published| *published > running)
+        .map(|published| published.to_string()))
+}
+
+/// How what was just asked of a server went.
+fn asked_sentence(job: &jobs::JobRow, server: &str) -> String {
+    if job.verb == "update" {
+        update_sentence(job, server)
+    } else {
+        test_sentence(job, server)
+    }
+}
+
+fn update_sentence(job: &jobs::JobRow, server: &str) -> String {
+    let outcome = job.outcome.as_deref();
+    match outcome.and_then(|json| serde_json::from_str(json).ok()) {
+        None => format!(
+            "{server} was asked to update its runner; this page shows when it has. Jobs that run there come to their end first."
+        ),
+        Some(Outcome::Succeeded { .. }) => format!("The runner of {server} is updated."),
+        Some(Outcome::Failed { reason, .. } | Outcome::Refused { reason }) => {
+            format!("The runner of {server} is not updated: {reason}.")
+        }
+        Some(_) => format!("The update of {server} was ended."),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::extract::{Id, IfMatch, Json as Body, Paging, Query};
 use crate::service::repository_tokens::Given;
-use crate::service::{inspections, servers};
+use crate::service::{inspections, servers, updates};
 use crate::store::jobs::{self, JobRow};
 use crate::store::servers as store;
 use crate::store::{Page, servers::ServerRow};
@@ -77,6 +77,13 @@ pub(super) fn router() -> Routes {
             Needs::may(Action::PingServer),
             "Ask a server for a sign of life",
             ping,
+        )
+        .api(
+            Method::POST,
+            "/api/v1/servers/{id}/update",
+            Needs::may(Action::ManageServers),
+            "Replace a server's runner by the one that is published here; the job's outcome says how it went",
+            update,
         )
         .api(
             Method::GET,
@@ -193,6 +200,18 @@ async fn invite(
     let invitation = servers::invite(&state, &caller.actor, &id).await?;
     Ok(Created(EnrolmentMade {
         enrolment: invitation.into(),
+    }))
+}
+
+#[worker::send]
+async fn update(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<ServerId>,
+) -> Result<Accepted<JobAsked>, ApiError> {
+    let id = updates::update(&state, &caller.actor, &id).await?;
+    Ok(Accepted(JobAsked {
+        job: job(&state, &id).await?.into(),
     }))
 }
 

@@ -3,7 +3,7 @@
 
 use crate::store::lease::{self, LeaseRequest, Materials, UnacknowledgedRow};
 use crate::store::testing::{TestDb, id, server};
-use crate::store::{jobs, lease::Arguments};
+use crate::store::{jobs, lease::Arguments, servers, statement};
 use devflow_protocol::job::Trigger;
 use devflow_protocol::{JobId, UnixMillis};
 
@@ -185,6 +185,35 @@ fn paused_runner_gets_no_new_work() {
     db.queue(10, 1, Trigger::Manual);
     assert_eq!(poll_paused(&db, "t1", 100, true), Got::Nothing);
     assert_eq!(db.states(10), states("queued", "queued"));
+}
+
+#[test]
+fn update_is_asked_for_once_until_it_has_ended_also_of_a_server_that_is_drained() {
+    let db = TestDb::with_project();
+    db.run(servers::set_draining(&server(), Some(UnixMillis(50))));
+    let ask = |n| {
+        let id = id!(JobId, n);
+        db.run(jobs::insert_once(&jobs::NewJob {
+            id: &id,
+            server: &server(),
+            project: None,
+            verb: "update",
+            arguments: "{}",
+            now: UnixMillis(60),
+        }))
+    };
+    assert_eq!([ask(20), ask(21)], [1, 0]);
+    assert_eq!(poll_paused(&db, "t1", 100, true), Got::Nothing);
+    assert_eq!(poll(&db, "t2", 101), Got::Leased(id!(JobId, 20), 1, 102));
+    assert_eq!(ask(22), 0);
+    for (state, asked) in [("out_of_contact", 0), ("abandoned", 1)] {
+        db.run(statement!(
+            "UPDATE jobs SET state = ?2, finished_at = iif(?2 = 'abandoned', 6, NULL) WHERE id = ?1",
+            &id!(JobId, 20),
+            state
+        ));
+        assert_eq!(ask(23), asked, "{state}");
+    }
 }
 
 #[test]

@@ -83,6 +83,7 @@ pub(in crate::pages::tests) fn server(theme: Theme, name: &str) -> String {
             when: ago(30),
         }],
         test: Some(format!("{name} answered after 34 ms.")),
+        newer: Some("0.2.0".to_owned()),
     };
     page.render().unwrap()
 }
