@@ -96,7 +96,8 @@ fn processes_are_proposed_and_changed(
     repository.write("composer.json", requires)?;
     repository.push("Laravel")?;
     let (address, server) = (repository.url(), here.server.runner.id());
-    let (path, page) = plain.inspect(&address, "laravel", server, "with Horizon and the scheduler")?;
+    let fields = format!("repository={address}&branch=laravel&server={server}");
+    let (path, page) = plain.inspect(&fields, "with Horizon and the scheduler")?;
     let value = |field: &str| {
         let rest = page
             .split(&format!("name=\"process.laravel.{field}\" value=\""))

@@ -60,7 +60,7 @@ pub(crate) fn router() -> Routes {
         .get("/device", Needs::may(Action::MakeKeys), device::show)
         .post("/device", Needs::may(Action::MakeKeys), device::decide)
         .get("/reference", Needs::may(Action::Enter), reference::show)
-        .get("/servers", Needs::may(Action::SeeServers), servers::list)
+        .get("/servers", Needs::may(Action::SeeServers), servers::list::list)
         .post("/servers", Needs::may(Action::ManageServers), enrolment::create)
         .get("/servers/new", Needs::may(Action::ManageServers), enrolment::new)
         .get("/servers/{id}", Needs::may(Action::SeeServers), servers::show)

@@ -232,6 +232,7 @@ async fn update_waits_for_the_jobs_that_run_and_takes_no_new_ones_meanwhile() {
     let look = edge.job(
         1,
         Work::Inspect(Inspect {
+            repository_token: None,
             repository: address.parse().expect("an address"),
             ref_name: "refs/heads/main".parse().expect("a ref"),
         }),

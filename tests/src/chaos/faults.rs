@@ -70,7 +70,7 @@ impl Chaos {
                 self.here.edge.come_back()?;
             }
             Fault::Network => {
-                let away = Duration::from_millis(self.rng.u64(1000..13_000));
+                let away = Duration::from_millis(self.rng.u64(1000..14_000));
                 self.apart += away;
                 self.line.cut_during(|| sleep(away));
             }

@@ -1,6 +1,7 @@
 //! Servers: the list, and one server. Adding one is in [`super::enrolment`].
 
 pub(crate) mod actions;
+pub(crate) mod list;
 pub(crate) mod load;
 
 use self::load::{Meter, cores, size};
@@ -11,14 +12,14 @@ use super::web::{self, Visitor};
 use super::{assets, icon};
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::extract::{Id, Paging, Query};
+use crate::extract::{Id, Query};
 use crate::hub::Contact;
 use crate::platform;
 use crate::service::{FLEET, releases, servers, updates};
 use crate::store::dashboard::{self, OpenJob, ServerProject};
 use crate::store::projects::read_settings;
-use crate::store::servers::{self as store, ServerRow, ServerState};
-use crate::store::{InBatch as _, Page, StoreError, jobs};
+use crate::store::servers::{ServerRow, ServerState};
+use crate::store::{InBatch as _, StoreError, jobs};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -28,45 +29,6 @@ use devflow_protocol::runner_api::ServerFacts;
 use devflow_protocol::time::UnixMillis;
 use devflow_protocol::{JobId, ServerId};
 use serde::Deserialize;
-
-/// A server in the list.
-pub(crate) struct Row {
-    pub(crate) id: String,
-    pub(crate) badge: Badge,
-    pub(crate) draining: bool,
-    pub(crate) name: String,
-    pub(crate) hostname: String,
-    /// System, cores, memory.
-    pub(crate) machine: String,
-    /// How busy it is, where that is known.
-    pub(crate) load: Option<String>,
-    /// The runner's version, where there is one.
-    pub(crate) runner: Option<String>,
-    pub(crate) heard: Option<Heard>,
-    pub(crate) projects: i64,
-}
-
-/// The last contact with a server, as far as it is known.
-pub(crate) struct Heard {
-    /// What happened then.
-    pub(crate) what: &'static str,
-    pub(crate) when: Moment,
-    /// When an answer reached it last, where that is so much earlier that answers may get lost.
-    pub(crate) unanswered: Option<Moment>,
-}
-
-/// How much later than its last answer a server may be heard of, in milliseconds; between two polls it is the time that
-/// one is held.
-const UNANSWERED_MS: i64 = 120_000;
-
-#[derive(Template)]
-#[template(path = "servers.html")]
-pub(crate) struct ServersPage {
-    pub(crate) shell: Shell,
-    pub(crate) may_manage: bool,
-    pub(crate) rows: Vec<Row>,
-    pub(crate) next: Option<String>,
-}
 
 /// A project on a server.
 pub(crate) struct ProjectRow {
@@ -125,79 +87,6 @@ pub(crate) struct ServerPage {
 
 fn facts(row: &ServerRow) -> Option<ServerFacts> {
     serde_json::from_str(row.facts.as_deref()?).ok()
-}
-
-fn last_heard(row: &ServerRow, contact: Option<&Contact>, now: UnixMillis) -> Option<Heard> {
-    let heard = |what, at| Heard {
-        what,
-        when: Moment::new(at, now),
-        unanswered: None,
-    };
-    let Some(contact) = contact else {
-        return (row.state == ServerState::Missing).then(|| heard("went silent", row.state_at));
-    };
-    let answered = contact.told.answered_at;
-    let unanswered = answered.filter(|at| contact.at.since(*at) > UNANSWERED_MS);
-    Some(Heard {
-        unanswered: unanswered.map(|at| Moment::new(at, now)),
-        ..heard("heard of", contact.at)
-    })
-}
-
-fn list_row(row: &ServerRow, contact: Option<&Contact>, now: UnixMillis) -> Row {
-    let facts = facts(row);
-    let load = contact.filter(|_| row.state == ServerState::Online);
-    Row {
-        id: row.id.to_string(),
-        badge: look::server(row.state),
-        draining: row.draining_since.is_some(),
-        load: load.and_then(|contact| Some(load::in_short(&contact.told.load?))),
-        runner: facts.as_ref().map(|facts| facts.runner_version.clone()),
-        heard: last_heard(row, contact, now),
-        name: row.name.clone(),
-        hostname: facts
-            .as_ref()
-            .map(|facts| facts.hostname.clone())
-            .unwrap_or_default(),
-        machine: facts
-            .map(|facts| {
-                format!(
-                    "{} · {} · {}",
-                    facts.os,
-                    cores(facts.cpus),
-                    size(facts.memory_mib)
-                )
-            })
-            .unwrap_or_default(),
-        projects: row.projects,
-    }
-}
-
-/// `GET /servers`
-#[worker::send]
-pub(crate) async fn list(
-    State(state): State<AppState>,
-    visitor: Visitor,
-    Query(paging): Query<Paging>,
-) -> Result<Response, ApiError> {
-    let rows: Vec<ServerRow> = state
-        .db
-        .all(store::list(paging.cursor.as_deref().unwrap_or_default()))
-        .await?;
-    let page = Page::new(rows, |row| row.name.clone());
-    let ids: Vec<&ServerId> = page.items.iter().map(|row| &row.id).collect();
-    let contacts = state.hub().contacts(&ids).await;
-    let now = platform::now();
-    visitor.page(&ServersPage {
-        shell: visitor.shell("Servers", Section::Servers, Some(FLEET.to_owned())),
-        may_manage: visitor.signed_in.access.may(Action::ManageServers, None),
-        rows: page
-            .items
-            .iter()
-            .map(|row| list_row(row, contacts.get(row.id.as_str()), now))
-            .collect(),
-        next: page.next.map(|next| web::query("/servers", &[("cursor", &next)])),
-    })
 }
 
 /// The connection test to tell about.

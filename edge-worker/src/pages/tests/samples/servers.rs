@@ -8,7 +8,7 @@ use crate::pages::{enrolment, servers};
 use askama::Template;
 
 pub(in crate::pages::tests) fn servers(theme: Theme, name: &str) -> String {
-    let row = |n: i64, badge, name: &str| servers::Row {
+    let row = |n: i64, badge, name: &str| servers::list::Row {
         id: format!("srv_{n}"),
         badge,
         draining: n == 12,
@@ -17,14 +17,14 @@ pub(in crate::pages::tests) fn servers(theme: Theme, name: &str) -> String {
         machine: "Debian GNU/Linux 12 · 4 cores · 8 GB".to_owned(),
         load: (n == 1).then(|| "load 0.42 · memory 40 % · disk 71 %".to_owned()),
         runner: (n > 0).then(|| "0.1.0".to_owned()),
-        heard: (n > 0).then(|| servers::Heard {
+        heard: (n > 0).then(|| servers::list::Heard {
             what: "heard of",
             when: ago(12),
             unanswered: (n == 12).then(|| ago(600)),
         }),
         projects: n,
     };
-    let page = servers::ServersPage {
+    let page = servers::list::ServersPage {
         shell: shell("Servers", Section::Servers, theme),
         may_manage: true,
         rows: vec![
