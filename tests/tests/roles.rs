@@ -29,7 +29,7 @@ const OF_THE_FLEET: [&str; 9] = [
     "manage_endpoints",
 ];
 /// What has a button only in a state that the sample is not in, and why.
-const ELSEWHERE: [(&str, &str); 23] = [
+const ELSEWHERE: [(&str, &str); 24] = [
     ("POST /prove", "asked for by what needs proof"),
     ("GET /prove", "asked for by what needs proof"),
     ("POST /prove/passkey/options", "a script asks"),
@@ -54,6 +54,7 @@ const ELSEWHERE: [(&str, &str); 23] = [
     ("POST /people/{id}/enable", "of somebody who is shut out"),
     ("POST /projects/{id}/pipeline/remove", "with a step of its own"),
     ("POST /deployments/{id}/abandon", "while a server is silent"),
+    ("POST /servers/{id}/update", "where a newer runner is published"),
     ("POST /endpoints/{id}/on", "of what is turned off"),
     ("POST /endpoints/{id}/resend", "of what was told something"),
 ];

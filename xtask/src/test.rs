@@ -98,6 +98,7 @@ fn native_checks() -> Count {
     let name = "unit, property and SQL tests";
     let tally = cargo::build_tests().and_then(|()| cargo::run_tests(name, Kind::Plain));
     count.add(name, tally);
+    count.check("fuzzing", fuzz::fuzz(2, None));
     count
 }
 
@@ -112,7 +113,6 @@ fn checks_of_other_targets(worker: Result<Option<Compilation>>, fast: bool) -> C
         let runner = build_runner::build_for_stories().map(drop);
         count.check("static build of the runner", runner);
     }
-    count.check("fuzzing", fuzz::fuzz(2, None));
     count
 }
 

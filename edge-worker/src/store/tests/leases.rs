@@ -208,7 +208,7 @@ fn update_is_asked_for_once_until_it_has_ended_also_of_a_server_that_is_drained(
     assert_eq!(ask(22), 0);
     for (state, asked) in [("out_of_contact", 0), ("abandoned", 1)] {
         db.run(statement!(
-            "UPDATE jobs SET state = ?2, finished_at = iif(?2 = 'abandoned', 6, NULL) WHERE id = ?1",
+            "UPDATE jobs SET state = ?2, envelope = NULL, finished_at = iif(?2 = 'abandoned', 6, NULL) WHERE id = ?1",
             &id!(JobId, 20),
             state
         ));
