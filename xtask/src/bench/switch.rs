@@ -11,6 +11,8 @@ use std::time::Duration;
 
 const SWITCHES: u32 = 50;
 const QUIET: Duration = Duration::from_secs(5);
+/// Between the end of a deployment and the next: visitors come all the time, pushes do not.
+const BETWEEN: Duration = Duration::from_secs(3);
 
 /// A page under load, and the application that it belongs to.
 struct Page {
@@ -97,6 +99,7 @@ fn deploy(here: &Installation, site: &Site<'_>) -> Result<()> {
         }
         let deployment = here.api.deploy(&site.project)?;
         here.api.live(&deployment, Duration::from_mins(2))?;
+        thread::sleep(BETWEEN);
     }
     Ok(())
 }
