@@ -201,6 +201,9 @@ fn private_repository_over_https_is_deployed_with_a_token_that_is_kept_nowhere()
     ensure!(here.api.get(&project)?["repository_token_since"].is_null());
     change(&elsewhere)?.expect(200)?;
 
+    // Sealed it is in the journal, so that is looked through too.
+    let sealed = files_with(here.folder(), "repository_token")?;
+    ensure!(sealed.contains("/s/state/journal.db"), "{sealed}");
     for token in [FIRST, SECOND] {
         ensure!(host.shown().is_empty(), "{:?}", host.shown());
         ensure!(
