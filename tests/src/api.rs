@@ -3,12 +3,12 @@
 use crate::http::{Answer, Client};
 use crate::process::{GiveUp, wait_for};
 use crate::webhook::Hook;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// States in which a deployment does not change any more.
-pub const FINAL: [&str; 6] = [
+const FINAL: [&str; 6] = [
     "live",
     "failed",
     "rolled_back",
@@ -171,12 +171,8 @@ impl Api {
     pub fn finished(&self, id: &str, limit: Duration) -> Result<Value> {
         wait_for(&format!("deployment {id} to end"), limit, || {
             let deployment = self.deployment(id)?;
-            let state = deployment["state"].as_str().unwrap_or_default();
-            if FINAL.contains(&state) {
-                Ok(Some(deployment))
-            } else {
-                bail!("it is {state}")
-            }
+            ensure!(has_ended(&deployment), "it is {}", deployment["state"]);
+            Ok(Some(deployment))
         })
     }
 
@@ -206,7 +202,7 @@ impl Api {
                 let state = deployment["state"].as_str().unwrap_or_default();
                 if states.contains(&state) {
                     Ok(Some(deployment))
-                } else if FINAL.contains(&state) {
+                } else if has_ended(&deployment) {
                     Err(GiveUp(format!(
                         "it is {state}: {}\n{}",
                         deployment["reason"],
@@ -251,6 +247,11 @@ impl Api {
             Ok(Some(job))
         })
     }
+}
+
+/// Whether a deployment does not change any more.
+pub fn has_ended(deployment: &Value) -> bool {
+    FINAL.contains(&deployment["state"].as_str().unwrap_or_default())
 }
 
 /// The text at a JSON pointer.

@@ -4,14 +4,16 @@ use super::{FLEET, check_name, releases};
 use crate::app::AppState;
 use crate::auth::Actor;
 use crate::error::ApiError;
+use crate::hub::Contact;
 use crate::platform;
 use crate::store::servers::{Enrolled, Enrolment, ServerRow, ServerState};
-use crate::store::{InBatch as _, activity, jobs, servers};
+use crate::store::{InBatch as _, Page, activity, jobs, servers};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use devflow_protocol::enrol::{EnrolClaims, EnrolError, EnrolRequest, EnrolToken};
 use devflow_protocol::keys::write_key;
 use devflow_protocol::runner_api::EnrolAnswer;
 use devflow_protocol::{JobId, ServerId, UnixMillis};
+use std::collections::HashMap;
 use zeroize::Zeroizing;
 
 /// How long an enrolment token can be used, in milliseconds.
@@ -38,6 +40,18 @@ pub(crate) async fn get(state: &AppState, id: &ServerId) -> Result<ServerRow, Ap
         .first(servers::by_id(id))
         .await?
         .ok_or_else(|| ApiError::no_such("server"))
+}
+
+/// Servers by name from a cursor on, and what is known of the contact with each.
+pub(crate) async fn page(
+    state: &AppState,
+    cursor: Option<&str>,
+) -> Result<(Page<ServerRow>, HashMap<String, Contact>), ApiError> {
+    let rows = state.db.all(servers::list(cursor.unwrap_or_default())).await?;
+    let page = Page::new(rows, |row: &ServerRow| row.name.clone());
+    let ids: Vec<&ServerId> = page.items.iter().map(|row| &row.id).collect();
+    let contacts = state.hub().contacts(&ids).await;
+    Ok((page, contacts))
 }
 
 /// What is answered where something new is to be deployed to a server that is being drained.

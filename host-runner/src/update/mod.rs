@@ -127,6 +127,16 @@ mod tests {
         file
     }
 
+    /// The state folder and the program of a runner that took the place of another one.
+    fn updated(folder: &Path) -> (PathBuf, PathBuf) {
+        let (state, program) = (folder.join("state"), folder.join("host-runner"));
+        fs::create_dir(&state).expect("made");
+        drop(Journal::open(&state).expect("a journal"));
+        fs::write(&program, "new").expect("written");
+        fs::write(Place::of(&program).previous(), "old").expect("written");
+        (state, program)
+    }
+
     #[tokio::test]
     async fn try_out_tells_why_a_program_does_not_start() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -155,13 +165,8 @@ mod tests {
     #[test]
     fn begin_counts_starts_of_the_new_program_and_then_puts_the_old_one_back() {
         let folder = tempfile::tempdir().expect("a folder");
-        let state = folder.path().join("state");
-        fs::create_dir(&state).expect("made");
-        drop(Journal::open(&state).expect("a journal"));
-        let program = folder.path().join("host-runner");
-        fs::write(&program, "new").expect("written");
+        let (state, program) = updated(folder.path());
         let place = Place::of(&program);
-        fs::write(place.previous(), "old").expect("written");
         assert!(!begin(&state, &program));
 
         let note = Note {
@@ -185,13 +190,8 @@ mod tests {
     #[test]
     fn begin_keeps_the_new_program_where_the_old_one_is_of_no_use() {
         let folder = tempfile::tempdir().expect("a folder");
-        let state = folder.path().join("state");
-        fs::create_dir(&state).expect("made");
-        drop(Journal::open(&state).expect("a journal"));
-        let program = folder.path().join("host-runner");
-        fs::write(&program, "new").expect("written");
+        let (state, program) = updated(folder.path());
         let place = Place::of(&program);
-        fs::write(place.previous(), "old").expect("written");
         let note = Note {
             to: place.sha256().expect("a sum"),
             starts: STARTS,

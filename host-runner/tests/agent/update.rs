@@ -8,7 +8,7 @@ use devflow_protocol::{UnixMillis, VERSION};
 use ed25519_dalek::SigningKey;
 use sha2::{Digest as _, Sha256};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const DONE: Outcome = Outcome::Succeeded { manifest: None };
 
@@ -93,6 +93,13 @@ async fn started(edge: &Edge) -> (Server, Running, PathBuf) {
     (server, running, program)
 }
 
+/// The program, and another build of the same code: bytes behind the end of a program are nothing to it.
+fn builds(program: &Path) -> (Vec<u8>, Vec<u8>) {
+    let before = fs::read(program).expect("read");
+    let next = [&before[..], b"\n# another build\n"].concat();
+    (before, next)
+}
+
 /// Offers a job and waits for its end.
 async fn outcome(edge: &Edge, job: &Job) -> Outcome {
     edge.offer(job);
@@ -117,9 +124,7 @@ fn reason(outcome: Outcome) -> String {
 async fn update_puts_another_program_in_place_and_keeps_the_one_before() {
     let edge = Edge::start().await;
     let (server, running, program) = started(&edge).await;
-    let before = fs::read(&program).expect("read");
-    // Another build of the same code: bytes behind the end of a program are nothing to it.
-    let next = [&before[..], b"\n# another build\n"].concat();
+    let (before, next) = builds(&program);
     edge.publish(&next);
     assert_eq!(outcome(&edge, &Signed::of(&next).job(&edge, 1)).await, DONE);
     assert!(fs::read(&program).expect("read") == next, "it is not in place");
@@ -154,8 +159,7 @@ async fn update_puts_another_program_in_place_and_keeps_the_one_before() {
 async fn update_that_is_not_to_be_trusted_changes_nothing() {
     let edge = Edge::start().await;
     let (server, running, program) = started(&edge).await;
-    let before = fs::read(&program).expect("read");
-    let next = [&before[..], b"\n# another build\n"].concat();
+    let (before, next) = builds(&program);
     let cut = next[..next.len() - 1].to_vec();
     let bad = b"#!/bin/sh\necho it is no runner >&2\nexit 7\n".to_vec();
     let staged = program.with_file_name(".host-runner.new");
@@ -221,8 +225,7 @@ async fn update_that_is_not_to_be_trusted_changes_nothing() {
 async fn update_waits_for_the_jobs_that_run_and_takes_no_new_ones_meanwhile() {
     let edge = Edge::start().await;
     let (_server, running, program) = started(&edge).await;
-    let before = fs::read(&program).expect("read");
-    let next = [&before[..], b"\n# another build\n"].concat();
+    let (before, next) = builds(&program);
     edge.publish(&next);
     // A look at a repository whose host takes its time.
     let host = tokio::net::TcpListener::bind("127.0.0.1:0")

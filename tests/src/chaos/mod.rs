@@ -5,17 +5,17 @@ mod verdict;
 
 pub use faults::Fault;
 
-use crate::api::FINAL;
+use crate::api::has_ended;
 use crate::docker::Engine;
 use crate::line::Line;
 use crate::places;
 use crate::server::{Detached, Installation, Parts};
-use crate::webhook::Delivery;
 use anyhow::{Context, Result, bail};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
+use std::mem;
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -84,6 +84,8 @@ pub struct Chaos {
     line: Line,
     sites: Vec<Detached>,
     pushed: Vec<Pushed>,
+    /// Ids of deployments that had not ended when they were looked at last.
+    under_way: Vec<String>,
     rng: Rng,
     /// How long the network was away.
     apart: Duration,
@@ -107,6 +109,7 @@ impl Chaos {
             line,
             sites: Vec::new(),
             pushed: Vec::new(),
+            under_way: Vec::new(),
             rng: Rng::with_seed(plan.seed),
             apart: Duration::ZERO,
             plan,
@@ -185,51 +188,41 @@ impl Chaos {
             .collect()
     }
 
-    /// Pushes the next version to a project, and announces it as often as it takes.
+    /// Pushes the next version to a project, and announces it.
     fn push(&mut self, site: usize) -> Result<()> {
         let version = u32::try_from(self.pushed.len())? + 1;
         let at = self.sites[site].clone().on(&self.here);
         at.repository.write("VERSION", &format!("{version}\n"))?;
-        let push = at.repository.push(&format!("Version {version}"))?;
-        let answer = Delivery::push(&push).send(&at.project.hook)?.expect(202)?;
-        let id = answer["deployments"][0]
-            .as_str()
-            .with_context(|| format!("the push was not deployed: {answer}"))?
-            .to_owned();
+        let (_, id) = at.push(&format!("Version {version}"))?;
+        self.under_way.push(id.clone());
         self.pushed.push(Pushed { site, version, id });
         Ok(())
     }
 
     /// Waits until fewer than `most` deployments are under way.
-    fn room(&self, most: usize) -> Result<()> {
+    fn room(&mut self, most: usize) -> Result<()> {
         let begun = Instant::now();
         loop {
-            let ids = self.pushed.iter().rev().map(|pushed| &pushed.id);
-            let mut under_way = Vec::new();
-            // Those before have ended when as many in a row have.
-            for id in ids.take(AT_A_TIME * 4) {
-                let deployment = self.here.api.deployment(id)?;
-                if !has_ended(&deployment) {
-                    under_way.push(format!("{id} is {}", deployment["state"]));
+            let mut open = Vec::new();
+            for id in mem::take(&mut self.under_way) {
+                if !has_ended(&self.here.api.deployment(&id)?) {
+                    open.push(id);
                 }
             }
-            if under_way.len() < most {
+            self.under_way = open;
+            if self.under_way.len() < most {
                 return Ok(());
             }
             if begun.elapsed() > CALM {
                 bail!(
                     "deployments do not end: {}\n{}",
-                    under_way.join(", "),
+                    self.under_way.join(", "),
                     self.here.server.runner.last_lines()
                 );
             }
             sleep(Duration::from_millis(200));
         }
     }
-}
-
-fn has_ended(deployment: &Value) -> bool {
-    FINAL.contains(&deployment["state"].as_str().unwrap_or_default())
 }
 
 /// Puts a line that can be cut between the runner and the edge.

@@ -1,6 +1,7 @@
 //! What has to be true when everything is whole again.
 
-use super::{Chaos, Report, has_ended};
+use super::{Chaos, Report};
+use crate::api::has_ended;
 use crate::process::wait_for;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;

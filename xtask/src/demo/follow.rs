@@ -1,7 +1,7 @@
 //! A deployment on the terminal: its steps with their times, and what they print.
 
 use anyhow::Result;
-use devflow_tests::api::{Api, FINAL};
+use devflow_tests::api::{Api, has_ended};
 use devflow_tests::process::interrupted;
 use serde_json::Value;
 use std::time::Duration;
@@ -12,7 +12,7 @@ pub(crate) fn follow(api: &Api, deployment: &str) -> Result<String> {
     loop {
         let shown = api.deployment(deployment)?;
         let state = shown["state"].as_str().unwrap_or_default().to_owned();
-        let ended = FINAL.contains(&state.as_str());
+        let ended = has_ended(&shown);
         // Asked for after the state, so that nothing is missed once it is final.
         after = print_from(api, deployment, after)?;
         if ended {

@@ -12,14 +12,12 @@ use crate::pages::shell::{Section, Shell};
 use crate::pages::web::{self, Visitor};
 use crate::pages::{assets, icon};
 use crate::platform;
-use crate::service::FLEET;
-use crate::store::Page;
-use crate::store::servers::{self as store, ServerRow, ServerState};
+use crate::service::{FLEET, servers};
+use crate::store::servers::{ServerRow, ServerState};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use devflow_domain::access::Action;
-use devflow_protocol::ServerId;
 use devflow_protocol::time::UnixMillis;
 
 /// A server in the list.
@@ -114,13 +112,7 @@ pub(crate) async fn list(
     visitor: Visitor,
     Query(paging): Query<Paging>,
 ) -> Result<Response, ApiError> {
-    let rows: Vec<ServerRow> = state
-        .db
-        .all(store::list(paging.cursor.as_deref().unwrap_or_default()))
-        .await?;
-    let page = Page::new(rows, |row| row.name.clone());
-    let ids: Vec<&ServerId> = page.items.iter().map(|row| &row.id).collect();
-    let contacts = state.hub().contacts(&ids).await;
+    let (page, contacts) = servers::page(&state, paging.cursor.as_deref()).await?;
     let now = platform::now();
     visitor.page(&ServersPage {
         shell: visitor.shell("Servers", Section::Servers, Some(FLEET.to_owned())),

@@ -9,9 +9,8 @@ use crate::error::ApiError;
 use crate::extract::{Id, IfMatch, Json as Body, Paging, Query};
 use crate::service::repository_tokens::Given;
 use crate::service::{inspections, servers, updates};
+use crate::store::Page;
 use crate::store::jobs::{self, JobRow};
-use crate::store::servers as store;
-use crate::store::{Page, servers::ServerRow};
 use axum::Json;
 use axum::extract::State;
 use axum::http::Method;
@@ -100,13 +99,7 @@ async fn list(
     _caller: Caller,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Server>>, ApiError> {
-    let rows: Vec<ServerRow> = state
-        .db
-        .all(store::list(paging.cursor.as_deref().unwrap_or_default()))
-        .await?;
-    let page = Page::new(rows, |row| row.name.clone());
-    let ids: Vec<&ServerId> = page.items.iter().map(|row| &row.id).collect();
-    let contacts = state.hub().contacts(&ids).await;
+    let (page, contacts) = servers::page(&state, paging.cursor.as_deref()).await?;
     Ok(Json(page.map(|row| {
         let contact = contacts.get(row.id.as_str());
         Server::from(row).heard(contact)
@@ -210,8 +203,13 @@ async fn update(
     Id(id): Id<ServerId>,
 ) -> Result<Accepted<JobAsked>, ApiError> {
     let id = updates::update(&state, &caller.actor, &id).await?;
+    asked(&state, &id).await
+}
+
+/// The answer where a job was asked for.
+async fn asked(state: &AppState, id: &JobId) -> Result<Accepted<JobAsked>, ApiError> {
     Ok(Accepted(JobAsked {
-        job: job(&state, &id).await?.into(),
+        job: job(state, id).await?.into(),
     }))
 }
 
@@ -245,9 +243,7 @@ async fn inspect(
 ) -> Result<Accepted<JobAsked>, ApiError> {
     let (repository, token) = (new.repository, new.repository_token.as_ref());
     let id = inspections::start(&state, &caller.actor, &id, repository, new.ref_name, token).await?;
-    Ok(Accepted(JobAsked {
-        job: job(&state, &id).await?.into(),
-    }))
+    asked(&state, &id).await
 }
 
 #[worker::send]
@@ -257,9 +253,7 @@ async fn ping(
     Id(id): Id<ServerId>,
 ) -> Result<Accepted<JobAsked>, ApiError> {
     let id = servers::ping(&state, &caller.actor, &id).await?;
-    Ok(Accepted(JobAsked {
-        job: job(&state, &id).await?.into(),
-    }))
+    asked(&state, &id).await
 }
 
 #[worker::send]
